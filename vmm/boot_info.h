@@ -1,0 +1,93 @@
+/* What the boot stage hands to the monitor when the firmware's boot services have ended. All
+ * addresses are host-physical and, as everything is mapped one to one, also pointers. */
+#ifndef VMM_BOOT_INFO_H
+#define VMM_BOOT_INFO_H
+
+#include "vmm/base/types.h"
+
+#define BOOT_GUESTS_MAX        64
+#define BOOT_MEMORY_RANGES_MAX 512
+#define GUEST_NAME_BYTES       32
+#define GUEST_CMDLINE_BYTES    2048
+
+/* What the firmware's memory map says of a range, as far as the monitor's page tables care. */
+enum memory_kind {
+    MEMORY_RAM,          /* conventional, loader and boot-services memory */
+    MEMORY_RUNTIME_CODE, /* EfiRuntimeServicesCode: executed when the machine is switched off */
+    MEMORY_RUNTIME_DATA, /* EfiRuntimeServicesData, ACPI NVS */
+    MEMORY_ACPI,         /* EfiACPIReclaimMemory */
+    MEMORY_MMIO,
+    MEMORY_RESERVED,
+};
+
+struct memory_range {
+    hpa_t base;          /* page aligned */
+    uint64_t size_bytes; /* whole pages */
+    enum memory_kind kind;
+};
+
+struct blob {
+    const uint8_t *data; /* null when there is none */
+    uint64_t size_bytes;
+};
+
+/* One [guest NAME] section, checked: the files are in memory and their format was recognised. */
+struct guest_config {
+    char name[GUEST_NAME_BYTES];
+    struct blob kernel;
+    struct blob initrd;
+    char cmdline[GUEST_CMDLINE_BYTES];
+    uint64_t memory_bytes; /* multiple of 2 MiB */
+    hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; shared by all guests of
+                              a sequence */
+};
+
+enum on_last_exit {
+    ON_LAST_EXIT_PROMPT,   /* stay at the monitor's prompt */
+    ON_LAST_EXIT_POWEROFF, /* switch the machine off through the firmware */
+};
+
+enum schedule {
+    SCHEDULE_PARALLEL, /* every guest on CPUs of its own, all at once */
+    SCHEDULE_SEQUENCE, /* one after the other, in the order of the file, on the same CPUs and RAM */
+};
+
+struct boot_info {
+    /* The loaded image, for W^X: [image, +image_bytes) is read-only but for the parts below. */
+    hpa_t image;
+    uint64_t image_bytes;
+    hpa_t text; /* executable, page aligned */
+    uint64_t text_bytes;
+    hpa_t data; /* writable, page aligned; .bss included */
+    uint64_t data_bytes;
+
+    hpa_t heap; /* the monitor's own memory, 2 MiB aligned */
+    uint64_t heap_bytes;
+
+    struct memory_range memory[BOOT_MEMORY_RANGES_MAX]; /* ascending, disjoint */
+    size_t memory_count;
+
+    hpa_t acpi_rsdp;             /* 0: the firmware has no ACPI tables */
+    uint64_t wall_clock_seconds; /* Unix time, UTC */
+    uint64_t wall_clock_tsc;     /* the TSC when wall_clock_seconds was read */
+    hpa_t efi_runtime_services;  /* EFI_RUNTIME_SERVICES, for ResetSystem */
+
+    uint16_t console_port; /* I/O port of the serial line's 16550, 0x3f8 for COM1 */
+    uint32_t console_baud;
+    enum on_last_exit on_last_exit;
+    enum schedule schedule;
+
+    size_t guest_count;
+    struct guest_config guests[BOOT_GUESTS_MAX];
+};
+
+/* Runs the monitor on the processor that booted, on the firmware's stack and page tables at first.
+ * Boot services have ended and interrupts are off. Never returns. */
+_Noreturn void monitor_main(const struct boot_info *boot);
+
+/* Asks the platform to power off, through EFI_RUNTIME_SERVICES.ResetSystem (UEFI 2.10, 8.5.1) with
+ * the given services table. Returns only where the firmware cannot. All of the firmware's runtime
+ * memory has to be mapped executable and writable. Implemented in boot/. */
+void firmware_power_off(hpa_t efi_runtime_services);
+
+#endif
