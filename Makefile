@@ -11,7 +11,8 @@ NASM   := nasm
 # --- Sources, by room -------------------------------------------------------------------------
 # Portable rooms compile for the host as they are: unit tests, fuzzing, sanitisers.
 PORTABLE_ROOMS := vmm/base vmm/iobus vmm/devices vmm/loader vmm/policy vmm/acpi vmm/console \
-                  arch/x86/insn arch/x86/memory boot/config
+                  vmm/memory arch/x86/insn arch/x86/memory arch/x86/exits boot/config \
+                  boot/firmware
 PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c))
 MONITOR_SRCS  := $(PORTABLE_SRCS) $(wildcard vmm/*.c arch/x86/*.c boot/*.c)
 MONITOR_ASM   := $(wildcard arch/x86/*.asm)
@@ -46,6 +47,83 @@ $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o $(HOST_LIB)
 	$(CC) $(HOST_CFLAGS) $< $(HOST_LIB) -lcmocka $(TEST_LIBS_$*) -o $@
 
 TEST_LIBS_insn := -lZydis
+
+# --- The monitor: one PE file, loaded by UEFI ---------------------------------------------------
+MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
+                  -mno-red-zone -fno-stack-protector -fno-omit-frame-pointer \
+                  -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fcf-protection=none \
+                  -U_FORTIFY_SOURCE
+MONITOR_OBJS   := $(MONITOR_SRCS:%.c=$(BUILD)/monitor/%.o) $(MONITOR_ASM:%.asm=$(BUILD)/monitor/%.o)
+MONITOR_LD     := ld -nostdlib -shared -Bsymbolic -z nocombreloc -z text -z noexecstack \
+                  --no-undefined --fatal-warnings --orphan-handling=error -T linker.ld
+
+# Nothing but boot/ sees the firmware's headers. Its functions have Microsoft's calling convention.
+$(BUILD)/monitor/boot/%.o: MONITOR_CFLAGS += -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
+                                             -isystem /usr/include/efi/x86_64
+# Otherwise the compiler finds that strlen() is a loop that calls for strlen().
+$(BUILD)/monitor/arch/x86/string.o: MONITOR_CFLAGS += -fno-tree-loop-distribute-patterns
+
+$(BUILD)/monitor/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(MONITOR_CFLAGS) -c $< -o $@
+
+$(BUILD)/monitor/%.o: %.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
+# The function names come from a first link and go into a second one, behind everything else: the
+# names of both are the same, or the build fails.
+$(BUILD)/monitor/first.elf: $(MONITOR_OBJS) linker.ld
+	$(MONITOR_LD) $(MONITOR_OBJS) -o $@
+
+$(BUILD)/monitor/symbols.s: $(BUILD)/monitor/first.elf tools/mksymbols
+	tools/mksymbols $< $@
+
+$(BUILD)/monitor/symbols.o: $(BUILD)/monitor/symbols.s
+	$(CC) -c $< -o $@
+
+$(BUILD)/portcullis.elf: $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o linker.ld
+	$(MONITOR_LD) $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o -o $@
+	@tools/mksymbols $@ $(BUILD)/monitor/symbols.check
+	@cmp $(BUILD)/monitor/symbols.s $(BUILD)/monitor/symbols.check
+	@! readelf -rW $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
+
+$(BUILD)/BOOTX64.EFI: $(BUILD)/portcullis.elf
+	objcopy -O efi-app-x86_64 -j .text -j .rodata -j .rela.dyn -j .data -j .reloc -j .symbols $< $@
+
+.PHONY: monitor
+monitor: $(BUILD)/BOOTX64.EFI ## build/BOOTX64.EFI, the monitor as UEFI loads it
+
+# --- The stick's image: the monitor, its configuration, a stock Debian kernel, a busybox -----------
+IMAGE       := $(BUILD)/portcullis.img
+GUEST_FILES := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img
+
+# `make -j deps run` has to install before it builds.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+endif
+
+.PHONY: deps image run
+deps: ## install what building, running and testing need (Debian packages)
+	@tools/deps
+
+$(BUILD)/guest/vmlinuz: tools/fetch-kernel
+	@mkdir -p $(@D)
+	tools/fetch-kernel $@
+
+$(BUILD)/guest/initrd.img: tools/mkinitrd
+	@mkdir -p $(@D)
+	tools/mkinitrd --busybox /bin/busybox $@
+
+$(IMAGE): $(BUILD)/BOOTX64.EFI boot/debian.conf tools/mkimage $(GUEST_FILES)
+	tools/mkimage --config boot/debian.conf --efi $(BUILD)/BOOTX64.EFI \
+	    --add '$(BUILD)/guest/vmlinuz:\portcullis\vmlinuz' \
+	    --add '$(BUILD)/guest/initrd.img:\portcullis\initrd.img' $@
+
+image: $(IMAGE) ## build/portcullis.img, for a USB stick or an emulator
+
+run: $(IMAGE) ## boot the image in an emulator, with this terminal as its serial line
+	@tools/machine --interactive $(RUN_OPTIONS) $(IMAGE)
 
 clean: ## remove everything built
 	rm -rf $(BUILD)

@@ -1,0 +1,146 @@
+#include "arch/x86/insn/insn_arithmetic.h"
+
+#define STATUS_FLAGS (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
+
+static bool top_bit(uint64_t value, unsigned bits)
+{
+    return value >> (bits - 1) & 1;
+}
+
+static void set_flag(uint64_t *rflags, uint64_t flag, bool on)
+{
+    *rflags = on ? *rflags | flag : *rflags & ~flag;
+}
+
+/* SF, ZF and PF; result is cut to its size. */
+static void set_result_flags(uint64_t *rflags, uint64_t result, unsigned bits)
+{
+    set_flag(rflags, RFLAGS_SF, top_bit(result, bits));
+    set_flag(rflags, RFLAGS_ZF, result == 0);
+    set_flag(rflags, RFLAGS_PF, !__builtin_parity((unsigned)(result & 0xff)));
+}
+
+static uint64_t add(uint64_t a, uint64_t b, unsigned carry, unsigned bits, uint64_t *rflags)
+{
+    uint64_t result = (a + b + carry) & (UINT64_MAX >> (64 - bits));
+
+    *rflags &= ~STATUS_FLAGS;
+    set_result_flags(rflags, result, bits);
+    set_flag(rflags, RFLAGS_CF, top_bit((a & b) | ((a | b) & ~result), bits));
+    set_flag(rflags, RFLAGS_OF, top_bit((a ^ result) & (b ^ result), bits));
+    set_flag(rflags, RFLAGS_AF, (a ^ b ^ result) & 0x10);
+    return result;
+}
+
+static uint64_t subtract(uint64_t a, uint64_t b, unsigned borrow, unsigned bits, uint64_t *rflags)
+{
+    uint64_t result = (a - b - borrow) & (UINT64_MAX >> (64 - bits));
+
+    *rflags &= ~STATUS_FLAGS;
+    set_result_flags(rflags, result, bits);
+    set_flag(rflags, RFLAGS_CF, top_bit((~a & b) | ((~a | b) & result), bits));
+    set_flag(rflags, RFLAGS_OF, top_bit((a ^ b) & (a ^ result), bits));
+    set_flag(rflags, RFLAGS_AF, (a ^ b ^ result) & 0x10);
+    return result;
+}
+
+static uint64_t logic(uint64_t result, unsigned bits, uint64_t *rflags)
+{
+    *rflags &= ~STATUS_FLAGS;
+    set_result_flags(rflags, result, bits);
+    return result;
+}
+
+/* INC and DEC leave CF alone. */
+static uint64_t keep_carry(uint64_t result, uint64_t old_rflags, uint64_t *rflags)
+{
+    set_flag(rflags, RFLAGS_CF, old_rflags & RFLAGS_CF);
+    return result;
+}
+
+static uint64_t rotate(enum insn_op op, uint64_t a, unsigned count, unsigned bits, uint64_t *rflags)
+{
+    bool carry = *rflags & RFLAGS_CF;
+    bool left = op == INSN_ROL || op == INSN_RCL;
+
+    /* At most 63 steps. Each moves one bit out, and it or the old carry in. */
+    for (unsigned i = 0; i < count; i++) {
+        bool out = left ? top_bit(a, bits) : a & 1;
+        bool in = op == INSN_ROL || op == INSN_ROR ? out : carry;
+
+        a = left ? (a << 1 & (UINT64_MAX >> (64 - bits))) | in
+                 : a >> 1 | (uint64_t)in << (bits - 1);
+        carry = out;
+    }
+    set_flag(rflags, RFLAGS_CF, carry);
+    set_flag(rflags, RFLAGS_OF, top_bit(a, bits) ^ (left ? carry : top_bit(a << 1, bits)));
+    return a;
+}
+
+static uint64_t shift(enum insn_op op, uint64_t a, unsigned count, unsigned bits, uint64_t *rflags)
+{
+    uint64_t mask = UINT64_MAX >> (64 - bits), sign = UINT64_C(1) << (bits - 1), result;
+    int64_t extended = (int64_t)((a ^ sign) - sign);
+    bool carry, overflow;
+
+    switch (op) {
+    case INSN_SHL:
+        result = a << count & mask;
+        carry = count <= bits && (a >> (bits - count) & 1);
+        overflow = top_bit(result, bits) ^ carry;
+        break;
+    case INSN_SHR:
+        result = a >> count;
+        carry = a >> (count - 1) & 1;
+        overflow = top_bit(a, bits);
+        break;
+    default:
+        result = (uint64_t)(extended >> count) & mask;
+        carry = extended >> (count - 1) & 1;
+        overflow = false;
+        break;
+    }
+    logic(result, bits, rflags);
+    set_flag(rflags, RFLAGS_CF, carry);
+    set_flag(rflags, RFLAGS_OF, overflow);
+    return result;
+}
+
+uint64_t insn_arithmetic(enum insn_op op, unsigned size_bytes, uint64_t a, uint64_t b,
+                         uint64_t *rflags)
+{
+    uint64_t mask = bytes_mask(size_bytes), old = *rflags;
+    unsigned bits = 8 * size_bytes, carry = old & RFLAGS_CF ? 1 : 0;
+    unsigned count = b & (size_bytes == 8 ? 63 : 31);
+    uint64_t bit = UINT64_C(1) << (b & (bits - 1));
+
+    a &= mask;
+    b &= mask;
+    switch (op) {
+    case INSN_ADD: return add(a, b, 0, bits, rflags);
+    case INSN_ADC: return add(a, b, carry, bits, rflags);
+    case INSN_INC: return keep_carry(add(a, 1, 0, bits, rflags), old, rflags);
+    case INSN_SUB: return subtract(a, b, 0, bits, rflags);
+    case INSN_SBB: return subtract(a, b, carry, bits, rflags);
+    case INSN_DEC: return keep_carry(subtract(a, 1, 0, bits, rflags), old, rflags);
+    case INSN_NEG: return subtract(0, a, 0, bits, rflags);
+    case INSN_CMP: subtract(a, b, 0, bits, rflags); return a;
+    case INSN_OR: return logic(a | b, bits, rflags);
+    case INSN_AND: return logic(a & b, bits, rflags);
+    case INSN_XOR: return logic(a ^ b, bits, rflags);
+    case INSN_TEST: logic(a & b, bits, rflags); return a;
+    case INSN_NOT: return ~a & mask;
+    case INSN_ROL:
+    case INSN_ROR:
+    case INSN_RCL:
+    case INSN_RCR: return count == 0 ? a : rotate(op, a, count, bits, rflags);
+    case INSN_SHL:
+    case INSN_SHR:
+    case INSN_SAR: return count == 0 ? a : shift(op, a, count, bits, rflags);
+    case INSN_BT: set_flag(rflags, RFLAGS_CF, a & bit); return a;
+    case INSN_BTS: set_flag(rflags, RFLAGS_CF, a & bit); return a | bit;
+    case INSN_BTR: set_flag(rflags, RFLAGS_CF, a & bit); return a & ~bit;
+    case INSN_BTC: set_flag(rflags, RFLAGS_CF, a & bit); return a ^ bit;
+    default: return a;
+    }
+}

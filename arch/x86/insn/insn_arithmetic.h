@@ -1,0 +1,20 @@
+/* Results and flags of integer arithmetic. */
+#ifndef ARCH_X86_INSN_INSN_ARITHMETIC_H
+#define ARCH_X86_INSN_INSN_ARITHMETIC_H
+
+#include "arch/x86/insn/insn_state.h"
+
+/* The result of `op a, b` on operands of size_bytes (1, 2, 4, 8), with CF, PF, AF, ZF, SF and OF of
+ * *rflags (read for the carry) brought up to date and the rest of it left alone. Bits of a beyond
+ * the size are ignored and those of the result are 0. b: the second operand; for shifts and
+ * rotates, the count; for BT and its kin, the number of the bit, modulo the operand's bits; ignored
+ * for NOT, NEG, INC, DEC. CMP, TEST and BT return a.
+ *
+ * op is INSN_ADD to INSN_BTC, INSN_TEST, NOT, NEG, INC or DEC; others return a. Where the manual
+ * leaves a flag undefined it is: AF clear after logic and shifts; OF as if the count were 1; CF
+ * clear when everything was shifted out; all but CF unchanged by the bit tests.
+ * Intel SDM vol. 2, Sep 2023, the instructions' "Flags Affected". */
+uint64_t insn_arithmetic(enum insn_op op, unsigned size_bytes, uint64_t a, uint64_t b,
+                         uint64_t *rflags);
+
+#endif

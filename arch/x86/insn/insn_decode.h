@@ -1,0 +1,160 @@
+/* One x86 instruction taken apart: those with which a kernel touches memory-mapped registers, and
+ * string port I/O. */
+#ifndef ARCH_X86_INSN_INSN_DECODE_H
+#define ARCH_X86_INSN_INSN_DECODE_H
+
+#include "vmm/base/types.h"
+
+#define INSN_LENGTH_MAX 15
+
+/* The size of code, by the D and L bits of CS. Compatibility mode is INSN_MODE_16 or _32. */
+enum insn_mode {
+    INSN_MODE_16,
+    INSN_MODE_32,
+    INSN_MODE_64,
+};
+
+/* The first eight are in the order of bits 5:3 of their opcodes, the shifts and the bit tests in
+ * the order of ModRM.reg. */
+enum insn_op {
+    INSN_ADD,
+    INSN_OR,
+    INSN_ADC,
+    INSN_SBB,
+    INSN_AND,
+    INSN_SUB,
+    INSN_XOR,
+    INSN_CMP,
+    INSN_ROL,
+    INSN_ROR,
+    INSN_RCL,
+    INSN_RCR,
+    INSN_SHL, /* also /6, which the manual calls SAL or nothing at all */
+    INSN_SHR,
+    INSN_SAR,
+    INSN_BT,
+    INSN_BTS,
+    INSN_BTR,
+    INSN_BTC,
+    INSN_MOV,
+    INSN_MOVNTI,
+    INSN_MOVZX,
+    INSN_MOVSX, /* MOVSXD too */
+    INSN_MOVBE,
+    INSN_TEST,
+    INSN_NOT,
+    INSN_NEG,
+    INSN_INC,
+    INSN_DEC,
+    INSN_XCHG,
+    INSN_XADD,
+    INSN_CMPXCHG,
+    INSN_CMPXCHG8B, /* CMPXCHG16B when the operand has 16 bytes */
+    INSN_PUSH,
+    INSN_POP,
+    /* The strings have no operands but their implied ones: memory.segment:[rSI], ES:[rDI] and the
+     * accumulator. All that follow here are strings. */
+    INSN_MOVS,
+    INSN_CMPS,
+    INSN_STOS,
+    INSN_LODS,
+    INSN_SCAS,
+    INSN_INS,
+    INSN_OUTS,
+};
+
+/* As instructions number them. */
+enum insn_segment_register {
+    INSN_ES,
+    INSN_CS,
+    INSN_SS,
+    INSN_DS,
+    INSN_FS,
+    INSN_GS,
+    INSN_SEGMENT_COUNT,
+};
+
+enum insn_register {
+    INSN_RAX,
+    INSN_RCX,
+    INSN_RDX,
+    INSN_RBX,
+    INSN_RSP,
+    INSN_RBP,
+    INSN_RSI,
+    INSN_RDI, /* R8 to R15 are 8 to 15 */
+    INSN_GPR_COUNT = 16,
+    INSN_RIP = 16, /* as a base: the address of the next instruction */
+    INSN_NO_REGISTER = 17,
+};
+
+enum insn_operand_kind {
+    INSN_OPERAND_NONE,
+    INSN_OPERAND_REGISTER,
+    INSN_OPERAND_MEMORY,
+    INSN_OPERAND_IMMEDIATE,
+};
+
+struct insn_operand {
+    enum insn_operand_kind kind;
+    uint8_t reg;        /* register operands: 0 to 15 */
+    bool high_byte;     /* AH, CH, DH or BH: bits 15:8 of reg, which is 0 to 3 */
+    uint8_t size_bytes; /* 1, 2, 4, 8; 16 for CMPXCHG16B */
+};
+
+/* segment:[base + index * scale + displacement], cut to the address size. */
+struct insn_memory {
+    enum insn_segment_register segment; /* what a prefix or the default makes of it */
+    uint8_t base;                       /* 0 to 15, INSN_RIP or INSN_NO_REGISTER */
+    uint8_t index;                      /* 0 to 15 or INSN_NO_REGISTER */
+    uint8_t scale;                      /* 1, 2, 4 or 8 */
+    uint64_t displacement;              /* sign-extended; for A0 to A3, the whole address */
+};
+
+enum insn_repeat {
+    INSN_REPEAT_NONE,
+    INSN_REPEAT_E, /* F3: REP, REPE */
+    INSN_REPEAT_NE /* F2: REPNE; on strings that compare nothing it acts as REP */
+};
+
+struct insn {
+    enum insn_op op;
+    uint8_t length;             /* bytes, 1 to 15 */
+    uint8_t operand_size_bytes; /* of the operation: 1, 2, 4, 8, 16 */
+    uint8_t address_size_bytes; /* 2, 4, 8 */
+    bool lock;
+    enum insn_repeat repeat;         /* the last F2 or F3 seen; means something to strings only */
+    struct insn_operand destination; /* the first operand in the manual's order */
+    struct insn_operand source;
+    struct insn_memory memory; /* where an operand is INSN_OPERAND_MEMORY */
+    uint64_t immediate;        /* sign-extended from its encoded size */
+};
+
+enum insn_result {
+    INSN_DECODED,
+    INSN_INCOMPLETE,  /* the bytes end before the instruction does */
+    INSN_TOO_LONG,    /* more than 15 bytes: #GP(0) */
+    INSN_UNDEFINED,   /* #UD */
+    INSN_UNSUPPORTED, /* not among those decoded here; it may be a valid instruction */
+};
+
+/* Takes apart the instruction at bytes[0]. count: how many bytes there are; those past the 15th are
+ * not looked at. The modes' default sizes are those of CS.D and CS.L.
+ *
+ * Decodes MOV (not to or from segment, control and debug registers), MOVZX, MOVSX, MOVSXD, MOVBE,
+ * MOVNTI, ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, NOT, NEG, INC, DEC, the shifts and rotates,
+ * BT and its kin, XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B, PUSH and POP where they have a
+ * ModRM byte, and all string instructions. Vector moves and everything else are INSN_UNSUPPORTED:
+ * the monitor leaves the vector registers to the guest.
+ *
+ * With INSN_DECODED, *insn is complete. With INSN_UNSUPPORTED, insn->length is the length of a
+ * vector move, or 0 where it is not known. With the others, *insn is zero.
+ *
+ * Intel SDM vol. 2A, Sep 2023, chapter 2 "Instruction Format"; vol. 2D, appendix A "Opcode Map". */
+MUST_USE enum insn_result insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode,
+                                      struct insn *insn);
+
+/* The operation's name in lower case ("cmpxchg"), for traces. Never null. */
+const char *insn_op_name(enum insn_op op);
+
+#endif
