@@ -1,0 +1,284 @@
+#include "tests/unit/unit.h"
+
+#include "vmm/memory/heap.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REGION_BYTES (8 * MIB)
+
+struct fixture {
+    struct heap heap;
+    uint8_t *region;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = malloc(sizeof(*fixture));
+
+    /* Off the page's start, and full of what was there before. */
+    fixture->region = malloc(REGION_BYTES);
+    memset(fixture->region, 0xc3, REGION_BYTES);
+    assert_int_equal(heap_init(&fixture->heap, fixture->region + 3, REGION_BYTES - 3), STATUS_OK);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    free(fixture->region);
+    free(fixture);
+    return 0;
+}
+
+static bool inside(const struct fixture *fixture, const uint8_t *memory, size_t size_bytes)
+{
+    return memory >= fixture->region && memory + size_bytes <= fixture->region + REGION_BYTES;
+}
+
+static void test_init_sizes(void **state)
+{
+    static uint8_t region[4 * 4096];
+    struct heap heap;
+    uint64_t pages_seen = 0;
+
+    (void)state;
+    assert_int_equal(heap_init(&heap, region, 0), STATUS_OUT_OF_RANGE);
+    assert_int_equal(heap_init(&heap, region, 4096), STATUS_OUT_OF_RANGE);
+    for (uint64_t size = 0; size <= sizeof(region); size++) {
+        if (heap_init(&heap, region, size) != STATUS_OK)
+            continue;
+        pages_seen = heap_statistics(&heap).total_bytes / PAGE_SIZE;
+        for (uint64_t i = 0; i < pages_seen; i++) {
+            uint8_t *page = heap_allocate(&heap, PAGE_SIZE, PAGE_SIZE);
+
+            assert_non_null(page);
+            assert_true(page + PAGE_SIZE <= region + size);
+        }
+        assert_null(heap_allocate(&heap, 1, 1));
+        size += 100;
+    }
+    assert_in_range(pages_seen, 2, 3);
+}
+
+static void test_alignment_and_zero(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t alignment = 1; alignment <= HEAP_ALIGNMENT_MAX; alignment *= 2) {
+        static const size_t sizes[] = {1, 56, 57, 64, 2040, 2041, 4096, 5000, 65536};
+
+        for (unsigned i = 0; i < ARRAY_COUNT(sizes); i++) {
+            uint8_t *memory = heap_allocate_zeroed(&fixture->heap, sizes[i], alignment);
+
+            assert_non_null(memory);
+            assert_true(inside(fixture, memory, sizes[i]));
+            assert_int_equal((uintptr_t)memory % alignment, 0);
+            for (size_t byte = 0; byte < sizes[i]; byte++)
+                assert_int_equal(memory[byte], 0);
+            memset(memory, 0x77, sizes[i]);
+            heap_release(&fixture->heap, memory);
+        }
+    }
+    assert_null(heap_allocate(&fixture->heap, 0, 1));
+    assert_null(heap_allocate(&fixture->heap, SIZE_MAX, 1));
+    assert_null(heap_allocate(&fixture->heap, SIZE_MAX - 4096, 4096));
+    heap_release(&fixture->heap, NULL);
+    assert_int_equal(heap_statistics(&fixture->heap).used_bytes, 0);
+}
+
+/* Page tables stand side by side: all the pages there are can be given out. */
+static void test_pages_without_waste(void **state)
+{
+    struct fixture *fixture = *state;
+    struct heap_statistics statistics = heap_statistics(&fixture->heap);
+    uint64_t page_count = statistics.total_bytes / PAGE_SIZE;
+    uint8_t **pages = calloc(page_count, sizeof(*pages));
+
+    assert_true(statistics.total_bytes >= REGION_BYTES - REGION_BYTES / 100);
+    assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);
+    for (uint64_t i = 0; i < page_count; i++) {
+        pages[i] = heap_allocate(&fixture->heap, PAGE_SIZE, PAGE_SIZE);
+        assert_non_null(pages[i]);
+    }
+    assert_null(heap_allocate(&fixture->heap, 1, 1));
+    assert_int_equal(heap_statistics(&fixture->heap).used_bytes, statistics.total_bytes);
+    for (uint64_t i = 0; i < page_count; i += 2)
+        heap_release(&fixture->heap, pages[i]);
+    assert_null(heap_allocate(&fixture->heap, 2 * PAGE_SIZE, PAGE_SIZE));
+    assert_int_equal(heap_statistics(&fixture->heap).largest_free_bytes, PAGE_SIZE);
+    for (uint64_t i = 1; i < page_count; i += 2)
+        heap_release(&fixture->heap, pages[i]);
+    statistics = heap_statistics(&fixture->heap);
+    assert_int_equal(statistics.used_bytes, 0);
+    assert_int_equal(statistics.peak_used_bytes, statistics.total_bytes);
+    assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);
+    free(pages);
+}
+
+/* --- Random, against a list of what is held -----------------------------------------------------
+ */
+
+struct held {
+    uint8_t *memory;
+    size_t size_bytes;
+    uint8_t fill;
+};
+
+static void check_and_release(struct fixture *fixture, struct held *held)
+{
+    for (size_t i = 0; i < held->size_bytes; i++) {
+        if (held->memory[i] != held->fill)
+            fail_msg("%zu bytes at %p: somebody else wrote to byte %zu", held->size_bytes,
+                     (void *)held->memory, i);
+    }
+    heap_release(&fixture->heap, held->memory);
+    held->memory = NULL;
+}
+
+static void test_random(void **state)
+{
+    enum { HELD_MAX = 200, STEPS = 40000 };
+    struct fixture *fixture = *state;
+    struct held held[HELD_MAX] = {{0}};
+    const char *text = getenv("HEAP_SEED");
+    unsigned seed = text != NULL ? (unsigned)strtoul(text, NULL, 0) : (unsigned)time(NULL);
+    unsigned refused = 0;
+
+    printf("HEAP_SEED=%u\n", seed);
+    srandom(seed);
+    for (unsigned step = 0; step < STEPS; step++) {
+        struct held *one = &held[random() % HELD_MAX];
+
+        if (one->memory != NULL) {
+            check_and_release(fixture, one);
+            continue;
+        }
+
+        unsigned bits = (unsigned)random() % 100;
+        size_t alignment = (size_t)1 << random() % (bits < 5 ? 22 : 13);
+
+        one->size_bytes = 1 + (size_t)random() % ((size_t)1 << (bits < 2 ? 21 : 6 + bits % 9));
+        one->memory = heap_allocate(&fixture->heap, one->size_bytes, alignment);
+        if (one->memory == NULL) {
+            refused++;
+            continue;
+        }
+        assert_true(inside(fixture, one->memory, one->size_bytes));
+        assert_int_equal((uintptr_t)one->memory % alignment, 0);
+        one->fill = (uint8_t)random();
+        memset(one->memory, one->fill, one->size_bytes);
+    }
+    for (unsigned i = 0; i < HELD_MAX; i++) {
+        if (held[i].memory != NULL)
+            check_and_release(fixture, &held[i]);
+    }
+    assert_true(refused < STEPS / 10);
+
+    struct heap_statistics statistics = heap_statistics(&fixture->heap);
+
+    assert_int_equal(statistics.used_bytes, 0);
+    assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);
+}
+
+/* --- Bugs of ours are noticed --------------------------------------------------------------------
+ */
+
+static void overrun_block(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 56, 1);
+
+    memory[56] ^= 1;
+    heap_release(heap, memory);
+}
+
+static void overrun_pages(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 2 * PAGE_SIZE - 8, PAGE_SIZE);
+
+    memory[2 * PAGE_SIZE - 8] ^= 1;
+    heap_release(heap, memory);
+}
+
+static void release_block_twice(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 10, 1);
+
+    (void)heap_allocate(heap, 10, 1); /* the page stays */
+    heap_release(heap, memory);
+    heap_release(heap, memory);
+}
+
+static void release_pages_twice(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 3 * PAGE_SIZE, PAGE_SIZE);
+
+    heap_release(heap, memory);
+    heap_release(heap, memory);
+}
+
+static void release_from_within(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 3 * PAGE_SIZE, PAGE_SIZE);
+
+    heap_release(heap, memory + PAGE_SIZE);
+}
+
+static void release_a_strangers(struct heap *heap)
+{
+    heap_release(heap, heap);
+}
+
+static void write_after_release(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 10, 1);
+
+    (void)heap_allocate(heap, 10, 1);
+    heap_release(heap, memory);
+    memory[0] = 1;
+    (void)heap_allocate(heap, 10, 1);
+}
+
+static void test_bugs_fail_a_check(void **state)
+{
+    static void (*const bugs[])(struct heap *) = {
+        overrun_block,       overrun_pages,       release_block_twice, release_pages_twice,
+        release_from_within, release_a_strangers, write_after_release,
+    };
+    struct fixture *fixture = *state;
+
+    for (unsigned i = 0; i < ARRAY_COUNT(bugs); i++) {
+        pid_t child = fork();
+        int status = 0;
+
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(SIGABRT, SIG_DFL);
+            if (freopen("/dev/null", "w", stderr) != NULL)
+                bugs[i](&fixture->heap);
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+            fail_msg("bug %u went unnoticed", i);
+    }
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_init_sizes), TEST(test_alignment_and_zero),
+        TEST(test_pages_without_waste),    TEST(test_random),
+        TEST(test_bugs_fail_a_check),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

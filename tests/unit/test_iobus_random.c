@@ -1,0 +1,735 @@
+/* The bus against an oracle that keeps a plain list and looks at every entry for every byte. Each
+ * call of a handler is compared: which, in what order, with what access. IOBUS_SEED and
+ * IOBUS_OPERATIONS in the environment choose another run. */
+#include "tests/unit/unit.h"
+
+#include "vmm/iobus/iobus.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define LIVE_MAX    48
+#define BATCH_MAX   4
+#define LOG_MAX     512
+#define READERS     2
+#define FAIL(...)   fail_msg(__VA_ARGS__)
+#define SEED_FORMAT "IOBUS_SEED=%llu"
+
+static uint64_t seed, random_state;
+
+static uint64_t random_u64(void)
+{
+    /* splitmix64 */
+    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+static unsigned below(unsigned limit)
+{
+    return (unsigned)(random_u64() % limit);
+}
+
+/* --- Memory that fails on demand ------------------------------------------------------------- */
+
+struct memory {
+    size_t used_bytes;
+    unsigned failures;
+    unsigned fail_percent;
+};
+
+static void *memory_allocate(void *context, size_t size_bytes, size_t alignment_bytes)
+{
+    struct memory *memory = context;
+    void *block;
+
+    if (memory->fail_percent != 0 && below(100) < memory->fail_percent) {
+        memory->failures++;
+        return NULL;
+    }
+    block = aligned_alloc(alignment_bytes, (size_bytes + 63) & ~(size_t)63);
+    memset(block, 0xa5, size_bytes);
+    memory->used_bytes += size_bytes;
+    return block;
+}
+
+static void memory_release(void *context, void *block, size_t size_bytes)
+{
+    ((struct memory *)context)->used_bytes -= size_bytes;
+    free(block);
+}
+
+/* --- The devices: what they do follows from who they are and what they are asked ---------------
+ */
+
+struct call {
+    unsigned id;
+    struct io_access access; /* as it came */
+};
+
+static struct call calls[LOG_MAX];
+static unsigned call_count;
+
+static uint64_t mix(unsigned id, const struct io_access *access)
+{
+    uint64_t z = id * UINT64_C(0x9e3779b97f4a7c15) ^ access->address << 8 ^ access->size ^
+                 (uint64_t)access->is_write << 4;
+
+    if (access->is_write)
+        z ^= access->value << 20;
+    z = (z ^ z >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return z ^ z >> 32;
+}
+
+static bool declines(unsigned id, const struct io_access *access)
+{
+    return mix(id, access) % 4 == 0;
+}
+
+/* One context per registration; a handler that runs after its completion finds freed memory. */
+struct device {
+    unsigned id;
+};
+
+static enum io_outcome device_access(void *context, struct io_access *access)
+{
+    unsigned id = ((struct device *)context)->id;
+    bool is_declined = declines(id, access);
+
+    assert_true(call_count < LOG_MAX);
+    calls[call_count++] = (struct call){id, *access};
+    if (is_declined) {
+        memset(access, 0x5a, sizeof(*access)); /* no harm shall come of it */
+        access->is_write = true;
+        return IO_DECLINED;
+    }
+    if (access->is_write)
+        access->value = ~access->value;
+    else
+        access->value = mix(id, access) * 3;
+    return IO_HANDLED;
+}
+
+/* --- The oracle --------------------------------------------------------------------------------
+ */
+
+struct live {
+    bool is_used;
+    unsigned id;
+    uint64_t first, last;
+    uint8_t access_sizes;
+    bool is_doorbell;
+    struct iobus_match match;
+    uint64_t hits;
+    struct iobus_handle handle;
+    struct device *device;
+};
+
+struct world {
+    struct iobus bus;
+    struct iobus_reader readers[READERS];
+    bool is_parked[READERS];
+    uint64_t address_last;
+    struct memory memory;
+    struct live live[LIVE_MAX];
+    unsigned next_id;
+    uint64_t unclaimed_reads, unclaimed_writes;
+    struct call expected[LOG_MAX];
+    unsigned expected_count;
+    unsigned updates_pending; /* completions not yet done */
+};
+
+static struct live *innermost_around(struct world *world, uint64_t address, const struct live *in)
+{
+    struct live *best = NULL;
+
+    for (unsigned i = 0; i < LIVE_MAX; i++) {
+        struct live *live = &world->live[i];
+
+        if (!live->is_used || live->is_doorbell || address < live->first || address > live->last)
+            continue;
+        if (in != NULL && live->last - live->first <= in->last - in->first)
+            continue;
+        if (best == NULL || live->last - live->first < best->last - best->first)
+            best = live;
+    }
+    return best;
+}
+
+/* Has the device asked; true if it answers. */
+static bool oracle_call(struct world *world, struct live *live, const struct io_access *access)
+{
+    assert_true(world->expected_count < LOG_MAX);
+    world->expected[world->expected_count++] = (struct call){live->id, *access};
+    if (declines(live->id, access))
+        return false;
+    live->hits++;
+    return true;
+}
+
+static bool oracle_rings(struct world *world, const struct io_access *access)
+{
+    for (unsigned rank = 0; rank < 4; rank++) {
+        bool wants_data = rank < 2, wants_any = rank % 2 == 1;
+
+        for (unsigned i = 0; i < LIVE_MAX; i++) {
+            struct live *live = &world->live[i];
+
+            if (!live->is_used || !live->is_doorbell || live->first != access->address)
+                continue;
+            if (live->match.has_data != wants_data ||
+                (wants_data && live->match.data != access->value))
+                continue;
+            if (live->match.width_bytes != (wants_any ? 0 : access->size))
+                continue;
+            if (oracle_call(world, live, access))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* What the access ought to read, the calls going to world->expected. */
+static uint64_t oracle_access(struct world *world, const struct io_access *access)
+{
+    uint64_t result = 0;
+    bool answered[8] = {false};
+    unsigned in_space = 0;
+
+    world->expected_count = 0;
+    if (access->is_write && oracle_rings(world, access))
+        return 0;
+    while (in_space < access->size && access->address <= world->address_last &&
+           in_space <= world->address_last - access->address)
+        in_space++;
+
+    for (unsigned from = 0, end; from < in_space; from = end) {
+        struct live *in = innermost_around(world, access->address + from, NULL);
+
+        end = from + 1;
+        while (end < in_space && innermost_around(world, access->address + end, NULL) == in)
+            end++;
+        for (; in != NULL; in = innermost_around(world, access->address + from, in)) {
+            for (unsigned at = from; at < end;) {
+                unsigned size;
+
+                for (size = 8; size > 0; size /= 2) {
+                    bool fits = (in->access_sizes & size) && (access->address + at) % size == 0 &&
+                                at + size <= end;
+
+                    for (unsigned byte = at; fits && byte < at + size; byte++)
+                        fits = !answered[byte];
+                    if (fits)
+                        break;
+                }
+                if (size == 0) {
+                    at++;
+                    continue;
+                }
+
+                uint64_t mask = size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * size) - 1;
+                struct io_access piece = {
+                    .address = access->address + at,
+                    .size = (uint8_t)size,
+                    .is_write = access->is_write,
+                    .value = access->is_write ? access->value >> 8 * at & mask : mask,
+                };
+
+                if (oracle_call(world, in, &piece)) {
+                    uint64_t value = mix(in->id, &piece) * 3;
+
+                    for (unsigned byte = 0; byte < size; byte++) {
+                        answered[at + byte] = true;
+                        result |= (value >> 8 * byte & 0xff) << 8 * (at + byte);
+                    }
+                }
+                at += size;
+            }
+        }
+        for (unsigned byte = from; byte < end; byte++) {
+            bool begins_run = !answered[byte] && (byte == from || answered[byte - 1]);
+
+            world->unclaimed_reads += begins_run && !access->is_write;
+            world->unclaimed_writes += begins_run && access->is_write;
+        }
+    }
+    world->unclaimed_reads += in_space < access->size && !access->is_write;
+    world->unclaimed_writes += in_space < access->size && access->is_write;
+    for (unsigned byte = 0; byte < access->size; byte++) {
+        if (!answered[byte])
+            result |= UINT64_C(0xff) << 8 * byte;
+    }
+    return result;
+}
+
+static bool clash(const struct live *a, const struct live *b)
+{
+    if (a->is_doorbell != b->is_doorbell)
+        return false;
+    if (a->is_doorbell)
+        return a->first == b->first && memcmp(&a->match, &b->match, sizeof(a->match)) == 0;
+    if (a->last < b->first || b->last < a->first)
+        return false; /* apart */
+    if (a->first == b->first && a->last == b->last)
+        return true;
+    return !(a->first <= b->first && b->last <= a->last) &&
+           !(b->first <= a->first && a->last <= b->last);
+}
+
+/* --- Random questions ---------------------------------------------------------------------------
+ */
+
+static struct live *any_live(struct world *world)
+{
+    for (unsigned try = 0; try < 8; try++) {
+        struct live *live = &world->live[below(LIVE_MAX)];
+
+        if (live->is_used)
+            return live;
+    }
+    return NULL;
+}
+
+/* Addresses that meet: near the ends of the space, near the middle, near what is there. */
+static uint64_t random_address(struct world *world)
+{
+    struct live *live = any_live(world);
+    uint64_t address;
+
+    switch (below(6)) {
+    case 0: address = below(64); break;
+    case 1: address = world->address_last - below(64); break;
+    case 2: address = world->address_last / 2 - 32 + below(64); break;
+    case 3: address = random_u64(); break;
+    default:
+        if (live == NULL)
+            address = below(32);
+        else
+            address = (below(2) ? live->first : live->last) - 9 + below(19);
+        break;
+    }
+    return address & world->address_last;
+}
+
+static void random_range(struct world *world, struct live *live)
+{
+    static const uint8_t widths[] = {0, 1, 2, 4, 8};
+    struct live *other = any_live(world);
+
+    memset(live, 0, sizeof(*live));
+    live->is_used = true;
+    live->id = world->next_id++;
+    live->first = random_address(world);
+    if (below(3) == 0) {
+        live->is_doorbell = true;
+        if (other != NULL && below(2))
+            live->first = other->first;
+        live->match.width_bytes = widths[below(5)];
+        live->match.has_data = below(3) != 0;
+        live->match.data = live->match.has_data ? below(4) : 0;
+        live->last = live->first + (live->match.width_bytes ? live->match.width_bytes - 1u : 0);
+        return;
+    }
+    live->access_sizes = (uint8_t)(1 + below(15));
+    switch (below(6)) {
+    case 0: live->last = live->first + (random_u64() >> (1 + below(63))); break;
+    case 1: live->last = live->first + (UINT64_C(1) << 63) - 1; break;
+    case 2: live->last = live->first + below(64); break;
+    case 3: /* inside another */
+        if (other != NULL && !other->is_doorbell) {
+            uint64_t length_minus_1 = other->last - other->first;
+
+            live->first = other->first + (below(2) ? 0 : random_u64() % 8);
+            live->last = other->last - (below(2) ? 0 : random_u64() % 8);
+            if (live->first > live->last || live->last - live->first > length_minus_1) {
+                live->first = other->first;
+                live->last = other->first;
+            }
+        } else {
+            live->last = live->first;
+        }
+        break;
+    case 4: /* beside another */
+        if (other != NULL && other->last < world->address_last)
+            live->first = other->last + 1;
+        live->last = live->first + below(16);
+        break;
+    default: /* the same as another */
+        if (other != NULL && !other->is_doorbell) {
+            live->first = other->first;
+            live->last = other->last;
+        } else {
+            live->last = live->first + below(8);
+        }
+        break;
+    }
+}
+
+/* --- One step ------------------------------------------------------------------------------------
+ */
+
+struct waiting {
+    struct iobus_completion completion;
+    struct world *world;
+    unsigned count;
+    struct device *devices[BATCH_MAX];
+};
+
+/* The contexts of what was removed go away the moment the bus says so. */
+static void removal_complete(void *context)
+{
+    struct waiting *waiting = context;
+
+    waiting->world->updates_pending--;
+    for (unsigned i = 0; i < waiting->count; i++)
+        free(waiting->devices[i]);
+    free(waiting);
+}
+
+static void check_conflict(struct world *world, const struct live *added, unsigned added_count,
+                           const struct iobus_conflict *conflict)
+{
+    unsigned new_id, old_id;
+    const struct live *new_side = NULL, *old_side = NULL;
+
+    assert_int_equal(sscanf(conflict->new_name, "d%u", &new_id), 1);
+    assert_int_equal(sscanf(conflict->old_name, "d%u", &old_id), 1);
+    for (unsigned i = 0; i < added_count; i++) {
+        if (added[i].id == new_id)
+            new_side = &added[i];
+        if (added[i].id == old_id)
+            old_side = &added[i];
+    }
+    for (unsigned i = 0; i < LIVE_MAX; i++) {
+        if (world->live[i].is_used && world->live[i].id == old_id)
+            old_side = &world->live[i];
+    }
+    assert_non_null(new_side);
+    assert_non_null(old_side);
+    assert_true(clash(new_side, old_side));
+    assert_int_equal(conflict->new_first, new_side->first);
+    assert_int_equal(conflict->old_last, old_side->last);
+}
+
+static void step_update(struct world *world)
+{
+    struct live added[BATCH_MAX];
+    struct iobus_range ranges[BATCH_MAX];
+    char names[BATCH_MAX][16];
+    struct iobus_handle handles[BATCH_MAX], removals[BATCH_MAX];
+    struct live *removed[BATCH_MAX];
+    unsigned added_count = below(2) ? 1 : below(BATCH_MAX + 1), removed_count = 0;
+    unsigned live_count = 0, fail_before = world->memory.failures;
+    enum status expected = STATUS_OK, status;
+    struct waiting *waiting = NULL;
+    struct iobus_conflict conflict;
+
+    for (unsigned i = 0; i < LIVE_MAX; i++)
+        live_count += world->live[i].is_used;
+    unsigned wanted = live_count + BATCH_MAX > LIVE_MAX ? BATCH_MAX : below(3);
+
+    for (unsigned i = 0; i < wanted; i++) {
+        struct live *live = any_live(world);
+        bool is_twice = false;
+
+        for (unsigned j = 0; j < removed_count; j++)
+            is_twice |= removed[j] == live;
+        if (live != NULL && !is_twice) {
+            removed[removed_count] = live;
+            removals[removed_count++] = live->handle;
+        }
+    }
+    if (live_count - removed_count + added_count > LIVE_MAX)
+        added_count = 0;
+
+    for (unsigned i = 0; i < removed_count; i++)
+        removed[i]->is_used = false; /* as the additions shall see it */
+    for (unsigned i = 0; i < added_count; i++) {
+        random_range(world, &added[i]);
+        added[i].device = malloc(sizeof(struct device));
+        added[i].device->id = added[i].id;
+        snprintf(names[i], sizeof(names[i]), "d%u", added[i].id);
+        ranges[i] = (struct iobus_range){
+            .first = added[i].first,
+            .length_bytes = added[i].last - added[i].first + 1,
+            .name = names[i],
+            .access_sizes = added[i].access_sizes,
+            .handler = device_access,
+            .context = added[i].device,
+            .match = added[i].is_doorbell ? &added[i].match : NULL,
+        };
+        if (expected == STATUS_OK &&
+            (ranges[i].length_bytes == 0 || ranges[i].length_bytes > UINT64_C(1) << 63))
+            expected = STATUS_INVALID;
+        else if (expected == STATUS_OK &&
+                 (added[i].first > added[i].last || added[i].last > world->address_last))
+            expected = STATUS_OUT_OF_RANGE;
+    }
+    if (expected == STATUS_OK) {
+        for (unsigned i = 0; i < added_count; i++) {
+            for (unsigned j = 0; j < LIVE_MAX; j++) {
+                if (world->live[j].is_used && clash(&added[i], &world->live[j]))
+                    expected = STATUS_CONFLICT;
+            }
+            for (unsigned j = 0; j < i; j++) {
+                if (clash(&added[i], &added[j]))
+                    expected = STATUS_CONFLICT;
+            }
+        }
+    }
+
+    if (removed_count > 0) {
+        waiting = calloc(1, sizeof(*waiting));
+        waiting->completion.callback = removal_complete;
+        waiting->completion.context = waiting;
+        waiting->world = world;
+        waiting->count = removed_count;
+        for (unsigned i = 0; i < removed_count; i++)
+            waiting->devices[i] = removed[i]->device;
+        world->updates_pending++;
+    }
+    world->memory.fail_percent = below(4) == 0 ? 30 : 0;
+
+    const struct iobus_update update = {
+        .additions = ranges,
+        .addition_count = added_count,
+        .handles = handles,
+        .removals = removals,
+        .removal_count = removed_count,
+        .completion = waiting == NULL ? NULL : &waiting->completion,
+    };
+
+    status = iobus_update(&world->bus, &update, &conflict);
+    world->memory.fail_percent = 0;
+    if ((expected == STATUS_OK || expected == STATUS_CONFLICT) && added_count > 0 &&
+        world->memory.failures != fail_before)
+        expected = STATUS_NO_MEMORY;
+    assert_int_equal(status, expected);
+    if (status == STATUS_CONFLICT)
+        check_conflict(world, added, added_count, &conflict);
+
+    if (status != STATUS_OK) {
+        for (unsigned i = 0; i < removed_count; i++)
+            removed[i]->is_used = true;
+        for (unsigned i = 0; i < added_count; i++)
+            free(added[i].device);
+        if (waiting != NULL) {
+            free(waiting);
+            world->updates_pending--;
+        }
+        return;
+    }
+    for (unsigned i = 0, j = 0; i < added_count; i++) {
+        while (world->live[j].is_used)
+            j++;
+        world->live[j] = added[i];
+        world->live[j].handle = handles[i];
+    }
+    if (removed_count > 0) /* stale now */
+        assert_int_equal(iobus_remove(&world->bus, removals[0], NULL), STATUS_NOT_FOUND);
+}
+
+static void step_access(struct world *world)
+{
+    unsigned number = below(READERS);
+    struct io_access access =
+                         {
+                             .address = random_address(world),
+                             .size = (uint8_t)(1u << below(4)),
+                             .is_write = below(2),
+                         },
+                     asked;
+    uint64_t expected;
+
+    if (below(64) == 0)
+        access.address = random_u64(); /* past the end of the ports too */
+    if (access.is_write) {
+        uint64_t mask = access.size == 8 ? UINT64_MAX : (UINT64_C(1) << 8 * access.size) - 1;
+
+        access.value = (below(2) ? below(4) : random_u64()) & mask;
+    } else {
+        access.value = random_u64();
+    }
+    if (world->is_parked[number]) {
+        iobus_reader_begin(&world->readers[number]);
+        world->is_parked[number] = false;
+    }
+    asked = access;
+    expected = oracle_access(world, &access);
+    call_count = 0;
+    iobus_access(&world->bus, &world->readers[number], &access);
+
+    if (access.address != asked.address || access.size != asked.size ||
+        access.is_write != asked.is_write ||
+        access.value != (asked.is_write ? asked.value : expected))
+        FAIL("access %#llx/%u write %d: value %#llx, expected %#llx",
+             (unsigned long long)asked.address, asked.size, asked.is_write,
+             (unsigned long long)access.value, (unsigned long long)expected);
+    if (call_count != world->expected_count)
+        FAIL("access %#llx/%u write %d: %u calls, expected %u", (unsigned long long)asked.address,
+             asked.size, asked.is_write, call_count, world->expected_count);
+    for (unsigned i = 0; i < call_count; i++) {
+        const struct call *is = &calls[i], *should = &world->expected[i];
+
+        if (is->id != should->id || is->access.address != should->access.address ||
+            is->access.size != should->access.size ||
+            is->access.is_write != should->access.is_write ||
+            is->access.value != should->access.value)
+            FAIL("access %#llx/%u: call %u went to d%u, expected d%u",
+                 (unsigned long long)asked.address, asked.size, i, is->id, should->id);
+    }
+}
+
+static void step_reader(struct world *world)
+{
+    unsigned number = below(READERS);
+
+    if (below(3) == 0) {
+        iobus_reader_park(&world->readers[number]);
+        world->is_parked[number] = true;
+    } else {
+        iobus_reader_begin(&world->readers[number]);
+        world->is_parked[number] = false;
+        iobus_reader_quiesce(&world->readers[number]);
+    }
+}
+
+/* --- At the end: the counters, the order of the report, and nothing lost -------------------------
+ */
+
+struct walk {
+    struct world *world;
+    unsigned count;
+    uint64_t last_first;
+    uint64_t reads, writes;
+};
+
+static void visit_range(void *context, const struct iobus_range_info *info)
+{
+    struct walk *walk = context;
+    unsigned id;
+
+    assert_true(info->first >= walk->last_first);
+    walk->last_first = info->first;
+    walk->count++;
+    assert_int_equal(sscanf(info->name, "d%u", &id), 1);
+    for (unsigned i = 0; i < LIVE_MAX; i++) {
+        const struct live *live = &walk->world->live[i];
+
+        if (!live->is_used || live->id != id)
+            continue;
+        assert_int_equal(info->first, live->first);
+        assert_int_equal(info->last, live->last);
+        assert_int_equal(info->has_match, live->is_doorbell);
+        assert_int_equal(info->access_sizes, live->access_sizes);
+        assert_int_equal(info->hits, live->hits);
+        return;
+    }
+    FAIL("d%u is not there any more", id);
+}
+
+static void visit_unclaimed(void *context, const struct iobus_unclaimed_count *count)
+{
+    struct walk *walk = context;
+
+    walk->reads += count->read_count;
+    walk->writes += count->write_count;
+}
+
+static void check_reports(struct world *world)
+{
+    struct walk walk = {.world = world};
+    struct iobus_unclaimed_count others;
+    unsigned live_count = 0;
+
+    for (unsigned i = 0; i < LIVE_MAX; i++)
+        live_count += world->live[i].is_used;
+    iobus_for_each_range(&world->bus, visit_range, &walk);
+    assert_int_equal(walk.count, live_count);
+    others = iobus_for_each_unclaimed(&world->bus, visit_unclaimed, &walk);
+    assert_int_equal(walk.reads + others.read_count, world->unclaimed_reads);
+    assert_int_equal(walk.writes + others.write_count, world->unclaimed_writes);
+}
+
+static void run(uint64_t address_last, unsigned operations)
+{
+    struct world *world = aligned_alloc(64, (sizeof(*world) + 63) & ~(size_t)63);
+
+    memset(world, 0, sizeof(*world));
+    world->address_last = address_last;
+
+    const struct iobus_allocator allocator = {memory_allocate, memory_release, &world->memory};
+
+    assert_int_equal(iobus_init(&world->bus, address_last, &allocator, NULL), STATUS_OK);
+    for (unsigned i = 0; i < READERS; i++) {
+        assert_int_equal(iobus_reader_attach(&world->bus, &world->readers[i]), STATUS_OK);
+        world->is_parked[i] = true;
+    }
+    for (unsigned i = 0; i < operations; i++) {
+        switch (below(16)) {
+        case 0: step_update(world); break;
+        case 1: step_reader(world); break;
+        case 2:
+            if (below(4) == 0)
+                iobus_reclaim(&world->bus);
+            break;
+        default: step_access(world); break;
+        }
+        if (i % 4096 == 0)
+            check_reports(world);
+    }
+    check_reports(world);
+    for (unsigned i = 0; i < READERS; i++) {
+        iobus_reader_park(&world->readers[i]);
+        iobus_reader_detach(&world->readers[i]);
+    }
+    check_reports(world);
+    assert_int_equal(iobus_reclaim(&world->bus), 0);
+    assert_int_equal(world->updates_pending, 0);
+    iobus_destroy(&world->bus);
+    assert_int_equal(world->memory.used_bytes, 0);
+    for (unsigned i = 0; i < LIVE_MAX; i++) {
+        if (world->live[i].is_used)
+            free(world->live[i].device);
+    }
+    free(world);
+}
+
+static unsigned operations(void)
+{
+    const char *text = getenv("IOBUS_OPERATIONS");
+
+    return text != NULL ? (unsigned)strtoul(text, NULL, 0) : 600000;
+}
+
+static void test_ports(void **state)
+{
+    (void)state;
+    random_state = seed;
+    run(IOBUS_PORT_LAST, operations() / 2);
+}
+
+static void test_mmio(void **state)
+{
+    (void)state;
+    random_state = seed + 1;
+    run(IOBUS_MMIO_LAST, operations() - operations() / 2);
+}
+
+int main(void)
+{
+    const char *text = getenv("IOBUS_SEED");
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_mmio),
+    };
+
+    seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
+    printf(SEED_FORMAT "\n", (unsigned long long)seed);
+    fflush(stdout);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,279 @@
+/* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
+ * registrations, and one allocation. */
+#include "vmm/iobus/table.h"
+
+#include <string.h>
+
+static int compare(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+int iobus_registration_order(const struct iobus_registration *a, const struct iobus_registration *b)
+{
+    int order = compare(a->first, b->first);
+
+    if (order == 0)
+        order = compare(a->is_doorbell, b->is_doorbell);
+    if (order != 0)
+        return order;
+    if (!a->is_doorbell)
+        return compare(b->last, a->last);
+    order = compare(b->match.has_data, a->match.has_data);
+    if (order == 0)
+        order = compare(a->match.width_bytes, b->match.width_bytes);
+    return order != 0 ? order : compare(a->match.data, b->match.data);
+}
+
+/* Heapsort's "sift down" in the heap of count elements. */
+static void sift(struct iobus_registration **heap, size_t root, size_t count)
+{
+    for (size_t child; (child = 2 * root + 1) < count; root = child) {
+        struct iobus_registration *moved = heap[root];
+
+        if (child + 1 < count && iobus_registration_order(heap[child], heap[child + 1]) < 0)
+            child++;
+        if (iobus_registration_order(moved, heap[child]) >= 0)
+            return;
+        heap[root] = heap[child];
+        heap[child] = moved;
+    }
+}
+
+void iobus_registrations_sort(struct iobus_registration **registrations, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;)
+        sift(registrations, i, count);
+    for (size_t i = count; i-- > 1;) {
+        struct iobus_registration *largest = registrations[0];
+
+        registrations[0] = registrations[i];
+        registrations[i] = largest;
+        sift(registrations, 0, i);
+    }
+}
+
+/* Only while building. */
+struct scratch {
+    struct iobus_extent *extents;
+    uint64_t *point_addresses;
+};
+
+/* Takes bytes from a piece of memory that starts at a line; each array at a line of its own. */
+static void *carve(uint8_t *memory, size_t *used_bytes, size_t size_bytes)
+{
+    void *array = memory == NULL ? NULL : memory + *used_bytes;
+
+    *used_bytes += (size_bytes + 63) & ~(size_t)63;
+    return array;
+}
+
+/* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes. */
+static size_t arrange(uint8_t *memory, uint32_t extent_count, uint32_t doorbell_count,
+                      struct iobus_layout *layout, struct scratch *scratch)
+{
+    size_t used = 0, count = (size_t)extent_count + doorbell_count;
+    size_t segments = iobus_segments_max(extent_count, doorbell_count);
+
+    (void)carve(memory, &used, sizeof(*layout));
+    layout->starts = carve(memory, &used, segments * sizeof(*layout->starts));
+    layout->segments = carve(memory, &used, segments * sizeof(*layout->segments));
+    layout->targets = carve(memory, &used, count * sizeof(*layout->targets));
+    layout->data = carve(memory, &used, count * sizeof(*layout->data));
+    layout->points = carve(memory, &used, doorbell_count * sizeof(*layout->points));
+    layout->registrations = carve(memory, &used, count * sizeof(*layout->registrations));
+    scratch->extents = carve(memory, &used, extent_count * sizeof(*scratch->extents));
+    scratch->point_addresses =
+        carve(memory, &used, doorbell_count * sizeof(*scratch->point_addresses));
+    return used;
+}
+
+/* The old ones that stay and the additions, both sorted, into one sorted array. */
+static void merge(const struct iobus_layout *old, struct iobus_registration *const *additions,
+                  size_t addition_count, struct iobus_registration **out)
+{
+    size_t i = 0, j = 0, old_count = old == NULL ? 0 : old->registration_count;
+
+    while (i < old_count || j < addition_count) {
+        if (i < old_count && old->registrations[i]->is_leaving)
+            i++;
+        else if (j == addition_count ||
+                 (i < old_count &&
+                  iobus_registration_order(old->registrations[i], additions[j]) <= 0))
+            *out++ = old->registrations[i++];
+        else
+            *out++ = additions[j++];
+    }
+}
+
+static enum status conflict(const struct iobus_registration *a, const struct iobus_registration *b,
+                            const struct iobus_registration **new_side,
+                            const struct iobus_registration **old_side)
+{
+    *new_side = a->is_new ? a : b;
+    *old_side = a->is_new ? b : a;
+    return STATUS_CONFLICT;
+}
+
+static unsigned width_group(uint8_t width_bytes)
+{
+    switch (width_bytes) {
+    case 1: return IOBUS_WIDTH_1;
+    case 2: return IOBUS_WIDTH_2;
+    case 4: return IOBUS_WIDTH_4;
+    case 8: return IOBUS_WIDTH_8;
+    default: return IOBUS_WIDTH_ANY;
+    }
+}
+
+/* One point for the doorbells from target begin on; returns where the next address begins. */
+static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *point, uint32_t begin)
+{
+    uint64_t address = layout->registrations[begin]->first;
+    uint32_t at = begin;
+    unsigned group = 0;
+
+    for (; at < layout->registration_count; at++) {
+        const struct iobus_registration *doorbell = layout->registrations[at];
+
+        if (doorbell->first != address || !doorbell->match.has_data)
+            break;
+        while (group <= width_group(doorbell->match.width_bytes))
+            point->data_first[group++] = at;
+        layout->data[at] = doorbell->match.data;
+    }
+    while (group <= IOBUS_WIDTH_COUNT)
+        point->data_first[group++] = at;
+
+    for (unsigned i = 0; i < IOBUS_WIDTH_COUNT; i++)
+        point->without_data[i] = IOBUS_NONE;
+    for (; at < layout->registration_count && layout->registrations[at]->first == address; at++)
+        point->without_data[width_group(layout->registrations[at]->match.width_bytes)] = at;
+    return at;
+}
+
+static void fill_target(struct iobus_target *target, const struct iobus_registration *registration)
+{
+    target->handler = registration->handler;
+    target->context = registration->context;
+    target->counter_chunk = (uint8_t)iobus_slot_chunk(registration->slot);
+    target->counter_offset = iobus_slot_offset(registration->slot);
+    target->access_sizes = registration->access_sizes;
+    target->parent = IOBUS_NONE;
+    atomic_init(&target->dead_from, UINT32_MAX);
+}
+
+/* Fills the arrays from the merged registrations. */
+static enum status fill(struct iobus_layout *layout, const struct scratch *scratch,
+                        uint64_t address_last, const struct iobus_registration **new_side,
+                        const struct iobus_registration **old_side)
+{
+    uint32_t extent_count = 0, point_count = 0, count = layout->registration_count;
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct iobus_registration *registration = layout->registrations[i];
+
+        if (registration->is_doorbell && i > 0 &&
+            iobus_registration_order(layout->registrations[i - 1], registration) == 0)
+            return conflict(registration, layout->registrations[i - 1], new_side, old_side);
+        fill_target(&layout->targets[i], registration);
+        if (!registration->is_doorbell)
+            scratch->extents[extent_count++] =
+                (struct iobus_extent){.first = registration->first,
+                                      .last = registration->last,
+                                      .target = i,
+                                      .access_sizes = registration->access_sizes};
+    }
+    for (uint32_t i = 0; i < count;) {
+        if (!layout->registrations[i]->is_doorbell) {
+            i++;
+            continue;
+        }
+        scratch->point_addresses[point_count] = layout->registrations[i]->first;
+        i = fill_point(layout, &layout->points[point_count++], i);
+    }
+
+    uint32_t other = IOBUS_NONE, offender = iobus_nest(scratch->extents, extent_count, &other);
+
+    if (offender != IOBUS_NONE)
+        return conflict(layout->registrations[scratch->extents[offender].target],
+                        layout->registrations[scratch->extents[other].target], new_side, old_side);
+    for (uint32_t i = 0; i < extent_count; i++) {
+        const struct iobus_extent *extent = &scratch->extents[i];
+
+        if (extent->parent != IOBUS_NONE)
+            layout->targets[extent->target].parent = scratch->extents[extent->parent].target;
+    }
+    layout->segment_count =
+        iobus_flatten(scratch->extents, extent_count, scratch->point_addresses, point_count,
+                      address_last, layout->starts, layout->segments);
+    return STATUS_OK;
+}
+
+static void count_kinds(struct iobus_registration *const *registrations, size_t count,
+                        uint64_t *extent_count, uint64_t *doorbell_count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (registrations[i]->is_leaving)
+            continue;
+        if (registrations[i]->is_doorbell)
+            ++*doorbell_count;
+        else
+            ++*extent_count;
+    }
+}
+
+enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t address_last,
+                               const struct iobus_layout *old,
+                               struct iobus_registration *const *additions, size_t addition_count,
+                               struct iobus_layout **result,
+                               const struct iobus_registration **new_side,
+                               const struct iobus_registration **old_side)
+{
+    struct iobus_layout layout = {0};
+    struct scratch scratch;
+    uint64_t extent_count = 0, doorbell_count = 0;
+
+    if (old != NULL)
+        count_kinds(old->registrations, old->registration_count, &extent_count, &doorbell_count);
+    count_kinds(additions, addition_count, &extent_count, &doorbell_count);
+    /* Segment numbers have 32 bits. */
+    if (extent_count + doorbell_count >= UINT32_MAX / 4)
+        return STATUS_NO_MEMORY;
+
+    layout.size_bytes =
+        arrange(NULL, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
+    uint8_t *memory = allocator->allocate(allocator->context, layout.size_bytes, 64);
+
+    if (memory == NULL)
+        return STATUS_NO_MEMORY;
+    arrange(memory, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
+    layout.registration_count = (uint32_t)(extent_count + doorbell_count);
+    merge(old, additions, addition_count, layout.registrations);
+
+    enum status status = fill(&layout, &scratch, address_last, new_side, old_side);
+
+    if (status != STATUS_OK) {
+        allocator->release(allocator->context, memory, layout.size_bytes);
+        return status;
+    }
+    for (uint32_t i = 0; i < layout.registration_count; i++)
+        layout.registrations[i]->target = i;
+    memcpy(memory, &layout, sizeof(layout));
+    *result = (struct iobus_layout *)memory;
+    return STATUS_OK;
+}
+
+void iobus_table_set(struct iobus_table *table, struct iobus_layout *layout)
+{
+    *table = (struct iobus_table){
+        .starts = layout->starts,
+        .segments = layout->segments,
+        .targets = layout->targets,
+        .data = layout->data,
+        .points = layout->points,
+        .segment_count = layout->segment_count,
+        .removal_count = layout->removal_count,
+        .layout = layout,
+    };
+}

@@ -1,0 +1,129 @@
+/* What the console shows. Each step takes the lock, copies one item and lets go, so that a slow
+ * listener holds up no writer. */
+#include "vmm/iobus/table.h"
+
+#include <string.h>
+
+/* The first registration after `last` in the layout's order; the first of all for null. */
+static struct iobus_registration *next_registration(const struct iobus_layout *layout,
+                                                    const struct iobus_registration *last)
+{
+    uint32_t low = 0, high = layout->registration_count;
+
+    while (last != NULL && low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (iobus_registration_order(layout->registrations[middle], last) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < layout->registration_count ? layout->registrations[low] : NULL;
+}
+
+void iobus_for_each_range(struct iobus *bus,
+                          void (*visit)(void *context, const struct iobus_range_info *info),
+                          void *context)
+{
+    struct iobus_registration last; /* a copy: the original may go meanwhile */
+    bool is_first = true;
+
+    for (;; is_first = false) {
+        struct iobus_range_info info;
+
+        iobus_lock(&bus->lock);
+
+        const struct iobus_registration *registration =
+            next_registration(iobus_current(bus)->layout, is_first ? NULL : &last);
+
+        if (registration == NULL) {
+            iobus_unlock(&bus->lock);
+            return;
+        }
+        last = *registration;
+        iobus_slot_sum(bus, registration, &info.hits, &info.cycles);
+        iobus_unlock(&bus->lock);
+
+        memcpy(info.name, last.name, sizeof(info.name));
+        info.first = last.first;
+        info.last = last.last;
+        info.access_sizes = last.access_sizes;
+        info.has_match = last.is_doorbell;
+        info.match = last.match;
+        visit(context, &info);
+    }
+}
+
+/* Table number 0 is what detached readers left, then the readers' own. Null: no such number. */
+static const struct iobus_unclaimed *unclaimed_table(const struct iobus *bus, size_t number)
+{
+    const struct iobus_reader *reader = bus->readers;
+
+    if (number == 0)
+        return &bus->departed;
+    while (--number > 0 && reader != NULL)
+        reader = reader->next;
+    return reader == NULL ? NULL : &reader->unclaimed;
+}
+
+/* Entry `index` of table `number`, with the later tables' counts for its address added. False if it
+ * is empty, or an earlier table has the address and so has shown it. */
+static bool sum_unclaimed(const struct iobus *bus, size_t number, unsigned index,
+                          struct iobus_unclaimed_count *sum)
+{
+    const struct iobus_unclaimed *own = unclaimed_table(bus, number), *other;
+
+    if (own == NULL)
+        return false;
+    *sum = iobus_unclaimed_read(&own->entries[index]);
+    if (sum->read_count == 0 && sum->write_count == 0)
+        return false;
+    for (size_t i = 0; (other = unclaimed_table(bus, i)) != NULL; i++) {
+        struct iobus_unclaimed_count count;
+
+        if (i == number)
+            continue;
+        count = iobus_unclaimed_find(other, sum->address);
+        if (i < number && (count.read_count != 0 || count.write_count != 0))
+            return false;
+        sum->read_count += count.read_count;
+        sum->write_count += count.write_count;
+    }
+    return true;
+}
+
+struct iobus_unclaimed_count
+iobus_for_each_unclaimed(struct iobus *bus,
+                         void (*visit)(void *context, const struct iobus_unclaimed_count *count),
+                         void *context)
+{
+    struct iobus_unclaimed_count others = {0};
+
+    for (size_t number = 0;; number++) {
+        iobus_lock(&bus->lock);
+
+        const struct iobus_unclaimed *table = unclaimed_table(bus, number);
+
+        if (table != NULL) {
+            struct iobus_unclaimed_count count = iobus_unclaimed_read(&table->others);
+
+            others.read_count += count.read_count;
+            others.write_count += count.write_count;
+        }
+        iobus_unlock(&bus->lock);
+        if (table == NULL)
+            return others;
+
+        for (unsigned i = 0; i < IOBUS_UNCLAIMED_MAX; i++) {
+            struct iobus_unclaimed_count count;
+
+            iobus_lock(&bus->lock);
+
+            bool is_shown = sum_unclaimed(bus, number, i, &count);
+
+            iobus_unlock(&bus->lock);
+            if (is_shown)
+                visit(context, &count);
+        }
+    }
+}

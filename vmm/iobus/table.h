@@ -1,0 +1,192 @@
+/* What a bus publishes. The bus's own: nobody outside vmm/iobus includes this.
+ *
+ * A struct iobus_table is what the bus points to: immutable, small. Its arrays lie in one layout,
+ * one piece of memory. Usually each table has a layout of its own; but a removal that finds no
+ * memory for a new layout publishes a table with the old layout and a higher removal_count, which
+ * makes the removed targets dead for this table and leaves them alive for the earlier ones. The
+ * memory for that table came with the registration, so removing cannot fail. */
+#ifndef VMM_IOBUS_TABLE_H
+#define VMM_IOBUS_TABLE_H
+
+#include "vmm/iobus/flatten.h"
+#include "vmm/iobus/iobus.h"
+
+/* Whom to call. Hot: 64 bytes, one line each. */
+struct iobus_target {
+    _Alignas(64) io_handler *handler;
+    void *context;
+    uint32_t counter_offset; /* in the reader's chunk counter_chunk */
+    uint8_t counter_chunk;
+    uint8_t access_sizes;
+    uint32_t parent; /* the range around this one, a target; or IOBUS_NONE */
+    /* Dead for tables whose removal_count is at least this; UINT32_MAX while alive. */
+    _Atomic uint32_t dead_from;
+};
+
+enum {
+    IOBUS_WIDTH_ANY,
+    IOBUS_WIDTH_1,
+    IOBUS_WIDTH_2,
+    IOBUS_WIDTH_4,
+    IOBUS_WIDTH_8,
+    IOBUS_WIDTH_COUNT,
+};
+
+/* The doorbells of one address. Those with data are neighbours among the targets, grouped by width,
+ * in each group ascending by data: [data_first[w], data_first[w + 1]). */
+struct iobus_point {
+    uint32_t data_first[IOBUS_WIDTH_COUNT + 1];
+    uint32_t without_data[IOBUS_WIDTH_COUNT]; /* or IOBUS_NONE */
+};
+
+struct iobus_layout {
+    size_t size_bytes;
+    uint32_t table_count; /* tables that use it, retired ones included */
+    uint32_t removal_count;
+    uint32_t segment_count;
+    uint64_t *starts;
+    struct iobus_segment *segments;
+    struct iobus_target *targets;
+    uint64_t *data; /* of the targets that are doorbells with data */
+    struct iobus_point *points;
+    /* The writers' own. The live registrations in the order of layout.c. */
+    struct iobus_registration **registrations;
+    uint32_t registration_count;
+};
+
+struct iobus_table {
+    _Alignas(64) const uint64_t *starts; /* of the segments, packed for the search */
+    const struct iobus_segment *segments;
+    const struct iobus_target *targets;
+    const uint64_t *data;
+    const struct iobus_point *points;
+    uint32_t segment_count; /* at least 1 */
+    uint32_t removal_count; /* 0: nothing here is dead */
+
+    /* The writers' own. */
+    struct iobus_layout *layout;
+    struct iobus_table *next_retired;
+    uint64_t retired_epoch;
+    struct iobus_registration *removed; /* by the update that retired this table */
+    struct iobus_completion *completion;
+};
+
+/* A registration's lasting half, the writers' own. */
+struct iobus_registration {
+    uint64_t first, last;
+    io_handler *handler;
+    void *context;
+    uint8_t access_sizes;
+    bool is_doorbell;
+    bool is_leaving; /* named by the removals of the update in progress */
+    bool is_new;     /* among its additions */
+    struct iobus_match match;
+    uint32_t slot;
+    uint32_t target;                   /* in the current layout */
+    struct iobus_table *removal_table; /* for its removal to publish */
+    uint64_t departed_hits, departed_cycles;
+    struct iobus_registration *next_removed;
+    size_t addition_index; /* in the update that brought it */
+    char name[IOBUS_NAME_BYTES];
+};
+
+/* What a handle names, and what the counters are numbered by. A slot is free again only when nobody
+ * can be counting in it any more. */
+struct iobus_slot {
+    struct iobus_registration *registration; /* null: free or on its way out */
+    uint64_t serial;
+    uint32_t next_free;
+};
+
+static inline bool iobus_target_is_dead(const struct iobus_table *table, uint32_t target)
+{
+    return atomic_load_explicit(&table->targets[target].dead_from, memory_order_relaxed) <=
+           table->removal_count;
+}
+
+static inline uint32_t iobus_chunk_counters(uint32_t chunk)
+{
+    return UINT32_C(64) << chunk;
+}
+
+/* Slots are numbered through the chunks: 64 in the first, then 128, 256, ... */
+static inline uint32_t iobus_slot_chunk(uint32_t slot)
+{
+    return 31 - 6 - (uint32_t)__builtin_clz(slot + 64);
+}
+
+static inline uint32_t iobus_slot_offset(uint32_t slot)
+{
+    return slot + 64 - iobus_chunk_counters(iobus_slot_chunk(slot));
+}
+
+/* layout.c */
+
+/* Orders registrations: by address, ranges before doorbells, outer ranges before inner, doorbells
+ * with data first, then by width and data. 0 for what may not exist twice. */
+int iobus_registration_order(const struct iobus_registration *a,
+                             const struct iobus_registration *b);
+
+/* Sorts by iobus_registration_order, in place, n log n. */
+void iobus_registrations_sort(struct iobus_registration **registrations, size_t count);
+
+/* Builds the layout of what old holds, without those that are leaving, and the sorted additions.
+ * old may be null. On success, for the caller to publish, every registration's target tells where
+ * it is in the new layout. STATUS_NO_MEMORY, or STATUS_CONFLICT with *new_side and *old_side set.
+ */
+MUST_USE enum status iobus_layout_build(const struct iobus_allocator *allocator,
+                                        uint64_t address_last, const struct iobus_layout *old,
+                                        struct iobus_registration *const *additions,
+                                        size_t addition_count, struct iobus_layout **layout,
+                                        const struct iobus_registration **new_side,
+                                        const struct iobus_registration **old_side);
+
+/* Points a table to a layout, with the layout's count of removals. */
+void iobus_table_set(struct iobus_table *table, struct iobus_layout *layout);
+
+/* reclaim.c */
+
+/* Frees the retired tables that nobody can be using, and what was removed with them. Returns their
+ * completions, oldest first, appended to the list given (null: none). The caller holds the lock. */
+struct iobus_completion *iobus_collect(struct iobus *bus, struct iobus_completion *completions);
+
+/* Ends the completions. The caller does not hold the lock. */
+void iobus_finish(struct iobus_completion *completions);
+
+/* Gives back a registration, its slot and its memory. */
+void iobus_registration_free(struct iobus *bus, struct iobus_registration *registration);
+
+/* Makes table the bus's and retires the one before, with what the update removed. */
+void iobus_publish(struct iobus *bus, struct iobus_table *table, struct iobus_registration *removed,
+                   struct iobus_completion *completion);
+
+/* The current table; the caller holds the lock. */
+static inline struct iobus_table *iobus_current(struct iobus *bus)
+{
+    /* Only vCPUs need it const. */
+    return (struct iobus_table *)atomic_load_explicit(&bus->table, memory_order_relaxed);
+}
+
+/* slots.c */
+
+/* Takes a free slot, its counters zero; grows slots and counters if there is none.
+ * STATUS_NO_MEMORY. */
+MUST_USE enum status iobus_slot_take(struct iobus *bus, uint32_t *slot);
+void iobus_slot_give_back(struct iobus *bus, uint32_t slot);
+
+/* What all readers, present and past, counted for a registration. The caller holds the lock. */
+void iobus_slot_sum(const struct iobus *bus, const struct iobus_registration *registration,
+                    uint64_t *hits, uint64_t *cycles);
+
+/* Memory from the bus's allocator. */
+static inline void *iobus_allocate(struct iobus *bus, size_t size_bytes)
+{
+    return bus->allocator.allocate(bus->allocator.context, size_bytes, 64);
+}
+
+static inline void iobus_release(struct iobus *bus, void *memory, size_t size_bytes)
+{
+    bus->allocator.release(bus->allocator.context, memory, size_bytes);
+}
+
+#endif

@@ -1,0 +1,81 @@
+#include "vmm/iobus/unclaimed.h"
+
+#include <stddef.h>
+
+/* Fibonacci hashing; the product's top bits, so the index is in bounds by construction,
+ * speculatively too. */
+static unsigned home(uint64_t address)
+{
+    _Static_assert(IOBUS_UNCLAIMED_MAX == 1 << 6, "as many as six bits can tell apart");
+    return (unsigned)(address * UINT64_C(0x9e3779b97f4a7c15) >> 58);
+}
+
+/* Only the owner adds, so that no read-modify-write is needed. */
+static void add(_Atomic uint64_t *counter, uint64_t count)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count,
+                          memory_order_release);
+}
+
+/* The address's entry, or the empty one where it belongs; null if there is neither. */
+static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *unclaimed,
+                                                 uint64_t address)
+{
+    unsigned start = home(address);
+
+    for (unsigned step = 0; step < IOBUS_UNCLAIMED_MAX; step++) {
+        const struct iobus_unclaimed_entry *entry =
+            &unclaimed->entries[(start + step) % IOBUS_UNCLAIMED_MAX];
+        struct iobus_unclaimed_count count = iobus_unclaimed_read(entry);
+
+        if (count.address == address || (count.read_count == 0 && count.write_count == 0))
+            return entry;
+    }
+    return NULL;
+}
+
+void iobus_unclaimed_note(struct iobus_unclaimed *unclaimed, uint64_t address, uint64_t read_count,
+                          uint64_t write_count)
+{
+    struct iobus_unclaimed_entry *entry = (struct iobus_unclaimed_entry *)probe(unclaimed, address);
+
+    if (entry == NULL)
+        entry = &unclaimed->others;
+    else
+        atomic_store_explicit(&entry->address, address, memory_order_relaxed);
+    add(&entry->read_count, read_count);
+    add(&entry->write_count, write_count);
+}
+
+void iobus_unclaimed_add_others(struct iobus_unclaimed *unclaimed,
+                                struct iobus_unclaimed_count count)
+{
+    add(&unclaimed->others.read_count, count.read_count);
+    add(&unclaimed->others.write_count, count.write_count);
+}
+
+struct iobus_unclaimed_count iobus_unclaimed_read(const struct iobus_unclaimed_entry *entry)
+{
+    /* The counts first: one that is not 0 was stored after the address. */
+    struct iobus_unclaimed_count count = {
+        .read_count = atomic_load_explicit(&entry->read_count, memory_order_acquire),
+        .write_count = atomic_load_explicit(&entry->write_count, memory_order_acquire),
+    };
+
+    count.address = atomic_load_explicit(&entry->address, memory_order_relaxed);
+    return count;
+}
+
+struct iobus_unclaimed_count iobus_unclaimed_find(const struct iobus_unclaimed *unclaimed,
+                                                  uint64_t address)
+{
+    const struct iobus_unclaimed_entry *entry = probe(unclaimed, address);
+
+    if (entry != NULL) {
+        struct iobus_unclaimed_count count = iobus_unclaimed_read(entry);
+
+        if (count.address == address) /* not one that was empty and is just being filled */
+            return count;
+    }
+    return (struct iobus_unclaimed_count){.address = address};
+}

@@ -1,0 +1,368 @@
+#include "vmm/memory/heap.h"
+
+#include "vmm/base/bits.h"
+#include "vmm/base/check.h"
+
+#include <string.h>
+
+#define NONE           UINT32_MAX
+#define BLOCK_MIN      UINT64_C(64)
+#define BLOCK_MAX      (BLOCK_MIN << (HEAP_CLASS_COUNT - 1))
+#define CANARY_BYTES   sizeof(uint64_t)
+#define CANARY_PATTERN UINT64_C(0x5ca1ab1e0ddba11d)
+#define FREE_PATTERN   UINT64_C(0xf4eeb10cf4eeb10c)
+
+enum page_state {
+    PAGE_INSIDE,  /* neither first nor last of a free run, nor the first of an allocated one */
+    PAGE_FREE,    /* first or last of a free run */
+    PAGE_RUN,     /* first of an allocated run */
+    PAGE_DIVIDED, /* in blocks */
+};
+
+struct heap_page {
+    uint64_t blocks_used; /* of a divided page, a bit for each */
+    uint32_t run_pages;   /* of a run's first page, and a free run's last */
+    uint32_t next, previous;
+    uint8_t state;
+    uint8_t class;
+    bool has_canary; /* the run's last bytes */
+};
+
+/* --- Lists of pages, linked by number -----------------------------------------------------------
+ */
+
+static void list_add(struct heap *heap, uint32_t *list, uint32_t page)
+{
+    heap->pages[page].next = *list;
+    heap->pages[page].previous = NONE;
+    if (*list != NONE)
+        heap->pages[*list].previous = page;
+    *list = page;
+}
+
+static void list_remove(struct heap *heap, uint32_t *list, uint32_t page)
+{
+    uint32_t next = heap->pages[page].next, previous = heap->pages[page].previous;
+
+    if (next != NONE)
+        heap->pages[next].previous = previous;
+    if (previous != NONE)
+        heap->pages[previous].next = next;
+    else
+        *list = next;
+}
+
+/* --- Runs of pages
+ * -------------------------------------------------------------------------------- */
+
+static uint8_t *page_address(const struct heap *heap, uint32_t page)
+{
+    return heap->first_page + page * PAGE_SIZE;
+}
+
+static void run_set_free(struct heap *heap, uint32_t first, uint32_t run_pages)
+{
+    uint32_t last = first + run_pages - 1;
+
+    heap->pages[first].state = heap->pages[last].state = PAGE_FREE;
+    heap->pages[first].run_pages = heap->pages[last].run_pages = run_pages;
+    list_add(heap, &heap->free_runs, first);
+}
+
+/* Takes a free run out of the list; its ends are ends no more. */
+static void run_unlink(struct heap *heap, uint32_t first)
+{
+    uint32_t last = first + heap->pages[first].run_pages - 1;
+
+    list_remove(heap, &heap->free_runs, first);
+    heap->pages[first].state = heap->pages[last].state = PAGE_INSIDE;
+}
+
+/* The first page in a free run from which run_pages pages are aligned and free; NONE if none. */
+static uint32_t run_place(const struct heap *heap, uint32_t first, uint32_t run_pages,
+                          uint64_t alignment_bytes)
+{
+    uint64_t address = (uint64_t)(uintptr_t)page_address(heap, first);
+    uint64_t skipped = (align_up(address, alignment_bytes) - address) / PAGE_SIZE;
+
+    if (skipped + run_pages > heap->pages[first].run_pages)
+        return NONE;
+    return first + (uint32_t)skipped;
+}
+
+/* From the shortest free run that has room. What is left of it on both sides stays free. */
+static uint32_t run_allocate(struct heap *heap, uint32_t run_pages, uint64_t alignment_bytes)
+{
+    uint32_t best = NONE;
+
+    for (uint32_t run = heap->free_runs; run != NONE; run = heap->pages[run].next) {
+        if (run_place(heap, run, run_pages, alignment_bytes) != NONE &&
+            (best == NONE || heap->pages[run].run_pages < heap->pages[best].run_pages))
+            best = run;
+    }
+    if (best == NONE)
+        return NONE;
+
+    uint32_t page = run_place(heap, best, run_pages, alignment_bytes);
+    uint32_t before = page - best, after = heap->pages[best].run_pages - before - run_pages;
+
+    run_unlink(heap, best);
+    if (before != 0)
+        run_set_free(heap, best, before);
+    if (after != 0)
+        run_set_free(heap, page + run_pages, after);
+    heap->pages[page].state = PAGE_RUN;
+    heap->pages[page].run_pages = run_pages;
+    return page;
+}
+
+static void run_release(struct heap *heap, uint32_t page)
+{
+    uint32_t run_pages = heap->pages[page].run_pages, end = page + run_pages;
+
+    heap->pages[page].state = PAGE_INSIDE;
+    if (end < heap->page_count && heap->pages[end].state == PAGE_FREE) {
+        run_pages += heap->pages[end].run_pages;
+        run_unlink(heap, end);
+    }
+    if (page > 0 && heap->pages[page - 1].state == PAGE_FREE) {
+        uint32_t before = heap->pages[page - 1].run_pages;
+
+        page -= before;
+        run_pages += before;
+        run_unlink(heap, page);
+    }
+    run_set_free(heap, page, run_pages);
+}
+
+/* --- Divided pages
+ * -------------------------------------------------------------------------------- */
+
+static uint64_t all_blocks(unsigned class)
+{
+    return UINT64_MAX >> (64 - PAGE_SIZE / (BLOCK_MIN << class));
+}
+
+static void word_set(uint8_t *address, uint64_t value)
+{
+    memcpy(address, &value, sizeof(value));
+}
+
+static uint64_t word_get(const uint8_t *address)
+{
+    uint64_t value;
+
+    memcpy(&value, address, sizeof(value));
+    return value;
+}
+
+/* Another value for every block, so that one copied over another shows. */
+static uint64_t canary_of(const uint8_t *block)
+{
+    return CANARY_PATTERN ^ (uint64_t)(uintptr_t)block;
+}
+
+static uint8_t *block_allocate(struct heap *heap, unsigned class)
+{
+    uint32_t page = heap->divided[class];
+    uint64_t block_bytes = BLOCK_MIN << class;
+
+    if (page == NONE) {
+        page = run_allocate(heap, 1, PAGE_SIZE);
+        if (page == NONE)
+            return NULL;
+        heap->pages[page].state = PAGE_DIVIDED;
+        heap->pages[page].class = (uint8_t) class;
+        heap->pages[page].blocks_used = 0;
+        for (uint64_t at = 0; at < PAGE_SIZE; at += block_bytes)
+            word_set(page_address(heap, page) + at, FREE_PATTERN);
+        list_add(heap, &heap->divided[class], page);
+    }
+
+    unsigned number = (unsigned)__builtin_ctzll(~heap->pages[page].blocks_used);
+    uint8_t *block = page_address(heap, page) + number * block_bytes;
+
+    /* Else somebody wrote to it after its release. */
+    CHECK(word_get(block) == FREE_PATTERN);
+    heap->pages[page].blocks_used |= BIT(number);
+    if (heap->pages[page].blocks_used == all_blocks(class))
+        list_remove(heap, &heap->divided[class], page);
+    word_set(block + block_bytes - CANARY_BYTES, canary_of(block));
+    return block;
+}
+
+static void block_release(struct heap *heap, uint32_t page, uint8_t *block)
+{
+    struct heap_page *divided = &heap->pages[page];
+    unsigned class = divided->class;
+    uint64_t block_bytes = BLOCK_MIN << class;
+    uint64_t offset = (uint64_t)(block - page_address(heap, page));
+    uint64_t bit = BIT(offset / block_bytes);
+
+    CHECK(is_aligned(offset, block_bytes));
+    CHECK((divided->blocks_used & bit) != 0);
+    CHECK(word_get(block + block_bytes - CANARY_BYTES) == canary_of(block));
+    word_set(block, FREE_PATTERN);
+    if (divided->blocks_used == all_blocks(class))
+        list_add(heap, &heap->divided[class], page);
+    divided->blocks_used &= ~bit;
+    heap->used_bytes -= block_bytes;
+    if (divided->blocks_used == 0) {
+        list_remove(heap, &heap->divided[class], page);
+        divided->run_pages = 1;
+        run_release(heap, page);
+    }
+}
+
+/* --- The heap
+ * --------------------------------------------------------------------------------------- */
+
+static void lock(struct heap *heap)
+{
+    while (atomic_flag_test_and_set_explicit(&heap->is_locked, memory_order_acquire)) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+static void unlock(struct heap *heap)
+{
+    atomic_flag_clear_explicit(&heap->is_locked, memory_order_release);
+}
+
+enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
+{
+    uint64_t address = (uint64_t)(uintptr_t)region;
+    uint64_t begin = align_up(address, sizeof(uint64_t));
+    uint64_t end = align_down(address + region_bytes, PAGE_SIZE);
+    uint64_t room = end > begin ? end - begin : 0;
+    uint64_t page_count = room / (PAGE_SIZE + sizeof(struct heap_page));
+    uint64_t first_page;
+
+    /* Rounding up to the first page may cost the last one. */
+    for (;; page_count--) {
+        if (page_count == 0 || page_count >= NONE)
+            return STATUS_OUT_OF_RANGE;
+        first_page = align_up(begin + page_count * sizeof(struct heap_page), PAGE_SIZE);
+        if (first_page + page_count * PAGE_SIZE <= end)
+            break;
+    }
+
+    memset(heap, 0, sizeof(*heap));
+    atomic_flag_clear(&heap->is_locked);
+    heap->pages = (struct heap_page *)(uintptr_t)begin;
+    heap->first_page = (uint8_t *)(uintptr_t)first_page;
+    heap->page_count = (uint32_t)page_count;
+    heap->free_runs = NONE;
+    for (unsigned class = 0; class < HEAP_CLASS_COUNT; class ++)
+        heap->divided[class] = NONE;
+    memset(heap->pages, 0, page_count * sizeof(struct heap_page)); /* all PAGE_INSIDE */
+    run_set_free(heap, 0, heap->page_count);
+    return STATUS_OK;
+}
+
+static void *allocate_locked(struct heap *heap, size_t size_bytes, size_t alignment_bytes)
+{
+    uint64_t taken_bytes;
+    uint8_t *memory;
+
+    if (size_bytes + CANARY_BYTES <= BLOCK_MAX && alignment_bytes <= BLOCK_MAX) {
+        unsigned class = 0;
+
+        while (BLOCK_MIN << class < size_bytes + CANARY_BYTES ||
+               BLOCK_MIN << class < alignment_bytes)
+            class ++;
+        taken_bytes = BLOCK_MIN << class;
+        memory = block_allocate(heap, class);
+        if (memory == NULL)
+            return NULL;
+    } else {
+        if (alignment_bytes < PAGE_SIZE)
+            alignment_bytes = PAGE_SIZE;
+        taken_bytes = align_up(size_bytes, PAGE_SIZE);
+
+        uint32_t page = run_allocate(heap, (uint32_t)(taken_bytes / PAGE_SIZE), alignment_bytes);
+
+        if (page == NONE)
+            return NULL;
+        memory = page_address(heap, page);
+        heap->pages[page].has_canary = taken_bytes - size_bytes >= CANARY_BYTES;
+        if (heap->pages[page].has_canary)
+            word_set(memory + taken_bytes - CANARY_BYTES, canary_of(memory));
+    }
+    heap->used_bytes += taken_bytes;
+    if (heap->used_bytes > heap->peak_used_bytes)
+        heap->peak_used_bytes = heap->used_bytes;
+    return memory;
+}
+
+void *heap_allocate(struct heap *heap, size_t size_bytes, size_t alignment_bytes)
+{
+    void *memory;
+
+    CHECK(alignment_bytes != 0 && (alignment_bytes & (alignment_bytes - 1)) == 0);
+    CHECK(alignment_bytes <= HEAP_ALIGNMENT_MAX);
+    if (size_bytes == 0 || size_bytes > heap->page_count * PAGE_SIZE)
+        return NULL;
+    lock(heap);
+    memory = allocate_locked(heap, size_bytes, alignment_bytes);
+    unlock(heap);
+    return memory;
+}
+
+void *heap_allocate_zeroed(struct heap *heap, size_t size_bytes, size_t alignment_bytes)
+{
+    void *memory = heap_allocate(heap, size_bytes, alignment_bytes);
+
+    if (memory != NULL)
+        memset(memory, 0, size_bytes);
+    return memory;
+}
+
+void heap_release(struct heap *heap, void *memory)
+{
+    uint8_t *address = memory;
+    uint64_t offset;
+    uint32_t page;
+
+    if (memory == NULL)
+        return;
+    offset = (uint64_t)(uintptr_t)address - (uint64_t)(uintptr_t)heap->first_page;
+    CHECK(offset / PAGE_SIZE < heap->page_count);
+    page = (uint32_t)(offset / PAGE_SIZE);
+
+    lock(heap);
+    if (heap->pages[page].state == PAGE_DIVIDED) {
+        block_release(heap, page, address);
+    } else {
+        uint64_t taken_bytes = heap->pages[page].run_pages * PAGE_SIZE;
+
+        CHECK(heap->pages[page].state == PAGE_RUN && is_aligned(offset, PAGE_SIZE));
+        CHECK(!heap->pages[page].has_canary ||
+              word_get(address + taken_bytes - CANARY_BYTES) == canary_of(address));
+        heap->used_bytes -= taken_bytes;
+        run_release(heap, page);
+    }
+    unlock(heap);
+}
+
+struct heap_statistics heap_statistics(struct heap *heap)
+{
+    struct heap_statistics statistics;
+    uint32_t largest = 0;
+
+    lock(heap);
+    for (uint32_t run = heap->free_runs; run != NONE; run = heap->pages[run].next) {
+        if (heap->pages[run].run_pages > largest)
+            largest = heap->pages[run].run_pages;
+    }
+    statistics = (struct heap_statistics){
+        .total_bytes = heap->page_count * PAGE_SIZE,
+        .used_bytes = heap->used_bytes,
+        .peak_used_bytes = heap->peak_used_bytes,
+        .largest_free_bytes = largest * PAGE_SIZE,
+    };
+    unlock(heap);
+    return statistics;
+}
