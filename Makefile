@@ -8,13 +8,16 @@ PYTHON := /usr/bin/python3
 CC     := gcc
 NASM   := nasm
 
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+
 # --- Sources, by room -------------------------------------------------------------------------
 # Portable rooms compile for the host as they are: unit tests, fuzzing, sanitisers.
 PORTABLE_ROOMS := vmm/base vmm/iobus vmm/devices vmm/loader vmm/policy vmm/acpi vmm/console \
                   vmm/memory arch/x86/insn arch/x86/memory arch/x86/exits boot/config \
                   boot/firmware
-PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c))
-MONITOR_SRCS  := $(PORTABLE_SRCS) $(wildcard vmm/*.c arch/x86/*.c boot/*.c)
+PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c)) vmm/clock.c
+MONITOR_SRCS  := $(sort $(PORTABLE_SRCS) $(wildcard vmm/*.c arch/x86/*.c boot/*.c))
 MONITOR_ASM   := $(wildcard arch/x86/*.asm)
 UNIT_TESTS    := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 
@@ -37,14 +40,14 @@ check: $(TEST_BINS) ## unit tests on this machine, under a minute
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HOST_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(HOST_CFLAGS) -c $< -o $@
 
 $(HOST_LIB): $(HOST_OBJS)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o $(HOST_LIB)
-	$(CC) $(HOST_CFLAGS) $< $(HOST_LIB) -lcmocka $(TEST_LIBS_$*) -o $@
+	$(Q)$(CC) $(HOST_CFLAGS) $< $(HOST_LIB) -lcmocka $(TEST_LIBS_$*) -o $@
 
 TEST_LIBS_insn := -lZydis
 
@@ -65,31 +68,31 @@ $(BUILD)/monitor/arch/x86/string.o: MONITOR_CFLAGS += -fno-tree-loop-distribute-
 
 $(BUILD)/monitor/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(MONITOR_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(MONITOR_CFLAGS) -c $< -o $@
 
 $(BUILD)/monitor/%.o: %.asm
 	@mkdir -p $(@D)
-	$(NASM) -f elf64 -g -F dwarf -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+	$(Q)$(NASM) -f elf64 -g -F dwarf -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
 
 # The function names come from a first link and go into a second one, behind everything else: the
 # names of both are the same, or the build fails.
 $(BUILD)/monitor/first.elf: $(MONITOR_OBJS) linker.ld
-	$(MONITOR_LD) $(MONITOR_OBJS) -o $@
+	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) -o $@
 
 $(BUILD)/monitor/symbols.s: $(BUILD)/monitor/first.elf tools/mksymbols
-	tools/mksymbols $< $@
+	$(Q)tools/mksymbols $< $@
 
 $(BUILD)/monitor/symbols.o: $(BUILD)/monitor/symbols.s
-	$(CC) -c $< -o $@
+	$(Q)$(CC) -c $< -o $@
 
 $(BUILD)/portcullis.elf: $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o linker.ld
-	$(MONITOR_LD) $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o -o $@
+	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o -o $@
 	@tools/mksymbols $@ $(BUILD)/monitor/symbols.check
 	@cmp $(BUILD)/monitor/symbols.s $(BUILD)/monitor/symbols.check
 	@! readelf -rW $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
 
 $(BUILD)/BOOTX64.EFI: $(BUILD)/portcullis.elf
-	objcopy -O efi-app-x86_64 -j .text -j .rodata -j .rela.dyn -j .data -j .reloc -j .symbols $< $@
+	$(Q)objcopy -O efi-app-x86_64 -j .text -j .rodata -j .rela.dyn -j .data -j .reloc -j .symbols $< $@
 
 .PHONY: monitor
 monitor: $(BUILD)/BOOTX64.EFI ## build/BOOTX64.EFI, the monitor as UEFI loads it

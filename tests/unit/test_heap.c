@@ -123,8 +123,7 @@ static void test_pages_without_waste(void **state)
     free(pages);
 }
 
-/* --- Random, against a list of what is held -----------------------------------------------------
- */
+/* Random, against a list of what is held. */
 
 struct held {
     uint8_t *memory;
@@ -188,8 +187,7 @@ static void test_random(void **state)
     assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);
 }
 
-/* --- Bugs of ours are noticed --------------------------------------------------------------------
- */
+/* Bugs of ours are noticed. */
 
 static void overrun_block(struct heap *heap)
 {

@@ -28,8 +28,7 @@ struct heap_page {
     bool has_canary; /* the run's last bytes */
 };
 
-/* --- Lists of pages, linked by number -----------------------------------------------------------
- */
+/* Lists of pages, linked by number. */
 
 static void list_add(struct heap *heap, uint32_t *list, uint32_t page)
 {
@@ -52,8 +51,7 @@ static void list_remove(struct heap *heap, uint32_t *list, uint32_t page)
         *list = next;
 }
 
-/* --- Runs of pages
- * -------------------------------------------------------------------------------- */
+/* Runs of pages. */
 
 static uint8_t *page_address(const struct heap *heap, uint32_t page)
 {
@@ -135,8 +133,7 @@ static void run_release(struct heap *heap, uint32_t page)
     run_set_free(heap, page, run_pages);
 }
 
-/* --- Divided pages
- * -------------------------------------------------------------------------------- */
+/* Divided pages. */
 
 static uint64_t all_blocks(unsigned class)
 {
@@ -214,8 +211,7 @@ static void block_release(struct heap *heap, uint32_t page, uint8_t *block)
     }
 }
 
-/* --- The heap
- * --------------------------------------------------------------------------------------- */
+/* The heap. */
 
 static void lock(struct heap *heap)
 {

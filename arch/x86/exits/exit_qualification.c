@@ -1,0 +1,52 @@
+#include "arch/x86/exits/exit_qualification.h"
+
+#include "vmm/base/bits.h"
+
+struct exit_io exit_qualification_io(uint64_t qualification)
+{
+    return (struct exit_io){
+        .port = (uint16_t)BITS(qualification, 31, 16),
+        .size_bytes = (uint8_t)(BITS(qualification, 2, 0) + 1),
+        .is_in = qualification & BIT(3),
+        .is_string = qualification & BIT(4),
+        .has_rep = qualification & BIT(5),
+    };
+}
+
+struct exit_string_io exit_information_string_io(uint32_t instruction_information)
+{
+    return (struct exit_string_io){
+        .address_size_bytes = (uint8_t)(2u << BITS(instruction_information, 9, 7)),
+        .segment = (uint8_t)BITS(instruction_information, 17, 15),
+    };
+}
+
+struct exit_ept exit_qualification_ept(uint64_t qualification)
+{
+    return (struct exit_ept){
+        .read = qualification & BIT(0),
+        .write = qualification & BIT(1),
+        .fetch = qualification & BIT(2),
+        .linear_address_valid = qualification & BIT(7),
+        .is_translation = qualification & BIT(8),
+        .nmi_unblocked = qualification & BIT(12),
+    };
+}
+
+struct exit_cr exit_qualification_cr(uint64_t qualification)
+{
+    return (struct exit_cr){
+        .control_register = (uint8_t)BITS(qualification, 3, 0),
+        .kind = (enum exit_cr_kind)BITS(qualification, 5, 4),
+        .gpr = (uint8_t)BITS(qualification, 11, 8),
+        .lmsw_source = (uint16_t)BITS(qualification, 31, 16),
+    };
+}
+
+struct exit_task_switch exit_qualification_task_switch(uint64_t qualification)
+{
+    return (struct exit_task_switch){
+        .tss_selector = (uint16_t)BITS(qualification, 15, 0),
+        .source = (enum exit_task_switch_source)BITS(qualification, 31, 30),
+    };
+}

@@ -1,0 +1,70 @@
+/* Exit qualifications and instruction information, taken apart by pure functions.
+ *
+ * Intel SDM vol. 3C (Sep 2023), "Basic VM-Exit Information" and "Information for VM Exits Due to
+ * Instruction Execution". */
+#ifndef ARCH_X86_EXITS_EXIT_QUALIFICATION_H
+#define ARCH_X86_EXITS_EXIT_QUALIFICATION_H
+
+#include "vmm/base/types.h"
+
+/* Table "Exit Qualification for I/O Instructions" */
+struct exit_io {
+    uint16_t port;
+    uint8_t size_bytes; /* 1, 2 or 4 */
+    bool is_in;
+    bool is_string;
+    bool has_rep;
+};
+
+/* Table "Format of the VM-Exit Instruction-Information Field as Used for INS and OUTS" */
+struct exit_string_io {
+    uint8_t address_size_bytes; /* 2, 4 or 8 */
+    uint8_t segment;            /* of OUTS' operand: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS */
+};
+
+/* Table "Exit Qualification for EPT Violations" */
+struct exit_ept {
+    bool read;
+    bool write;
+    bool fetch;
+    bool linear_address_valid;
+    bool is_translation; /* of the linear address itself, not of a paging-structure entry; only with
+                            a valid linear address */
+    bool nmi_unblocked;  /* by IRET */
+};
+
+enum exit_cr_kind {
+    EXIT_MOV_TO_CR = 0,
+    EXIT_MOV_FROM_CR = 1,
+    EXIT_CLTS = 2,
+    EXIT_LMSW = 3,
+};
+
+/* Table "Exit Qualification for Control-Register Accesses" */
+struct exit_cr {
+    uint8_t control_register;
+    enum exit_cr_kind kind;
+    uint8_t gpr;          /* of MOV CR, in the order RAX RCX RDX RBX RSP RBP RSI RDI R8..R15 */
+    uint16_t lmsw_source; /* of LMSW */
+};
+
+enum exit_task_switch_source {
+    TASK_SWITCH_CALL = 0,
+    TASK_SWITCH_IRET = 1,
+    TASK_SWITCH_JMP = 2,
+    TASK_SWITCH_GATE = 3,
+};
+
+/* Table "Exit Qualification for Task Switches" */
+struct exit_task_switch {
+    uint16_t tss_selector;
+    enum exit_task_switch_source source;
+};
+
+struct exit_io exit_qualification_io(uint64_t qualification);
+struct exit_string_io exit_information_string_io(uint32_t instruction_information);
+struct exit_ept exit_qualification_ept(uint64_t qualification);
+struct exit_cr exit_qualification_cr(uint64_t qualification);
+struct exit_task_switch exit_qualification_task_switch(uint64_t qualification);
+
+#endif

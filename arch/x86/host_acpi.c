@@ -1,0 +1,312 @@
+#include "arch/x86/host_acpi.h"
+
+#include "vmm/base/bits.h"
+
+#include <string.h>
+
+/* No table of a real machine comes near; one that claims to be larger is broken. */
+#define TABLE_BYTES_MAX (16 * MIB)
+
+#define HEADER_BYTES  36 /* ACPI 6.5, 5.2.6 "System Description Table Header" */
+#define RSDP_BYTES_V1 20
+#define RSDP_BYTES_V2 36
+
+struct reader {
+    struct host_acpi *acpi;
+    host_acpi_memory *memory;
+    void *context;
+};
+
+/* Tables are packed and need not be aligned. Little-endian, as the processor is. */
+static uint16_t get16(const uint8_t *bytes)
+{
+    uint16_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static uint32_t get32(const uint8_t *bytes)
+{
+    uint32_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static uint64_t get64(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+static bool sums_to_zero(const uint8_t *bytes, uint64_t size_bytes)
+{
+    uint8_t sum = 0;
+    for (uint64_t i = 0; i < size_bytes; i++)
+        sum = (uint8_t)(sum + bytes[i]);
+    return sum == 0;
+}
+
+static const uint8_t *reach(const struct reader *reader, uint64_t address, uint64_t size_bytes)
+{
+    if (address == 0 || address > UINT64_MAX - size_bytes)
+        return NULL;
+    return reader->memory(reader->context, address, size_bytes);
+}
+
+/* The table at address with its whole length, if that and its checksum are right; else null. */
+static const uint8_t *open_table(const struct reader *reader, uint64_t address,
+                                 uint32_t *size_bytes)
+{
+    const uint8_t *table = reach(reader, address, HEADER_BYTES);
+    if (table == NULL)
+        return NULL;
+    *size_bytes = get32(table + 4);
+    if (*size_bytes < HEADER_BYTES || *size_bytes > TABLE_BYTES_MAX)
+        return NULL;
+    table = reach(reader, address, *size_bytes);
+    return table != NULL && sums_to_zero(table, *size_bytes) ? table : NULL;
+}
+
+static bool has_signature(const uint8_t *table, const char *signature)
+{
+    return memcmp(table, signature, 4) == 0;
+}
+
+/* --- MADT: ACPI 6.5, 5.2.12 "Multiple APIC Description Table" --- */
+
+static void add_cpu(struct host_acpi *acpi, uint32_t apic_id, uint32_t flags)
+{
+    /* Neither enabled nor online capable: a socket that is empty and stays so. */
+    if (BITS(flags, 1, 0) == 0)
+        return;
+    for (size_t i = 0; i < acpi->cpu_count; i++) {
+        /* Ids below 255 may be listed by both kinds of entry. */
+        if (acpi->cpus[i].apic_id == apic_id)
+            return;
+    }
+    if (acpi->cpu_count == HOST_ACPI_CPUS_MAX) {
+        acpi->rejected_count++;
+        return;
+    }
+    acpi->cpus[acpi->cpu_count++] =
+        (struct host_acpi_cpu){.apic_id = apic_id, .is_enabled = (flags & 1) != 0};
+}
+
+static void read_local_apic(struct host_acpi *acpi, const uint8_t *entry)
+{
+    if (entry[3] != 0xff) /* broadcast: never a processor */
+        add_cpu(acpi, entry[3], get32(entry + 4));
+}
+
+static void read_local_x2apic(struct host_acpi *acpi, const uint8_t *entry)
+{
+    if (get32(entry + 4) != UINT32_MAX)
+        add_cpu(acpi, get32(entry + 4), get32(entry + 8));
+}
+
+static void read_ioapic(struct host_acpi *acpi, const uint8_t *entry)
+{
+    uint32_t base = get32(entry + 4);
+
+    if (acpi->ioapic_count == HOST_ACPI_IOAPICS_MAX || base == 0 || !is_aligned(base, 256)) {
+        acpi->rejected_count++;
+        return;
+    }
+    acpi->ioapics[acpi->ioapic_count++] = (struct host_acpi_ioapic){
+        .base = HPA(base),
+        .gsi_base = get32(entry + 8),
+    };
+}
+
+/* Polarity and trigger as in table "MPS INTI Flags": 0 means as the bus has it, and ISA has active
+ * high and edge; 1 says just that, 3 the opposite, 2 is reserved. */
+static void read_source_override(struct host_acpi *acpi, const uint8_t *entry)
+{
+    uint16_t flags = get16(entry + 8);
+
+    if (entry[2] != 0 || entry[3] >= HOST_ACPI_ISA_IRQS) { /* bus 0 is ISA */
+        acpi->rejected_count++;
+        return;
+    }
+    acpi->isa_irqs[entry[3]] = (struct host_acpi_irq){
+        .gsi = get32(entry + 4),
+        .is_active_low = BITS(flags, 1, 0) == 3,
+        .is_level = BITS(flags, 3, 2) == 3,
+    };
+}
+
+static void read_address_override(struct host_acpi *acpi, const uint8_t *entry)
+{
+    acpi->lapic_base = HPA(get64(entry + 4));
+}
+
+static const struct madt_entry {
+    uint8_t size_bytes;
+    void (*read)(struct host_acpi *acpi, const uint8_t *entry);
+} madt_entries[] = {
+    [0] = {8, read_local_apic},        /* Processor Local APIC */
+    [1] = {12, read_ioapic},           /* I/O APIC */
+    [2] = {10, read_source_override},  /* Interrupt Source Override */
+    [5] = {12, read_address_override}, /* Local APIC Address Override */
+    [9] = {16, read_local_x2apic},     /* Processor Local x2APIC */
+};
+
+static void read_madt(const struct reader *reader, const uint8_t *table, uint32_t size_bytes)
+{
+    struct host_acpi *acpi = reader->acpi;
+
+    if (size_bytes < HEADER_BYTES + 8 || acpi->has_madt) {
+        acpi->rejected_count++;
+        return;
+    }
+    acpi->has_madt = true;
+    acpi->lapic_base = HPA(get32(table + HEADER_BYTES));
+    acpi->has_8259 = (get32(table + HEADER_BYTES + 4) & 1) != 0;
+    acpi->ioapic_count = 0;
+
+    for (uint32_t at = HEADER_BYTES + 8; at < size_bytes;) {
+        const uint8_t *entry = table + at;
+        uint32_t left = size_bytes - at;
+
+        /* Without a length there is no next entry either. */
+        if (left < 2 || entry[1] < 2 || entry[1] > left) {
+            acpi->rejected_count++;
+            return;
+        }
+        if (entry[0] < ARRAY_COUNT(madt_entries) && madt_entries[entry[0]].read != NULL) {
+            if (entry[1] >= madt_entries[entry[0]].size_bytes)
+                madt_entries[entry[0]].read(acpi, entry);
+            else
+                acpi->rejected_count++;
+        }
+        at += entry[1];
+    }
+}
+
+/* --- FADT: ACPI 6.5, 5.2.9 "Fixed ACPI Description Table" --- */
+
+enum fadt_offset {
+    FADT_PM_TMR_BLK = 76,
+    FADT_PM_TMR_LEN = 91,
+    FADT_FLAGS = 112,
+    FADT_X_PM_TMR_BLK = 208, /* Generic Address Structure: space, width, offset, access, address */
+};
+
+#define FADT_BYTES_V1        116
+#define FADT_TMR_VAL_EXT     BIT(8)
+#define FADT_HW_REDUCED      BIT(20)
+#define ADDRESS_SPACE_MEMORY 0
+#define ADDRESS_SPACE_IO     1
+
+static void read_fadt(const struct reader *reader, const uint8_t *table, uint32_t size_bytes)
+{
+    struct host_acpi_pm_timer *timer = &reader->acpi->pm_timer;
+
+    if (size_bytes < FADT_BYTES_V1) {
+        reader->acpi->rejected_count++;
+        return;
+    }
+    uint32_t flags = get32(table + FADT_FLAGS);
+    if ((flags & FADT_HW_REDUCED) != 0) /* such machines have none of the fixed hardware */
+        return;
+    timer->is_32bit = (flags & FADT_TMR_VAL_EXT) != 0;
+
+    if (size_bytes >= FADT_X_PM_TMR_BLK + 12) {
+        uint8_t space = table[FADT_X_PM_TMR_BLK];
+        uint64_t address = get64(table + FADT_X_PM_TMR_BLK + 4);
+
+        if (space == ADDRESS_SPACE_MEMORY && address != 0 && is_aligned(address, 4)) {
+            timer->kind = PM_TIMER_MEMORY;
+            timer->address = address;
+            return;
+        }
+        if (space == ADDRESS_SPACE_IO && address != 0 && address <= 0xfffc) {
+            timer->kind = PM_TIMER_PORT;
+            timer->address = address;
+            return;
+        }
+    }
+    uint32_t port = get32(table + FADT_PM_TMR_BLK);
+    if (table[FADT_PM_TMR_LEN] == 4 && port != 0 && port <= 0xfffc) {
+        timer->kind = PM_TIMER_PORT;
+        timer->address = port;
+    }
+}
+
+/* --- The root --- */
+
+static void read_table(const struct reader *reader, uint64_t address)
+{
+    uint32_t size_bytes;
+    const uint8_t *head = reach(reader, address, HEADER_BYTES);
+
+    if (head == NULL) {
+        reader->acpi->rejected_count++;
+        return;
+    }
+    /* Tables that are of no interest here may be as broken as they like. */
+    bool is_madt = has_signature(head, "APIC");
+    if (!is_madt && !has_signature(head, "FACP"))
+        return;
+    const uint8_t *table = open_table(reader, address, &size_bytes);
+    if (table == NULL)
+        reader->acpi->rejected_count++;
+    else if (is_madt)
+        read_madt(reader, table, size_bytes);
+    else
+        read_fadt(reader, table, size_bytes);
+}
+
+/* ACPI 6.5, 5.2.7 "Root System Description Table" and 5.2.8 "Extended ...": addresses of 4 or 8
+ * bytes after the header. False: not one. */
+static bool read_root(const struct reader *reader, uint64_t address, const char *signature,
+                      uint32_t pointer_bytes)
+{
+    uint32_t size_bytes;
+    const uint8_t *root = open_table(reader, address, &size_bytes);
+
+    if (root == NULL || !has_signature(root, signature))
+        return false;
+    for (uint32_t at = HEADER_BYTES; size_bytes - at >= pointer_bytes; at += pointer_bytes)
+        read_table(reader, pointer_bytes == 8 ? get64(root + at) : get32(root + at));
+    return true;
+}
+
+/* ACPI 6.5, 5.2.5.3 "Root System Description Pointer (RSDP) Structure". */
+static bool read_rsdp(const struct reader *reader, uint64_t address)
+{
+    const uint8_t *rsdp = reach(reader, address, RSDP_BYTES_V1);
+
+    if (rsdp == NULL || memcmp(rsdp, "RSD PTR ", 8) != 0 || !sums_to_zero(rsdp, RSDP_BYTES_V1))
+        return false;
+    uint64_t rsdt = get32(rsdp + 16);
+    if (rsdp[15] >= 2) {
+        rsdp = reach(reader, address, RSDP_BYTES_V2);
+        if (rsdp != NULL && sums_to_zero(rsdp, RSDP_BYTES_V2) &&
+            read_root(reader, get64(rsdp + 24), "XSDT", 8))
+            return true;
+        reader->acpi->rejected_count++; /* the older one may do */
+    }
+    return read_root(reader, rsdt, "RSDT", 4);
+}
+
+enum status host_acpi_read(struct host_acpi *acpi, hpa_t rsdp, host_acpi_memory *memory,
+                           void *context)
+{
+    const struct reader reader = {.acpi = acpi, .memory = memory, .context = context};
+
+    memset(acpi, 0, sizeof(*acpi));
+    acpi->has_8259 = true;
+    acpi->lapic_base = HPA(0xfee00000);
+    acpi->ioapic_count = 1;
+    acpi->ioapics[0] = (struct host_acpi_ioapic){.base = HPA(0xfec00000), .gsi_base = 0};
+    for (uint32_t irq = 0; irq < HOST_ACPI_ISA_IRQS; irq++)
+        acpi->isa_irqs[irq] = (struct host_acpi_irq){.gsi = irq};
+
+    if (rsdp.value == 0)
+        return STATUS_NOT_FOUND;
+    if (!read_rsdp(&reader, rsdp.value))
+        return STATUS_INVALID;
+    return acpi->has_madt ? STATUS_OK : STATUS_NOT_FOUND;
+}

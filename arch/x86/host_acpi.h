@@ -1,0 +1,65 @@
+/* What the monitor wants to know from the machine's ACPI tables: processors, I/O APICs, how ISA
+ * interrupts are wired, the power-management timer. ACPI 6.5, 5.2 "ACPI System Description Tables".
+ * Pure: the tables are firmware's, and nothing in them is believed before it is checked. */
+#ifndef ARCH_X86_HOST_ACPI_H
+#define ARCH_X86_HOST_ACPI_H
+
+#include "vmm/base/status.h"
+#include "vmm/base/types.h"
+
+#define HOST_ACPI_CPUS_MAX    256
+#define HOST_ACPI_IOAPICS_MAX 16
+#define HOST_ACPI_ISA_IRQS    16
+
+/* A pointer to [address, +size_bytes) of physical memory, or null if that is not all memory that
+ * may be read without side effects. size_bytes is 1 or more. */
+typedef const void *host_acpi_memory(void *context, uint64_t address, uint64_t size_bytes);
+
+struct host_acpi_cpu {
+    uint32_t apic_id;
+    bool is_enabled; /* else it can at most be plugged in later */
+};
+
+struct host_acpi_ioapic {
+    hpa_t base;
+    uint32_t gsi_base;
+};
+
+struct host_acpi_irq {
+    uint32_t gsi;
+    bool is_active_low;
+    bool is_level;
+};
+
+/* The ACPI power-management timer: a counter at 3579545 Hz (ACPI 6.5, 4.8.3.3). */
+struct host_acpi_pm_timer {
+    enum { PM_TIMER_NONE, PM_TIMER_PORT, PM_TIMER_MEMORY } kind;
+    uint64_t address; /* I/O port or physical address of a 32-bit register */
+    bool is_32bit;    /* else 24 bits count, and the upper 8 are not to be trusted */
+};
+
+struct host_acpi {
+    bool has_madt;
+    bool has_8259; /* MADT flag PCAT_COMPAT: there is a pair of 8259s to be silenced */
+    hpa_t lapic_base;
+    size_t cpu_count;
+    struct host_acpi_cpu cpus[HOST_ACPI_CPUS_MAX];
+    size_t ioapic_count;
+    struct host_acpi_ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
+    struct host_acpi_irq isa_irqs[HOST_ACPI_ISA_IRQS]; /* by ISA IRQ number */
+    struct host_acpi_pm_timer pm_timer;
+    unsigned rejected_count; /* tables and entries that were passed over as malformed or too many */
+};
+
+/* Reads the tables from the root pointer on.
+ *   rsdp: its address; 0 means that the firmware has none;
+ *   memory, context: how tables are reached; what it gives out stays as it is meanwhile.
+ * *acpi is filled in whatever the result, and usable: what the tables do not tell is as on a PC
+ * without ACPI - one I/O APIC at 0xfec00000 from GSI 0, ISA IRQ n on GSI n, active high and edge
+ * triggered, 8259s present, local APICs at 0xfee00000, no processors listed, no timer.
+ * STATUS_OK: the root and a MADT are sound. STATUS_NOT_FOUND: rsdp is 0, or there is no sound MADT.
+ * STATUS_INVALID: the root pointer or root table breaks its rules, or lies outside memory. */
+MUST_USE enum status host_acpi_read(struct host_acpi *acpi, hpa_t rsdp, host_acpi_memory *memory,
+                                    void *context);
+
+#endif

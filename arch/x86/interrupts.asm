@@ -1,0 +1,131 @@
+; The IDT's 256 entry points, and the instructions that are allowed to fault.
+; Intel SDM vol. 3A, "64-Bit Mode Stack Frame".
+
+bits 64
+default rel
+
+TRAP_STUB_BYTES equ 16          ; also in traps.h
+FRAME_BYTES     equ 22 * 8      ; struct trap_frame
+FRAME_RBP       equ 10 * 8
+FRAME_RIP       equ 17 * 8
+
+section .text
+
+extern trap_dispatch
+
+; --- Entry points ---
+; The processor has aligned the stack and pushed SS, RSP, RFLAGS, CS, RIP, and for some exceptions
+; an error code. The stubs even that out and add the vector.
+
+global trap_stubs:function hidden
+align 16
+trap_stubs:
+%assign vector 0
+%rep 256
+    ; #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP bring an error code.
+    %if vector = 8 || (vector >= 10 && vector <= 14) || vector = 17 || vector = 21
+    %else
+        push 0
+    %endif
+    push strict dword vector
+    jmp strict near enter_dispatch
+    times TRAP_STUB_BYTES - (($ - trap_stubs) - vector * TRAP_STUB_BYTES) int3
+    %assign vector vector + 1
+%endrep
+
+enter_dispatch:
+    push rax
+    push rcx
+    push rdx
+    push rbx
+    push rbp
+    push rsi
+    push rdi
+    push r8
+    push r9
+    push r10
+    push r11
+    push r12
+    push r13
+    push r14
+    push r15
+    cld                         ; as the ABI has it; IRET restores the interrupted code's
+    mov rdi, rsp
+    ; A stack frame whose return address is the interrupted instruction, so that a backtrace from
+    ; within a handler goes on into the interrupted code. RSP stays a multiple of 16.
+    push qword [rdi + FRAME_RIP]
+    push qword [rdi + FRAME_RBP]
+    mov rbp, rsp
+    call trap_dispatch
+    add rsp, 16
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rdi
+    pop rsi
+    pop rbp
+    pop rbx
+    pop rdx
+    pop rcx
+    pop rax
+    add rsp, 16                 ; vector, error code
+    iretq
+
+; --- Instructions that may fault ---
+; On #GP or #UD at one of these, trap_dispatch resumes at the second address of its pair.
+
+global safe_instructions:data hidden
+align 8
+safe_instructions:              ; offsets from the table, in pairs; 0 ends it
+    dd rdmsr_safe.instruction - safe_instructions, fault_return - safe_instructions
+    dd wrmsr_safe.instruction - safe_instructions, fault_return - safe_instructions
+    dd xsetbv_safe.instruction - safe_instructions, fault_return - safe_instructions
+    dd 0, 0
+
+; bool rdmsr_safe(uint32_t index, uint64_t *value)
+global rdmsr_safe:function hidden
+rdmsr_safe:
+    mov ecx, edi
+.instruction:
+    rdmsr
+    shl rdx, 32
+    mov eax, eax                ; clears bits 63:32
+    or rax, rdx
+    mov [rsi], rax
+    mov eax, 1
+    ret
+
+; bool wrmsr_safe(uint32_t index, uint64_t value)
+global wrmsr_safe:function hidden
+wrmsr_safe:
+    mov ecx, edi
+    mov eax, esi
+    mov rdx, rsi
+    shr rdx, 32
+.instruction:
+    wrmsr
+    mov eax, 1
+    ret
+
+; bool xsetbv_safe(uint32_t index, uint64_t value)
+global xsetbv_safe:function hidden
+xsetbv_safe:
+    mov ecx, edi
+    mov eax, esi
+    mov rdx, rsi
+    shr rdx, 32
+.instruction:
+    xsetbv
+    mov eax, 1
+    ret
+
+fault_return:
+    xor eax, eax
+    ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits

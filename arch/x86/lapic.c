@@ -1,0 +1,224 @@
+#include "arch/x86/lapic.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/traps.h"
+#include "vmm/base/bits.h"
+
+#define CPUID_1_EDX_APIC       BIT(9)
+#define CPUID_1_ECX_X2APIC     BIT(21)
+#define APIC_BASE_ADDRESS(msr) ((msr)&UINT64_C(0x000ffffffffff000))
+
+/* Offsets of the xAPIC registers (SDM vol. 3A, table "Local APIC Register Address Map"). */
+enum lapic_register {
+    LAPIC_ID = 0x20,
+    LAPIC_VERSION = 0x30,
+    LAPIC_TPR = 0x80,
+    LAPIC_EOI = 0xb0,
+    LAPIC_SVR = 0xf0,
+    LAPIC_ISR = 0x100, /* 8 registers, 16 bytes apart */
+    LAPIC_ESR = 0x280,
+    LAPIC_LVT_CMCI = 0x2f0,
+    LAPIC_ICR = 0x300,
+    LAPIC_ICR_HIGH = 0x310,
+    LAPIC_LVT_TIMER = 0x320,
+    LAPIC_LVT_THERMAL = 0x330,
+    LAPIC_LVT_PERFORMANCE = 0x340,
+    LAPIC_LVT_LINT0 = 0x350,
+    LAPIC_LVT_LINT1 = 0x360,
+    LAPIC_LVT_ERROR = 0x370,
+    LAPIC_INITIAL_COUNT = 0x380,
+};
+
+#define SVR_ENABLE         0x100u
+#define LVT_MASKED         0x10000u
+#define LVT_DELIVERY       0x700u
+#define LVT_DELIVERY_SMI   0x200u
+#define LVT_DELIVERY_NMI   0x400u
+#define VERSION_MAX_LVT(v) BITS(v, 23, 16)
+
+#define ICR_FIXED        0x000u
+#define ICR_NMI          0x400u
+#define ICR_INIT         0x500u
+#define ICR_STARTUP      0x600u
+#define ICR_PENDING      0x1000u
+#define ICR_LEVEL_ASSERT 0x4000u
+
+/* A message is sent within microseconds; a read of the register takes tens of nanoseconds. */
+#define SEND_POLLS_MAX 1000000
+
+/* The same on all processors, set by the first one's lapic_init. */
+static struct {
+    bool is_set;
+    bool is_x2apic;
+    uint64_t base;
+} mode;
+
+static uint32_t read_register(enum lapic_register offset)
+{
+    if (mode.is_x2apic)
+        return (uint32_t)rdmsr(IA32_X2APIC_FIRST + offset / 16);
+    return mmio_read32(mode.base + offset);
+}
+
+static void write_register(enum lapic_register offset, uint32_t value)
+{
+    if (mode.is_x2apic)
+        wrmsr(IA32_X2APIC_FIRST + offset / 16, value);
+    else
+        mmio_write32(mode.base + offset, value);
+}
+
+hpa_t lapic_base(void)
+{
+    return HPA(APIC_BASE_ADDRESS(rdmsr(IA32_APIC_BASE)));
+}
+
+bool lapic_is_x2apic(void)
+{
+    return (rdmsr(IA32_APIC_BASE) & (APIC_BASE_ENABLE | APIC_BASE_EXTD)) ==
+           (APIC_BASE_ENABLE | APIC_BASE_EXTD);
+}
+
+/* Brings this processor's APIC to the mode of the first one. Transitions as in SDM vol. 3A, figure
+ * "Local x2APIC State Transitions": x2APIC is entered from xAPIC mode alone, and not left for it
+ * but through "disabled". */
+static void set_mode(void)
+{
+    uint64_t msr = rdmsr(IA32_APIC_BASE);
+    uint64_t bsp = msr & APIC_BASE_BSP;
+
+    if (!mode.is_set) {
+        mode.is_x2apic = lapic_is_x2apic();
+        mode.base = APIC_BASE_ADDRESS(msr);
+        mode.is_set = true;
+    }
+    if (lapic_is_x2apic() && !mode.is_x2apic) {
+        wrmsr(IA32_APIC_BASE, mode.base | bsp);
+        msr = rdmsr(IA32_APIC_BASE);
+    }
+    if ((msr & APIC_BASE_ENABLE) == 0 || APIC_BASE_ADDRESS(msr) != mode.base) {
+        /* While in x2APIC mode already, the bits have to stay. */
+        wrmsr(IA32_APIC_BASE, mode.base | bsp | APIC_BASE_ENABLE | (msr & APIC_BASE_EXTD));
+    }
+    if (mode.is_x2apic && !lapic_is_x2apic())
+        wrmsr(IA32_APIC_BASE, mode.base | bsp | APIC_BASE_ENABLE | APIC_BASE_EXTD);
+}
+
+/* A masked entry still has to hold a legal vector: an illegal one is an error of its own (SDM
+ * vol. 3A, "Error Handling"). */
+static void mask_lvt(enum lapic_register lvt)
+{
+    if ((read_register(lvt) & LVT_DELIVERY) != LVT_DELIVERY_SMI)
+        write_register(lvt, LVT_MASKED | VECTOR_SPURIOUS);
+}
+
+enum status lapic_init(void)
+{
+    struct cpuid_result features = cpuid(1, 0);
+
+    if ((features.edx & CPUID_1_EDX_APIC) == 0)
+        return STATUS_UNSUPPORTED;
+    if (mode.is_set && mode.is_x2apic && (features.ecx & CPUID_1_ECX_X2APIC) == 0)
+        return STATUS_UNSUPPORTED;
+    set_mode();
+
+    /* While the APIC is disabled by software, LVT entries cannot be unmasked: enable it first. */
+    write_register(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    write_register(LAPIC_TPR, 0);
+
+    uint64_t max_lvt = VERSION_MAX_LVT(read_register(LAPIC_VERSION));
+    mask_lvt(LAPIC_LVT_TIMER); /* one-shot: also disarms a TSC deadline */
+    write_register(LAPIC_INITIAL_COUNT, 0);
+    mask_lvt(LAPIC_LVT_LINT0); /* the 8259s */
+    write_register(LAPIC_LVT_LINT1, LVT_DELIVERY_NMI);
+    mask_lvt(LAPIC_LVT_ERROR);
+    if (max_lvt >= 4)
+        mask_lvt(LAPIC_LVT_PERFORMANCE);
+    if (max_lvt >= 5)
+        mask_lvt(LAPIC_LVT_THERMAL);
+    if (max_lvt >= 6)
+        mask_lvt(LAPIC_LVT_CMCI);
+    write_register(LAPIC_ESR, 0);
+
+    /* What the firmware took and did not end would hold back everything below it. */
+    for (unsigned vector = 16; vector < 256; vector++) {
+        if (lapic_is_in_service((uint8_t)vector))
+            lapic_eoi();
+    }
+    return STATUS_OK;
+}
+
+uint32_t lapic_id(void)
+{
+    uint32_t id = read_register(LAPIC_ID);
+    return mode.is_x2apic ? id : id >> 24;
+}
+
+void lapic_eoi(void)
+{
+    write_register(LAPIC_EOI, 0);
+}
+
+bool lapic_is_in_service(uint8_t vector)
+{
+    enum lapic_register isr = LAPIC_ISR + 16 * (vector / 32u);
+
+    if (!mode.is_set)
+        return false;
+    return (read_register(isr) >> (vector % 32) & 1) != 0;
+}
+
+static bool wait_until_sent(void)
+{
+    for (unsigned i = 0; i < SEND_POLLS_MAX; i++) {
+        if ((read_register(LAPIC_ICR) & ICR_PENDING) == 0)
+            return true;
+        cpu_pause();
+    }
+    return false;
+}
+
+static enum status send(uint32_t apic_id, uint32_t command)
+{
+    if (mode.is_x2apic) {
+        /* Writes to x2APIC registers do not wait for earlier stores; the receiver is to see what
+         * was stored before the message (SDM vol. 3A, "MSR Access in x2APIC Mode"). */
+        mfence();
+        lfence();
+        wrmsr(IA32_X2APIC_ICR, (uint64_t)apic_id << 32 | command);
+        return STATUS_OK;
+    }
+    if (apic_id > 0xfe) /* 0xff is everybody */
+        return STATUS_OUT_OF_RANGE;
+    if (!wait_until_sent())
+        return STATUS_UNSUPPORTED;
+    /* An interrupt handler that sends, between the halves, would send ours astray. */
+    bool were_on = interrupts_disable();
+    write_register(LAPIC_ICR_HIGH, apic_id << 24);
+    write_register(LAPIC_ICR, command);
+    interrupts_restore(were_on);
+    return wait_until_sent() ? STATUS_OK : STATUS_UNSUPPORTED;
+}
+
+enum status lapic_send_interrupt(uint32_t apic_id, uint8_t vector)
+{
+    if (vector < 16)
+        return STATUS_INVALID;
+    return send(apic_id, ICR_FIXED | ICR_LEVEL_ASSERT | vector);
+}
+
+enum status lapic_send_nmi(uint32_t apic_id)
+{
+    return send(apic_id, ICR_NMI | ICR_LEVEL_ASSERT);
+}
+
+enum status lapic_send_init(uint32_t apic_id)
+{
+    return send(apic_id, ICR_INIT | ICR_LEVEL_ASSERT);
+}
+
+enum status lapic_send_startup(uint32_t apic_id, uint8_t page)
+{
+    return send(apic_id, ICR_STARTUP | ICR_LEVEL_ASSERT | page);
+}

@@ -1,0 +1,234 @@
+#include "arch/x86/uart.h"
+
+#include "arch/x86/cpu.h"
+#include "vmm/base/bits.h"
+
+/* PC16550D datasheet, table "Register Addresses". */
+enum uart_register {
+    UART_RBR = 0, /* read: receiver buffer; write: THR, transmitter holding */
+    UART_THR = 0,
+    UART_DLL = 0, /* with LCR.DLAB: divisor */
+    UART_DLM = 1,
+    UART_IER = 1,
+    UART_IIR = 2, /* read; write: FCR */
+    UART_FCR = 2,
+    UART_LCR = 3,
+    UART_MCR = 4,
+    UART_LSR = 5,
+    UART_MSR = 6,
+    UART_SCR = 7,
+};
+
+#define IER_RECEIVED    0x01
+#define IER_TRANSMITTED 0x02
+#define IER_LINE_STATUS 0x04
+#define IER_IMPLEMENTED 0x0f
+
+#define IIR_NONE        0x01
+#define IIR_CAUSE(iir)  ((iir)&0x0f)
+#define IIR_MODEM       0x00
+#define IIR_TRANSMITTED 0x02
+#define IIR_RECEIVED    0x04
+#define IIR_LINE_STATUS 0x06
+#define IIR_TIMEOUT     0x0c
+#define IIR_FIFOS       0xc0 /* both bits: on and working */
+
+#define FCR_SETUP 0x87 /* on, both emptied, interrupt at 8 received bytes, or sooner by timeout */
+
+#define LCR_8N1  0x03
+#define LCR_DLAB 0x80
+
+#define MCR_DTR  0x01
+#define MCR_RTS  0x02
+#define MCR_OUT2 0x08 /* on a PC lets the interrupt through to the bus */
+#define MCR_LOOP 0x10
+
+#define LSR_DATA_READY    0x01
+#define LSR_OVERRUN       0x02
+#define LSR_PARITY        0x04
+#define LSR_FRAMING       0x08
+#define LSR_BREAK         0x10
+#define LSR_THR_EMPTY     0x20
+#define LSR_TRANSMITTED   0x40
+#define LSR_NOTHING_THERE 0xff
+
+#define RECEIVE_FIFO_BYTES 16
+#define BAUD_MAX           115200u
+
+static uint8_t read_register(const struct uart *uart, enum uart_register offset)
+{
+    return inb((uint16_t)(uart->port + offset));
+}
+
+static void write_register(const struct uart *uart, enum uart_register offset, uint8_t value)
+{
+    outb((uint16_t)(uart->port + offset), value);
+}
+
+/* Reading LSR clears its error bits, so whoever reads it counts them. */
+static uint8_t read_line_status(struct uart *uart)
+{
+    uint8_t status = read_register(uart, UART_LSR);
+    if ((status & (LSR_OVERRUN | LSR_PARITY | LSR_FRAMING | LSR_BREAK)) != 0)
+        uart->line_errors++;
+    return status;
+}
+
+/* Waits for all the given bits of LSR. The time is counted in reads, as there may be no clock yet:
+ * a read of a chipset's register takes 0.1 us or more, so this is the time of 17 characters, ten
+ * bits each, at the least, and about ten times that on the slower LPC bus. */
+static bool wait_for_status(struct uart *uart, uint8_t bits)
+{
+    uint64_t reads_max = 17 * 10 * UINT64_C(100000000) / uart->baud;
+
+    for (uint64_t i = 0; i < reads_max; i++) {
+        if ((read_line_status(uart) & bits) == bits)
+            return true;
+        cpu_pause();
+    }
+    return false;
+}
+
+static bool holds(const struct uart *uart, enum uart_register offset, uint8_t mask)
+{
+    write_register(uart, offset, 0x55 & mask);
+    if ((read_register(uart, offset) & mask) != (0x55 & mask))
+        return false;
+    write_register(uart, offset, 0xaa & mask);
+    return (read_register(uart, offset) & mask) == (0xaa & mask);
+}
+
+/* In loop mode MCR's four outputs come back as MSR's four inputs (datasheet, "Modem Control
+ * Register", bit 4): RTS and OUT2 as CTS and DCD. */
+static bool loops_back(const struct uart *uart)
+{
+    write_register(uart, UART_MCR, MCR_LOOP | MCR_RTS | MCR_OUT2);
+    uint8_t first = read_register(uart, UART_MSR) & 0xf0;
+    write_register(uart, UART_MCR, MCR_LOOP | MCR_DTR);
+    uint8_t second = read_register(uart, UART_MSR) & 0xf0;
+    write_register(uart, UART_MCR, 0);
+    return first == 0x90 && second == 0x20;
+}
+
+/* Some remote-management boards give a UART without loop mode or without the scratch register, but
+ * none without either. */
+static bool is_present(const struct uart *uart)
+{
+    if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
+        return false;
+    bool has_ier = holds(uart, UART_IER, IER_IMPLEMENTED);
+    write_register(uart, UART_IER, 0);
+    if (!has_ier)
+        return false;
+    bool has_scratch = holds(uart, UART_SCR, 0xff);
+    bool has_loop = loops_back(uart);
+    return has_scratch || has_loop;
+}
+
+enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
+{
+    if (baud < 50 || baud > BAUD_MAX || port > 0xfff8)
+        return STATUS_OUT_OF_RANGE;
+    uint32_t divisor = (BAUD_MAX + baud / 2) / baud;
+    uint32_t actual = BAUD_MAX / divisor;
+    uint32_t error = actual > baud ? actual - baud : baud - actual;
+    if (error * 100 > baud * 3)
+        return STATUS_OUT_OF_RANGE;
+
+    *uart = (struct uart){.port = port, .baud = baud, .fifo_bytes = 1};
+    if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
+        return STATUS_NOT_FOUND;
+    (void)wait_for_status(uart, LSR_TRANSMITTED);
+    write_register(uart, UART_LCR, LCR_8N1); /* DLAB off: offset 1 is IER */
+    if (!is_present(uart))
+        return STATUS_NOT_FOUND;
+
+    write_register(uart, UART_LCR, LCR_8N1 | LCR_DLAB);
+    write_register(uart, UART_DLL, (uint8_t)divisor);
+    write_register(uart, UART_DLM, (uint8_t)(divisor >> 8));
+    write_register(uart, UART_LCR, LCR_8N1);
+    write_register(uart, UART_FCR, FCR_SETUP);
+    if ((read_register(uart, UART_IIR) & IIR_FIFOS) == IIR_FIFOS)
+        uart->fifo_bytes = 16;
+    uart->modem_control = MCR_DTR | MCR_RTS | MCR_OUT2;
+    write_register(uart, UART_MCR, uart->modem_control);
+
+    /* Left-overs that would raise the line as soon as it is allowed to. */
+    (void)read_register(uart, UART_RBR);
+    (void)read_register(uart, UART_LSR);
+    (void)read_register(uart, UART_MSR);
+    return STATUS_OK;
+}
+
+bool uart_try_put(struct uart *uart, uint8_t byte)
+{
+    if (uart->room_bytes == 0) {
+        /* With FIFOs, THRE says that all of the FIFO is empty, not just one place of it. */
+        if ((read_line_status(uart) & LSR_THR_EMPTY) == 0)
+            return false;
+        uart->room_bytes = uart->fifo_bytes;
+    }
+    uart->room_bytes--;
+    write_register(uart, UART_THR, byte);
+    return true;
+}
+
+/* A break comes as a NUL that nobody sent. */
+bool uart_try_get(struct uart *uart, uint8_t *byte)
+{
+    for (unsigned breaks = 0; breaks <= RECEIVE_FIFO_BYTES; breaks++) {
+        uint8_t status = read_line_status(uart);
+        /* A UART that is gone reads as all ones for ever. */
+        if (status == LSR_NOTHING_THERE || (status & LSR_DATA_READY) == 0)
+            return false;
+        *byte = read_register(uart, UART_RBR);
+        if ((status & LSR_BREAK) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool uart_put_polled(struct uart *uart, uint8_t byte)
+{
+    if (uart->room_bytes == 0 && !wait_for_status(uart, LSR_THR_EMPTY))
+        return false;
+    return uart_try_put(uart, byte);
+}
+
+bool uart_flush(struct uart *uart)
+{
+    return wait_for_status(uart, LSR_THR_EMPTY | LSR_TRANSMITTED);
+}
+
+void uart_set_interrupts(struct uart *uart, bool on_receive, bool on_transmit)
+{
+    uint8_t enable = 0;
+
+    if (on_receive)
+        enable |= IER_RECEIVED | IER_LINE_STATUS;
+    if (on_transmit)
+        enable |= IER_TRANSMITTED;
+    write_register(uart, UART_IER, enable);
+}
+
+enum uart_cause uart_interrupt_cause(struct uart *uart)
+{
+    uint8_t identification = read_register(uart, UART_IIR);
+
+    if ((identification & IIR_NONE) != 0)
+        return UART_CAUSE_NONE;
+    switch (IIR_CAUSE(identification)) {
+    case IIR_RECEIVED:
+    case IIR_TIMEOUT: return UART_CAUSE_RECEIVED;
+    case IIR_TRANSMITTED: return UART_CAUSE_TRANSMITTED; /* this read has cleared it */
+    case IIR_LINE_STATUS: {
+        uint8_t status = read_line_status(uart);
+        /* The error bits speak of the byte that is next. */
+        if ((status & LSR_BREAK) != 0 && (status & LSR_DATA_READY) != 0)
+            (void)read_register(uart, UART_RBR);
+        return UART_CAUSE_OTHER;
+    }
+    case IIR_MODEM:
+    default: (void)read_register(uart, UART_MSR); return UART_CAUSE_OTHER;
+    }
+}

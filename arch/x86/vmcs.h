@@ -1,0 +1,308 @@
+/* The fields of the VMCS with their encodings, and accessors typed by width.
+ *
+ * Intel SDM vol. 3D (Sep 2023), appendix B "Field Encoding in VMCS"; names as in vol. 3C, chapter
+ * "Virtual Machine Control Structures". There is one enum for each width: passing a field to the
+ * accessor of another width does not compile (-Wenum-conversion). */
+#ifndef ARCH_X86_VMCS_H
+#define ARCH_X86_VMCS_H
+
+#include "vmm/base/bits.h"
+#include "vmm/base/check.h"
+#include "vmm/base/types.h"
+
+enum vmcs_field16 {
+    /* Control */
+    VMCS_VPID = 0x0000,
+    /* Guest state */
+    VMCS_GUEST_ES_SELECTOR = 0x0800,
+    VMCS_GUEST_CS_SELECTOR = 0x0802,
+    VMCS_GUEST_SS_SELECTOR = 0x0804,
+    VMCS_GUEST_DS_SELECTOR = 0x0806,
+    VMCS_GUEST_FS_SELECTOR = 0x0808,
+    VMCS_GUEST_GS_SELECTOR = 0x080a,
+    VMCS_GUEST_LDTR_SELECTOR = 0x080c,
+    VMCS_GUEST_TR_SELECTOR = 0x080e,
+    /* Host state */
+    VMCS_HOST_ES_SELECTOR = 0x0c00,
+    VMCS_HOST_CS_SELECTOR = 0x0c02,
+    VMCS_HOST_SS_SELECTOR = 0x0c04,
+    VMCS_HOST_DS_SELECTOR = 0x0c06,
+    VMCS_HOST_FS_SELECTOR = 0x0c08,
+    VMCS_HOST_GS_SELECTOR = 0x0c0a,
+    VMCS_HOST_TR_SELECTOR = 0x0c0c,
+};
+
+enum vmcs_field64 {
+    /* Control */
+    VMCS_IO_BITMAP_A = 0x2000,
+    VMCS_IO_BITMAP_B = 0x2002,
+    VMCS_MSR_BITMAPS = 0x2004,
+    VMCS_TSC_OFFSET = 0x2010,
+    VMCS_EPT_POINTER = 0x201a,
+    /* Read-only data */
+    VMCS_GUEST_PHYSICAL_ADDRESS = 0x2400,
+    /* Guest state */
+    VMCS_LINK_POINTER = 0x2800,
+    VMCS_GUEST_IA32_DEBUGCTL = 0x2802,
+    VMCS_GUEST_IA32_PAT = 0x2804,
+    VMCS_GUEST_IA32_EFER = 0x2806,
+    VMCS_GUEST_PDPTE0 = 0x280a,
+    VMCS_GUEST_PDPTE1 = 0x280c,
+    VMCS_GUEST_PDPTE2 = 0x280e,
+    VMCS_GUEST_PDPTE3 = 0x2810,
+    /* Host state */
+    VMCS_HOST_IA32_PAT = 0x2c00,
+    VMCS_HOST_IA32_EFER = 0x2c02,
+};
+
+enum vmcs_field32 {
+    /* Control */
+    VMCS_PIN_BASED_CONTROLS = 0x4000,
+    VMCS_PRIMARY_CONTROLS = 0x4002,
+    VMCS_EXCEPTION_BITMAP = 0x4004,
+    VMCS_PAGE_FAULT_ERROR_CODE_MASK = 0x4006,
+    VMCS_PAGE_FAULT_ERROR_CODE_MATCH = 0x4008,
+    VMCS_CR3_TARGET_COUNT = 0x400a,
+    VMCS_EXIT_CONTROLS = 0x400c,
+    VMCS_EXIT_MSR_STORE_COUNT = 0x400e,
+    VMCS_EXIT_MSR_LOAD_COUNT = 0x4010,
+    VMCS_ENTRY_CONTROLS = 0x4012,
+    VMCS_ENTRY_MSR_LOAD_COUNT = 0x4014,
+    VMCS_ENTRY_INTERRUPTION_INFO = 0x4016,
+    VMCS_ENTRY_EXCEPTION_ERROR_CODE = 0x4018,
+    VMCS_ENTRY_INSTRUCTION_LENGTH = 0x401a,
+    VMCS_SECONDARY_CONTROLS = 0x401e,
+    /* Read-only data */
+    VMCS_INSTRUCTION_ERROR = 0x4400,
+    VMCS_EXIT_REASON = 0x4402,
+    VMCS_EXIT_INTERRUPTION_INFO = 0x4404,
+    VMCS_EXIT_INTERRUPTION_ERROR_CODE = 0x4406,
+    VMCS_IDT_VECTORING_INFO = 0x4408,
+    VMCS_IDT_VECTORING_ERROR_CODE = 0x440a,
+    VMCS_EXIT_INSTRUCTION_LENGTH = 0x440c,
+    VMCS_EXIT_INSTRUCTION_INFO = 0x440e,
+    /* Guest state */
+    VMCS_GUEST_ES_LIMIT = 0x4800,
+    VMCS_GUEST_CS_LIMIT = 0x4802,
+    VMCS_GUEST_SS_LIMIT = 0x4804,
+    VMCS_GUEST_DS_LIMIT = 0x4806,
+    VMCS_GUEST_FS_LIMIT = 0x4808,
+    VMCS_GUEST_GS_LIMIT = 0x480a,
+    VMCS_GUEST_LDTR_LIMIT = 0x480c,
+    VMCS_GUEST_TR_LIMIT = 0x480e,
+    VMCS_GUEST_GDTR_LIMIT = 0x4810,
+    VMCS_GUEST_IDTR_LIMIT = 0x4812,
+    VMCS_GUEST_ES_ACCESS_RIGHTS = 0x4814,
+    VMCS_GUEST_CS_ACCESS_RIGHTS = 0x4816,
+    VMCS_GUEST_SS_ACCESS_RIGHTS = 0x4818,
+    VMCS_GUEST_DS_ACCESS_RIGHTS = 0x481a,
+    VMCS_GUEST_FS_ACCESS_RIGHTS = 0x481c,
+    VMCS_GUEST_GS_ACCESS_RIGHTS = 0x481e,
+    VMCS_GUEST_LDTR_ACCESS_RIGHTS = 0x4820,
+    VMCS_GUEST_TR_ACCESS_RIGHTS = 0x4822,
+    VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
+    VMCS_GUEST_ACTIVITY_STATE = 0x4826,
+    VMCS_GUEST_SMBASE = 0x4828,
+    VMCS_GUEST_IA32_SYSENTER_CS = 0x482a,
+    VMCS_PREEMPTION_TIMER = 0x482e,
+    /* Host state */
+    VMCS_HOST_IA32_SYSENTER_CS = 0x4c00,
+};
+
+enum vmcs_field_natural {
+    /* Control */
+    VMCS_CR0_GUEST_HOST_MASK = 0x6000,
+    VMCS_CR4_GUEST_HOST_MASK = 0x6002,
+    VMCS_CR0_READ_SHADOW = 0x6004,
+    VMCS_CR4_READ_SHADOW = 0x6006,
+    /* Read-only data */
+    VMCS_EXIT_QUALIFICATION = 0x6400,
+    VMCS_GUEST_LINEAR_ADDRESS = 0x640a,
+    /* Guest state */
+    VMCS_GUEST_CR0 = 0x6800,
+    VMCS_GUEST_CR3 = 0x6802,
+    VMCS_GUEST_CR4 = 0x6804,
+    VMCS_GUEST_ES_BASE = 0x6806,
+    VMCS_GUEST_CS_BASE = 0x6808,
+    VMCS_GUEST_SS_BASE = 0x680a,
+    VMCS_GUEST_DS_BASE = 0x680c,
+    VMCS_GUEST_FS_BASE = 0x680e,
+    VMCS_GUEST_GS_BASE = 0x6810,
+    VMCS_GUEST_LDTR_BASE = 0x6812,
+    VMCS_GUEST_TR_BASE = 0x6814,
+    VMCS_GUEST_GDTR_BASE = 0x6816,
+    VMCS_GUEST_IDTR_BASE = 0x6818,
+    VMCS_GUEST_DR7 = 0x681a,
+    VMCS_GUEST_RSP = 0x681c,
+    VMCS_GUEST_RIP = 0x681e,
+    VMCS_GUEST_RFLAGS = 0x6820,
+    VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS = 0x6822,
+    VMCS_GUEST_IA32_SYSENTER_ESP = 0x6824,
+    VMCS_GUEST_IA32_SYSENTER_EIP = 0x6826,
+    /* Host state */
+    VMCS_HOST_CR0 = 0x6c00,
+    VMCS_HOST_CR3 = 0x6c02,
+    VMCS_HOST_CR4 = 0x6c04,
+    VMCS_HOST_FS_BASE = 0x6c06,
+    VMCS_HOST_GS_BASE = 0x6c08,
+    VMCS_HOST_TR_BASE = 0x6c0a,
+    VMCS_HOST_GDTR_BASE = 0x6c0c,
+    VMCS_HOST_IDTR_BASE = 0x6c0e,
+    VMCS_HOST_IA32_SYSENTER_ESP = 0x6c10,
+    VMCS_HOST_IA32_SYSENTER_EIP = 0x6c12,
+    VMCS_HOST_RSP = 0x6c14,
+    VMCS_HOST_RIP = 0x6c16,
+};
+
+/* "Pin-Based VM-Execution Controls" */
+#define PIN_EXTERNAL_INTERRUPT_EXITING BIT(0)
+#define PIN_NMI_EXITING                BIT(3)
+#define PIN_VIRTUAL_NMIS               BIT(5)
+#define PIN_PREEMPTION_TIMER           BIT(6)
+
+/* "Processor-Based VM-Execution Controls", primary */
+#define PRIMARY_INTERRUPT_WINDOW_EXITING BIT(2)
+#define PRIMARY_TSC_OFFSETTING           BIT(3)
+#define PRIMARY_HLT_EXITING              BIT(7)
+#define PRIMARY_INVLPG_EXITING           BIT(9)
+#define PRIMARY_MWAIT_EXITING            BIT(10)
+#define PRIMARY_RDPMC_EXITING            BIT(11)
+#define PRIMARY_RDTSC_EXITING            BIT(12)
+#define PRIMARY_CR3_LOAD_EXITING         BIT(15)
+#define PRIMARY_CR3_STORE_EXITING        BIT(16)
+#define PRIMARY_CR8_LOAD_EXITING         BIT(19)
+#define PRIMARY_CR8_STORE_EXITING        BIT(20)
+#define PRIMARY_TPR_SHADOW               BIT(21)
+#define PRIMARY_NMI_WINDOW_EXITING       BIT(22)
+#define PRIMARY_MOV_DR_EXITING           BIT(23)
+#define PRIMARY_UNCONDITIONAL_IO_EXITING BIT(24)
+#define PRIMARY_USE_IO_BITMAPS           BIT(25)
+#define PRIMARY_USE_MSR_BITMAPS          BIT(28)
+#define PRIMARY_MONITOR_EXITING          BIT(29)
+#define PRIMARY_PAUSE_EXITING            BIT(30)
+#define PRIMARY_SECONDARY_CONTROLS       BIT(31)
+
+/* "Processor-Based VM-Execution Controls", secondary */
+#define SECONDARY_EPT                BIT(1)
+#define SECONDARY_RDTSCP             BIT(3)
+#define SECONDARY_VPID               BIT(5)
+#define SECONDARY_WBINVD_EXITING     BIT(6)
+#define SECONDARY_UNRESTRICTED_GUEST BIT(7)
+#define SECONDARY_INVPCID            BIT(12)
+#define SECONDARY_XSAVES             BIT(20)
+
+/* "VM-Exit Controls" */
+#define EXIT_SAVE_DEBUG_CONTROLS     BIT(2)
+#define EXIT_HOST_ADDRESS_SPACE_SIZE BIT(9)
+#define EXIT_ACKNOWLEDGE_INTERRUPT   BIT(15)
+#define EXIT_SAVE_IA32_PAT           BIT(18)
+#define EXIT_LOAD_IA32_PAT           BIT(19)
+#define EXIT_SAVE_IA32_EFER          BIT(20)
+#define EXIT_LOAD_IA32_EFER          BIT(21)
+
+/* "VM-Entry Controls" */
+#define ENTRY_LOAD_DEBUG_CONTROLS BIT(2)
+#define ENTRY_IA32E_MODE_GUEST    BIT(9)
+#define ENTRY_LOAD_IA32_PAT       BIT(14)
+#define ENTRY_LOAD_IA32_EFER      BIT(15)
+
+/* "Guest Non-Register State": interruptibility and activity */
+#define INTERRUPTIBILITY_STI    BIT(0)
+#define INTERRUPTIBILITY_MOV_SS BIT(1)
+#define INTERRUPTIBILITY_NMI    BIT(3)
+
+enum vmcs_activity {
+    ACTIVITY_ACTIVE = 0,
+    ACTIVITY_HLT = 1,
+    ACTIVITY_SHUTDOWN = 2,
+    ACTIVITY_WAIT_FOR_SIPI = 3,
+};
+
+/* "VM-Entry Interruption-Information Field", also the layout of the exit and IDT-vectoring ones. */
+enum interruption_type {
+    INTERRUPTION_EXTERNAL = 0,
+    INTERRUPTION_NMI = 2,
+    INTERRUPTION_HARDWARE_EXCEPTION = 3,
+    INTERRUPTION_SOFTWARE_INTERRUPT = 4,
+    INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION = 5, /* INT1 */
+    INTERRUPTION_SOFTWARE_EXCEPTION = 6,            /* INT3, INTO */
+};
+
+#define INTERRUPTION_INFO(type, vector) (BIT(31) | (uint32_t)(type) << 8 | (vector))
+#define INTERRUPTION_VECTOR(info)       ((uint8_t)((info)&0xff))
+#define INTERRUPTION_TYPE(info)         ((enum interruption_type)((info) >> 8 & 7))
+#define INTERRUPTION_ERROR_CODE_VALID   BIT(11)
+#define INTERRUPTION_NMI_UNBLOCKING     BIT(12) /* exit and IDT-vectoring fields only */
+#define INTERRUPTION_VALID              BIT(31)
+
+/* "Segment access rights" beyond the descriptor's own attributes */
+#define ACCESS_RIGHTS_UNUSABLE    BIT(16)
+#define ACCESS_RIGHTS_L           BIT(13)
+#define ACCESS_RIGHTS_D           BIT(14)
+#define ACCESS_RIGHTS_DPL(rights) ((unsigned)((rights) >> 5 & 3))
+
+/* The accessors work on the current VMCS. VMREAD and VMWRITE fail only when there is no current
+ * VMCS or the field does not exist on this CPU: both would be bugs of ours. */
+static inline uint64_t vmcs_read_raw(uint64_t field)
+{
+    uint64_t value;
+    bool failed;
+
+    __asm__ volatile("vmread %[field], %[value]"
+                     : [value] "=rm"(value), "=@ccbe"(failed)
+                     : [field] "r"(field));
+    CHECK(!failed);
+    return value;
+}
+
+static inline void vmcs_write_raw(uint64_t field, uint64_t value)
+{
+    bool failed;
+
+    __asm__ volatile("vmwrite %[value], %[field]"
+                     : "=@ccbe"(failed)
+                     : [field] "r"(field), [value] "rm"(value));
+    CHECK(!failed);
+}
+
+static inline uint16_t vmcs_read16(enum vmcs_field16 field)
+{
+    return (uint16_t)vmcs_read_raw(field);
+}
+
+static inline uint32_t vmcs_read32(enum vmcs_field32 field)
+{
+    return (uint32_t)vmcs_read_raw(field);
+}
+
+static inline uint64_t vmcs_read64(enum vmcs_field64 field)
+{
+    return vmcs_read_raw(field);
+}
+
+static inline uint64_t vmcs_read_natural(enum vmcs_field_natural field)
+{
+    return vmcs_read_raw(field);
+}
+
+static inline void vmcs_write16(enum vmcs_field16 field, uint16_t value)
+{
+    vmcs_write_raw(field, value);
+}
+
+static inline void vmcs_write32(enum vmcs_field32 field, uint32_t value)
+{
+    vmcs_write_raw(field, value);
+}
+
+static inline void vmcs_write64(enum vmcs_field64 field, uint64_t value)
+{
+    vmcs_write_raw(field, value);
+}
+
+static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t value)
+{
+    vmcs_write_raw(field, value);
+}
+
+#endif

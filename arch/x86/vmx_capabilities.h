@@ -1,0 +1,39 @@
+/* What this processor's VT-x can do, checked against what the monitor uses.
+ *
+ * Intel SDM vol. 3D (Sep 2023), appendix A "VMX Capability Reporting Facility"; vol. 3C, "Enabling
+ * and Entering VMX Operation". */
+#ifndef ARCH_X86_VMX_CAPABILITIES_H
+#define ARCH_X86_VMX_CAPABILITIES_H
+
+#include "vmm/base/status.h"
+#include "vmm/base/types.h"
+
+struct vmx_capabilities {
+    uint32_t revision; /* VMCS revision identifier */
+
+    /* The controls as the monitor sets them: what it wants plus what must be 1. */
+    uint32_t pin_based;
+    uint32_t primary;
+    uint32_t secondary;
+    uint32_t exit;
+    uint32_t entry;
+
+    /* Bits that VMX operation fixes: 1 in fixed0 must be 1, 0 in fixed1 must be 0. */
+    uint64_t cr0_fixed0;
+    uint64_t cr0_fixed1;
+    uint64_t cr4_fixed0;
+    uint64_t cr4_fixed1;
+
+    unsigned preemption_timer_shift; /* the timer counts down once per 2^shift TSC ticks */
+    bool ept_1gb_pages;
+    bool rdtscp;  /* guests may use RDTSCP and RDPID */
+    bool invpcid; /* guests may use INVPCID */
+};
+
+/* Looks at CPUID and the capability MSRs of the processor it runs on; changes nothing.
+ * STATUS_UNSUPPORTED and one sentence in message (size bytes), naming the cause and the remedy,
+ * when something that the monitor cannot do without is missing or locked off by the firmware. */
+enum status vmx_check_capabilities(struct vmx_capabilities *capabilities, char *message,
+                                   size_t size) MUST_USE;
+
+#endif

@@ -1,0 +1,125 @@
+/* One virtual processor as VT-x sees it: its VMCS, its general registers, and the way in and out.
+ *
+ * Intel SDM vol. 3C (Sep 2023), "Virtual Machine Control Structures", "VM Entries", "VM Exits". */
+#ifndef ARCH_X86_VMX_VCPU_H
+#define ARCH_X86_VMX_VCPU_H
+
+#include "arch/x86/vmx_capabilities.h"
+#include "vmm/base/types.h"
+
+/* Index into a general-register array, as instructions encode them. */
+enum gpr {
+    GPR_RAX,
+    GPR_RCX,
+    GPR_RDX,
+    GPR_RBX,
+    GPR_RSP, /* lives in the VMCS while the guest runs; see vmx_vcpu_rsp */
+    GPR_RBP,
+    GPR_RSI,
+    GPR_RDI,
+    GPR_R8,
+    GPR_R15 = 15,
+    GPR_COUNT,
+};
+
+/* In the order in which the VMCS and instruction encodings have them. */
+enum segment {
+    SEGMENT_ES,
+    SEGMENT_CS,
+    SEGMENT_SS,
+    SEGMENT_DS,
+    SEGMENT_FS,
+    SEGMENT_GS,
+    SEGMENT_LDTR,
+    SEGMENT_TR,
+    SEGMENT_COUNT,
+};
+
+struct vmx_segment {
+    uint64_t base;
+    uint32_t limit;
+    uint32_t access_rights; /* as the VMCS has them */
+    uint16_t selector;
+};
+
+struct vmx_table {
+    uint64_t base;
+    uint32_t limit;
+};
+
+/* The architectural state in which a guest starts. */
+struct vmx_start_state {
+    uint64_t gpr[GPR_COUNT];
+    uint64_t rip;
+    uint64_t rflags;
+    uint64_t cr0;
+    uint64_t cr3;
+    uint64_t cr4;
+    uint64_t efer;
+    struct vmx_segment segments[SEGMENT_COUNT];
+    struct vmx_table gdtr;
+    struct vmx_table idtr;
+};
+
+/* What the world switch reads and writes; offsets known to world_switch.asm. */
+struct vmx_switch {
+    uint64_t gpr[GPR_COUNT];
+    uint64_t host_rsp; /* what the VMCS holds */
+};
+
+/* What stays the same for all guests of a vCPU. All pages zeroed or filled by the caller. */
+struct vmx_vcpu_setup {
+    void *vmcs;       /* a zeroed page */
+    void *io_bitmaps; /* two pages, A and B: all ones */
+    void *msr_bitmap; /* a page */
+    uint64_t ept_pointer;
+    uint16_t vpid; /* not 0 */
+    uint64_t cr0_guest_host_mask;
+    uint64_t cr4_guest_host_mask;
+};
+
+struct vmx_vcpu {
+    struct vmx_switch registers; /* first: world_switch.asm gets its address */
+    const struct vmx_capabilities *capabilities;
+    void *vmcs;
+    uint16_t vpid;
+    bool launched;
+    uint32_t primary_controls; /* as the VMCS holds them */
+};
+
+/* Makes vcpu's VMCS current on this processor and fills in the controls and the host state from the
+ * processor's registers as they are now. Guest state comes with vmx_vcpu_start. */
+void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabilities,
+                   const struct vmx_vcpu_setup *setup);
+
+/* Sets all of the guest's state. What VMX does not switch goes to its value after RESET as well:
+ * debug registers, CR2, XCR0, FPU and vector state; MSRs without a VMCS field are left to the
+ * caller. Read shadows show CR0 and CR4 as given. */
+void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
+
+enum vmx_entry_result {
+    VMX_EXITED,               /* the guest ran; the exit reason is in the VMCS */
+    VMX_ENTRY_FAILED_INVALID, /* VMfailInvalid: no current VMCS */
+    VMX_ENTRY_FAILED,         /* VMfailValid: the number is in VMCS_INSTRUCTION_ERROR */
+};
+
+/* Enters the guest and returns after its next exit. Interrupts are off before and after. */
+enum vmx_entry_result vmx_vcpu_enter(struct vmx_vcpu *vcpu) MUST_USE;
+
+/* Sets or clears bits of the primary processor-based controls; a VMWRITE only if they change. */
+void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on);
+
+/* A general register of the guest, RSP included. */
+uint64_t vmx_vcpu_gpr(const struct vmx_vcpu *vcpu, unsigned index);
+void vmx_vcpu_set_gpr(struct vmx_vcpu *vcpu, unsigned index, uint64_t value);
+
+struct vmx_segment vmx_vcpu_segment(enum segment segment);
+
+/* CR0 and CR4 as the guest sees them: host-owned bits from the read shadow. */
+uint64_t vmx_vcpu_cr0(void);
+uint64_t vmx_vcpu_cr4(void);
+
+/* True where the guest executes 64-bit code: IA-32e mode and CS.L. */
+bool vmx_vcpu_in_64bit_code(void);
+
+#endif

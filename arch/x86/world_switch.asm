@@ -1,0 +1,101 @@
+; The switch into the guest and back. It returns to its caller after every VM exit, so that the run
+; loop reads as a loop. Intel SDM vol. 3C (Sep 2023), "VM Entries" and "VM Exits".
+
+bits 64
+default rel
+
+%define VMCS_HOST_RSP 0x6c14
+
+; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, host_rsp.
+%define GPR(n) rdi + 8 * (n)
+%define SWITCH_HOST_RSP 8 * 16
+
+section .text
+
+; enum vmx_entry_result world_switch(struct vmx_switch *registers, bool launched)
+global world_switch:function hidden
+world_switch:
+    push rbp
+    mov rbp, rsp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdi
+
+    ; The stack is at the same place on nearly every entry: save the VMWRITE.
+    cmp [rdi + SWITCH_HOST_RSP], rsp
+    je .host_rsp_current
+    mov [rdi + SWITCH_HOST_RSP], rsp
+    mov eax, VMCS_HOST_RSP
+    vmwrite rax, rsp
+.host_rsp_current:
+    test sil, sil               ; MOV leaves the flags alone: they live until the jump below
+    mov rax, [GPR(0)]
+    mov rcx, [GPR(1)]
+    mov rdx, [GPR(2)]
+    mov rbx, [GPR(3)]
+    mov rbp, [GPR(5)]
+    mov rsi, [GPR(6)]
+    mov r8,  [GPR(8)]
+    mov r9,  [GPR(9)]
+    mov r10, [GPR(10)]
+    mov r11, [GPR(11)]
+    mov r12, [GPR(12)]
+    mov r13, [GPR(13)]
+    mov r14, [GPR(14)]
+    mov r15, [GPR(15)]
+    mov rdi, [GPR(7)]
+    jz .launch
+    vmresume
+    jmp .failed
+.launch:
+    vmlaunch
+.failed:
+    mov eax, 1                  ; VMX_ENTRY_FAILED_INVALID: CF
+    mov ecx, 2                  ; VMX_ENTRY_FAILED: ZF
+    cmovz eax, ecx
+    jmp leave_switch
+
+; VM exits arrive here with RSP as at the entry: the struct's address on top.
+global world_switch_exit:function hidden
+world_switch_exit:
+    push rdi
+    mov rdi, [rsp + 8]
+    mov [GPR(0)], rax
+    mov [GPR(1)], rcx
+    mov [GPR(2)], rdx
+    mov [GPR(3)], rbx
+    mov [GPR(5)], rbp
+    mov [GPR(6)], rsi
+    pop qword [GPR(7)]
+    mov [GPR(8)], r8
+    mov [GPR(9)], r9
+    mov [GPR(10)], r10
+    mov [GPR(11)], r11
+    mov [GPR(12)], r12
+    mov [GPR(13)], r13
+    mov [GPR(14)], r14
+    mov [GPR(15)], r15
+    xor eax, eax                ; VMX_EXITED
+
+; The guest's values must not steer speculation in the monitor: none stays in a register.
+leave_switch:
+    xor ecx, ecx
+    xor edx, edx
+    xor esi, esi
+    xor r8d, r8d
+    xor r9d, r9d
+    xor r10d, r10d
+    xor r11d, r11d
+    pop rdi
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits

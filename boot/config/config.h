@@ -1,0 +1,68 @@
+/* The configuration file, \portcullis\portcullis.conf on the volume the monitor was started from.
+ *
+ *     ; a comment stands on a line of its own, and begins with ; or #
+ *     [monitor]
+ *     console      = com1             ; com1, com2, com3 or com4          (default com1)
+ *     baud         = 115200           ; divides 115200                    (default 115200)
+ *     on_last_exit = prompt           ; prompt or poweroff                (default prompt)
+ *     schedule     = parallel         ; parallel or sequence              (default parallel)
+ *
+ *     [guest NAME]
+ *     kernel  = \portcullis\vmlinuz   ; required
+ *     initrd  = initrd.gz             ; from the file's own folder when it does not begin with \
+ *     cmdline = console=ttyS0         ; everything up to the end of the line
+ *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
+ *     cpus    = 1                     ; 1                                 (default 1)
+ *
+ * (The remarks at the line ends above explain; a real file cannot have them there.) Lines end in LF
+ * or CR LF, the last one needs no end, a UTF-8 byte order mark in front is skipped. Names of
+ * sections and keys are in lower case and appear once each. */
+#ifndef BOOT_CONFIG_CONFIG_H
+#define BOOT_CONFIG_CONFIG_H
+
+#include "vmm/base/status.h"
+#include "vmm/base/types.h"
+#include "vmm/boot_info.h"
+
+#define CONFIG_FILE_NAME          "portcullis.conf"
+#define CONFIG_FOLDER             "\\portcullis\\"
+#define CONFIG_PATH_BYTES         256  /* the longest FAT path, closing NUL included */
+#define CONFIG_LINE_CHARS_MAX     4000 /* without the line's end */
+#define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
+#define CONFIG_MESSAGE_BYTES      512
+#define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */
+
+struct config_guest {
+    char name[GUEST_NAME_BYTES];
+    char kernel[CONFIG_PATH_BYTES]; /* from the volume's root, with backslashes */
+    char initrd[CONFIG_PATH_BYTES]; /* "" when there is none */
+    char cmdline[GUEST_CMDLINE_BYTES];
+    uint64_t memory_bytes;
+    uint32_t cpu_count;
+    /* Where it was said, counted from 1, for later messages; 0: it was not. */
+    unsigned line, kernel_line, initrd_line, memory_line;
+};
+
+struct config {
+    uint16_t console_port; /* I/O port of the 16550 */
+    uint32_t console_baud;
+    enum on_last_exit on_last_exit;
+    enum schedule schedule;
+    size_t guest_count; /* at least 1 */
+    struct config_guest guests[BOOT_GUESTS_MAX];
+};
+
+/* Reads a configuration: text, size_bytes of it, any bytes whatever; for a machine that gives
+ * cpu_count processors (at least 1) to guests. On success config is complete and message is "".
+ * Otherwise config's content means nothing and message, of message_bytes (CONFIG_MESSAGE_BYTES
+ * suffice), says "portcullis.conf:LINE: " with the cause and what would be right:
+ *   STATUS_INVALID       the line is not understood
+ *   STATUS_OUT_OF_RANGE  a value outside its range, too many guests
+ *   STATUS_CONFLICT      said twice
+ *   STATUS_NOT_FOUND     something required is missing
+ *   STATUS_UNSUPPORTED   right, but this version or machine cannot do it
+ * No other side effects. */
+MUST_USE enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count,
+                                  struct config *config, char *message, size_t message_bytes);
+
+#endif

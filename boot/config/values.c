@@ -1,0 +1,238 @@
+/* What each key of the configuration file takes. */
+#include "boot/config/parser.h"
+
+#include "vmm/base/bits.h"
+#include "vmm/base/format.h"
+
+#include <string.h>
+
+static enum status set_console(struct parser *parser, struct text value);
+static enum status set_baud(struct parser *parser, struct text value);
+static enum status set_on_last_exit(struct parser *parser, struct text value);
+static enum status set_schedule(struct parser *parser, struct text value);
+static enum status set_kernel(struct parser *parser, struct text value);
+static enum status set_initrd(struct parser *parser, struct text value);
+static enum status set_cmdline(struct parser *parser, struct text value);
+static enum status set_memory(struct parser *parser, struct text value);
+static enum status set_cpus(struct parser *parser, struct text value);
+
+const struct config_key config_monitor_keys[] = {
+    {.name = "console", .set = set_console},
+    {.name = "baud", .set = set_baud},
+    {.name = "on_last_exit", .set = set_on_last_exit},
+    {.name = "schedule", .set = set_schedule},
+    {.name = NULL},
+};
+
+const struct config_key config_guest_keys[] = {
+    {.name = "kernel", .set = set_kernel},
+    {.name = "initrd", .set = set_initrd},
+    {.name = "cmdline", .set = set_cmdline, .may_be_empty = true},
+    {.name = "memory", .set = set_memory},
+    {.name = "cpus", .set = set_cpus},
+    {.name = NULL},
+};
+
+_Static_assert(ARRAY_COUNT(config_monitor_keys) <= CONFIG_KEYS_MAX, "a place for each key's line");
+_Static_assert(ARRAY_COUNT(config_guest_keys) <= CONFIG_KEYS_MAX, "a place for each key's line");
+
+struct word {
+    const char *name;
+    uint32_t value;
+};
+
+/* One of a few words. */
+static enum status read_word(struct parser *parser, const char *key, struct text value,
+                             const struct word *words, size_t word_count, uint32_t *result)
+{
+    char known[64];
+    size_t used = 0;
+
+    for (size_t i = 0; i < word_count; i++) {
+        if (text_equals(value, words[i].name)) {
+            *result = words[i].value;
+            return STATUS_OK;
+        }
+        if (used < sizeof(known))
+            used += format_text(known + used, sizeof(known) - used, "%s%s",
+                                i == 0 ? "" : (i + 1 == word_count ? " or " : ", "), words[i].name);
+    }
+    return config_refuse(parser, parser->line, STATUS_INVALID, "%s = %.*s: it can be %s", key,
+                         QUOTED(value), known);
+}
+
+/* The decimal digits in front of text, and how many they are; false when there are none or the
+ * number does not fit. */
+static bool read_digits(struct text text, uint64_t *number, size_t *digits)
+{
+    *number = 0;
+    for (*digits = 0; *digits < text.length; (*digits)++) {
+        char c = text.start[*digits];
+
+        if (c < '0' || c > '9')
+            break;
+        if (__builtin_mul_overflow(*number, 10, number) ||
+            __builtin_add_overflow(*number, (uint64_t)(c - '0'), number))
+            return false;
+    }
+    return *digits > 0;
+}
+
+static enum status set_console(struct parser *parser, struct text value)
+{
+    /* Where the PC's serial ports have been since the PC/AT. */
+    static const struct word words[] = {
+        {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}};
+    uint32_t port = 0;
+    enum status status = read_word(parser, "console", value, words, ARRAY_COUNT(words), &port);
+
+    if (status == STATUS_OK)
+        parser->config->console_port = (uint16_t)port;
+    return status;
+}
+
+static enum status set_baud(struct parser *parser, struct text value)
+{
+    uint64_t baud;
+    size_t digits;
+
+    /* The 16550's divisor has 16 bits. */
+    if (!read_digits(value, &baud, &digits) || digits != value.length || baud == 0 ||
+        CONFIG_CONSOLE_BAUD_CLOCK % baud != 0 || CONFIG_CONSOLE_BAUD_CLOCK / baud > 0xffff)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "baud = %.*s: it has to divide %u, as 115200, 57600, 38400, 19200 and "
+                             "9600 do",
+                             QUOTED(value), CONFIG_CONSOLE_BAUD_CLOCK);
+    parser->config->console_baud = (uint32_t)baud;
+    return STATUS_OK;
+}
+
+static enum status set_on_last_exit(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"prompt", ON_LAST_EXIT_PROMPT},
+                                        {"poweroff", ON_LAST_EXIT_POWEROFF}};
+    uint32_t what = 0;
+    enum status status = read_word(parser, "on_last_exit", value, words, ARRAY_COUNT(words), &what);
+
+    parser->config->on_last_exit = (enum on_last_exit)what;
+    return status;
+}
+
+static enum status set_schedule(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"parallel", SCHEDULE_PARALLEL},
+                                        {"sequence", SCHEDULE_SEQUENCE}};
+    uint32_t what = 0;
+    enum status status = read_word(parser, "schedule", value, words, ARRAY_COUNT(words), &what);
+
+    parser->config->schedule = (enum schedule)what;
+    return status;
+}
+
+/* A path as the firmware's file system takes it: from the root, with backslashes. */
+static enum status read_path(struct parser *parser, const char *key, struct text value, char *path)
+{
+    bool from_root = value.start[0] == '\\' || value.start[0] == '/';
+    size_t used = 0;
+
+    if (!from_root) {
+        used = sizeof(CONFIG_FOLDER) - 1;
+        memcpy(path, CONFIG_FOLDER, used);
+    }
+    if (used + value.length >= CONFIG_PATH_BYTES)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "%s: the path is longer than the %u characters that fit", key,
+                             CONFIG_PATH_BYTES - 1);
+    for (size_t i = 0; i < value.length; i++) {
+        char c = value.start[i];
+
+        if (c == '"' || c == '\'')
+            return config_refuse(parser, parser->line, STATUS_INVALID,
+                                 "%s = %.*s: write the path without quotation marks", key,
+                                 QUOTED(value));
+        /* What FAT refuses in a name, and what this file's encoding leaves open. */
+        if (c < ' ' || c > '~' || strchr("*:<>?|", c) != NULL)
+            return config_refuse(parser, parser->line, STATUS_INVALID,
+                                 "%s = %.*s: a path has printable ASCII characters, none of them "
+                                 "* : < > ? |",
+                                 key, QUOTED(value));
+        path[used + i] = c == '/' ? '\\' : c;
+    }
+    used += value.length;
+    path[used] = '\0';
+    if (path[used - 1] == '\\')
+        return config_refuse(parser, parser->line, STATUS_INVALID,
+                             "%s = %.*s: that is a folder; a file is needed", key, QUOTED(value));
+    return STATUS_OK;
+}
+
+static enum status set_kernel(struct parser *parser, struct text value)
+{
+    parser->guest->kernel_line = parser->line;
+    return read_path(parser, "kernel", value, parser->guest->kernel);
+}
+
+static enum status set_initrd(struct parser *parser, struct text value)
+{
+    parser->guest->initrd_line = parser->line;
+    return read_path(parser, "initrd", value, parser->guest->initrd);
+}
+
+static enum status set_cmdline(struct parser *parser, struct text value)
+{
+    if (value.length >= GUEST_CMDLINE_BYTES)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "cmdline is %zu characters long; at most %u fit", value.length,
+                             GUEST_CMDLINE_BYTES - 1);
+    memcpy(parser->guest->cmdline, value.start, value.length);
+    return STATUS_OK;
+}
+
+static enum status set_memory(struct parser *parser, struct text value)
+{
+    uint64_t number, unit_bytes = 0, bytes;
+    size_t digits;
+    bool is_number = read_digits(value, &number, &digits);
+
+    if (is_number && digits + 1 == value.length) {
+        char unit = value.start[digits] | 0x20; /* lower case */
+
+        unit_bytes = unit == 'k' ? KIB : unit == 'm' ? MIB : unit == 'g' ? GIB : 0;
+    }
+    if (unit_bytes == 0)
+        return config_refuse(parser, parser->line, STATUS_INVALID,
+                             "memory = %.*s: write a whole number with its unit K, M or G, such as "
+                             "256M",
+                             QUOTED(value));
+    if (__builtin_mul_overflow(number, unit_bytes, &bytes) || bytes < PAGE_SIZE_LARGE ||
+        bytes > CONFIG_MEMORY_BYTES_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "memory = %.*s: it has to be from 2M to %uG", QUOTED(value),
+                             (unsigned)(CONFIG_MEMORY_BYTES_MAX / GIB));
+    if (!is_aligned(bytes, PAGE_SIZE_LARGE))
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "memory = %.*s: it has to be a multiple of 2M; %lluM would be",
+                             QUOTED(value),
+                             (unsigned long long)(align_up(bytes, PAGE_SIZE_LARGE) / MIB));
+    parser->guest->memory_bytes = bytes;
+    parser->guest->memory_line = parser->line;
+    return STATUS_OK;
+}
+
+static enum status set_cpus(struct parser *parser, struct text value)
+{
+    uint64_t number;
+    size_t digits;
+
+    if (!read_digits(value, &number, &digits) || digits != value.length || number == 0)
+        return config_refuse(parser, parser->line, STATUS_INVALID,
+                             "cpus = %.*s: write a whole number from 1", QUOTED(value));
+    if (number != 1)
+        return config_refuse(
+            parser, parser->line, STATUS_UNSUPPORTED,
+            "cpus = %.*s: this version gives a guest exactly one CPU; write cpus = "
+            "1 or leave the line out",
+            QUOTED(value));
+    parser->guest->cpu_count = (uint32_t)number;
+    return STATUS_OK;
+}

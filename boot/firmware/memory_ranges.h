@@ -1,0 +1,20 @@
+/* The firmware's memory map in the monitor's terms. */
+#ifndef BOOT_FIRMWARE_MEMORY_RANGES_H
+#define BOOT_FIRMWARE_MEMORY_RANGES_H
+
+#include "vmm/base/status.h"
+#include "vmm/boot_info.h"
+
+/* The monitor's kind for an EFI_MEMORY_TYPE (UEFI 2.10, 7.2.1 and 7.2.3). What is not known is
+ * reserved. */
+enum memory_kind memory_kind_of_efi(uint32_t efi_memory_type);
+
+/* Turns the firmware's ranges, in any order, into ascending, disjoint ones, with neighbours of one
+ * kind joined. Where two overlap, the kind that comes later in enum memory_kind holds: the one that
+ * allows less. Ranges that wrap or have no size are left out. Fails with STATUS_OUT_OF_RANGE when
+ * the result needs more than capacity entries; *result_count is then what it would need. */
+MUST_USE enum status memory_ranges_normalise(const struct memory_range *ranges, size_t range_count,
+                                             struct memory_range *result, size_t capacity,
+                                             size_t *result_count);
+
+#endif

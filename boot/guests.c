@@ -1,0 +1,129 @@
+#include "boot/guests.h"
+
+#include "boot/messages.h"
+#include "vmm/loader/loader.h"
+
+#include <string.h>
+
+#define MESSAGE_BYTES 512
+
+EFI_STATUS guests_efi_status(enum status status)
+{
+    switch (status) {
+    case STATUS_OK: return EFI_SUCCESS;
+    case STATUS_NO_MEMORY: return EFI_OUT_OF_RESOURCES;
+    case STATUS_NOT_FOUND: return EFI_NOT_FOUND;
+    case STATUS_UNSUPPORTED: return EFI_UNSUPPORTED;
+    case STATUS_INVALID:
+    case STATUS_OUT_OF_RANGE:
+    case STATUS_CONFLICT:
+    case STATUS_FAULT: break;
+    }
+    return EFI_INVALID_PARAMETER;
+}
+
+/* --- Files ----------------------------------------------------------------------------------- */
+
+static bool find_read_already(const struct config *config, const struct boot_info *boot,
+                              const char *path, struct blob *blob)
+{
+    for (size_t i = 0; i < boot->guest_count; i++) {
+        if (strcmp(config->guests[i].kernel, path) == 0) {
+            *blob = boot->guests[i].kernel;
+            return true;
+        }
+        if (strcmp(config->guests[i].initrd, path) == 0) {
+            *blob = boot->guests[i].initrd;
+            return true;
+        }
+    }
+    return false;
+}
+
+static EFI_STATUS read_guest_file(struct uefi *uefi, struct volume *volume, const char *path,
+                                  unsigned line, struct blob *blob)
+{
+    EFI_STATUS status = volume_read(uefi, volume, path, UINT64_MAX, blob);
+
+    if (status == EFI_NOT_FOUND)
+        return uefi_refuse(uefi, status, MSG_NO_GUEST_FILE, line, path);
+    return status;
+}
+
+EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
+                       struct boot_info *boot)
+{
+    char message[MESSAGE_BYTES];
+
+    for (size_t i = 0; i < config->guest_count; i++) {
+        const struct config_guest *wanted = &config->guests[i];
+        struct guest_config *guest = &boot->guests[i];
+        EFI_STATUS status = EFI_SUCCESS;
+        enum status check;
+
+        *guest = (struct guest_config){.memory_bytes = wanted->memory_bytes};
+        memcpy(guest->name, wanted->name, sizeof(guest->name));
+        memcpy(guest->cmdline, wanted->cmdline, sizeof(guest->cmdline));
+        if (!find_read_already(config, boot, wanted->kernel, &guest->kernel))
+            status =
+                read_guest_file(uefi, volume, wanted->kernel, wanted->kernel_line, &guest->kernel);
+        if (!EFI_ERROR(status) && wanted->initrd_line != 0 &&
+            !find_read_already(config, boot, wanted->initrd, &guest->initrd))
+            status =
+                read_guest_file(uefi, volume, wanted->initrd, wanted->initrd_line, &guest->initrd);
+        if (EFI_ERROR(status))
+            return status;
+        if (wanted->initrd_line != 0 && guest->initrd.size_bytes == 0)
+            return uefi_refuse(uefi, EFI_INVALID_PARAMETER, MSG_EMPTY_INITRD, wanted->initrd_line,
+                               wanted->initrd);
+
+        check = loader_check(guest, wanted->kernel, wanted->initrd, message, sizeof(message));
+        if (check != STATUS_OK)
+            return uefi_refuse(uefi, guests_efi_status(check), "%s", message);
+        uefi_say(uefi, MSG_GUEST, guest->name, guest_format_name(guest_format(guest->kernel)),
+                 (unsigned long long)(guest->memory_bytes / MIB));
+        boot->guest_count = i + 1;
+    }
+    return EFI_SUCCESS;
+}
+
+/* --- Memory ---------------------------------------------------------------------------------- */
+
+static EFI_STATUS allocate_ram(struct uefi *uefi, const struct config_guest *wanted, hpa_t *ram)
+{
+    void *memory = uefi_allocate(uefi, wanted->memory_bytes, PAGE_SIZE_LARGE);
+    unsigned long long largest_mib;
+
+    if (memory != NULL) {
+        *ram = HPA((uint64_t)memory);
+        return EFI_SUCCESS;
+    }
+    largest_mib = uefi_largest_free(uefi, PAGE_SIZE_LARGE) / MIB;
+    if (largest_mib == 0)
+        return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_GUEST_MEMORY, wanted->memory_line,
+                           wanted->name, (unsigned long long)(wanted->memory_bytes / MIB));
+    return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_GUEST_TOO_LARGE, wanted->memory_line,
+                       wanted->name, (unsigned long long)(wanted->memory_bytes / MIB), largest_mib,
+                       largest_mib);
+}
+
+EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
+                               struct boot_info *boot)
+{
+    const struct config_guest *largest = &config->guests[0];
+    EFI_STATUS status = EFI_SUCCESS;
+    hpa_t ram = HPA(0);
+
+    if (config->schedule == SCHEDULE_PARALLEL) {
+        for (size_t i = 0; i < config->guest_count && !EFI_ERROR(status); i++)
+            status = allocate_ram(uefi, &config->guests[i], &boot->guests[i].ram);
+        return status;
+    }
+    for (size_t i = 1; i < config->guest_count; i++)
+        if (config->guests[i].memory_bytes > largest->memory_bytes)
+            largest = &config->guests[i];
+    status = allocate_ram(uefi, largest, &ram);
+    for (size_t i = 0; i < config->guest_count; i++)
+        boot->guests[i].ram = ram;
+    return status;
+}

@@ -1,0 +1,112 @@
+#include "boot/leave.h"
+
+#include "arch/x86/cpu.h"
+#include "boot/firmware/memory_ranges.h"
+#include "boot/firmware/unix_time.h"
+#include "boot/messages.h"
+
+#include <string.h>
+
+/* A stale key means that the map changed under our hands, through a timer of the firmware's. Each
+ * try is a new chance; a firmware that changes it every time is broken. */
+#define EXIT_TRIES 8
+
+/* --- What the machine has -------------------------------------------------------------------- */
+
+static hpa_t find_acpi_rsdp(const EFI_SYSTEM_TABLE *system)
+{
+    static const EFI_GUID acpi_20 = ACPI_20_TABLE_GUID, acpi_10 = ACPI_TABLE_GUID;
+    hpa_t rsdp = HPA(0);
+
+    for (UINTN i = 0; i < system->NumberOfTableEntries; i++) {
+        const EFI_CONFIGURATION_TABLE *table = &system->ConfigurationTable[i];
+
+        if (memcmp(&table->VendorGuid, &acpi_20, sizeof(acpi_20)) == 0)
+            return HPA((uint64_t)table->VendorTable);
+        if (memcmp(&table->VendorGuid, &acpi_10, sizeof(acpi_10)) == 0)
+            rsdp = HPA((uint64_t)table->VendorTable);
+    }
+    return rsdp;
+}
+
+static void read_clock(struct uefi *uefi, struct boot_info *boot)
+{
+    EFI_TIME now;
+    EFI_STATUS status = uefi->system->RuntimeServices->GetTime(&now, NULL);
+
+    boot->wall_clock_tsc = rdtsc();
+    boot->wall_clock_seconds = 0;
+    if (EFI_ERROR(status)) {
+        uefi_say(uefi, MSG_NO_CLOCK, uefi_status_name(status));
+        return;
+    }
+    if (!unix_time(&(struct calendar_time){.year = now.Year,
+                                           .month = now.Month,
+                                           .day = now.Day,
+                                           .hour = now.Hour,
+                                           .minute = now.Minute,
+                                           .second = now.Second,
+                                           .time_zone_minutes = now.TimeZone,
+                                           .is_in_daylight = now.Daylight & EFI_TIME_IN_DAYLIGHT},
+                   &boot->wall_clock_seconds))
+        uefi_say(uefi, MSG_NO_CLOCK, "it shows no date");
+}
+
+void leave_ask(struct uefi *uefi, struct boot_info *boot)
+{
+    boot->acpi_rsdp = find_acpi_rsdp(uefi->system);
+    boot->efi_runtime_services = HPA((uint64_t)uefi->system->RuntimeServices);
+    read_clock(uefi, boot);
+}
+
+/* --- Letting go ------------------------------------------------------------------------------ */
+
+/* Translates into `raw`, which has room for every descriptor that the map can have, and from there
+ * into boot. */
+static enum status translate_map(const struct uefi_memory_map *map, struct memory_range *raw,
+                                 struct boot_info *boot)
+{
+    size_t count = uefi_descriptor_count(map);
+
+    for (size_t i = 0; i < count; i++) {
+        const EFI_MEMORY_DESCRIPTOR *descriptor = uefi_descriptor(map, i);
+
+        raw[i] = (struct memory_range){.base = HPA(descriptor->PhysicalStart),
+                                       .size_bytes = descriptor->NumberOfPages * PAGE_SIZE,
+                                       .kind = memory_kind_of_efi(descriptor->Type)};
+    }
+    return memory_ranges_normalise(raw, count, boot->memory, BOOT_MEMORY_RANGES_MAX,
+                                   &boot->memory_count);
+}
+
+EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot)
+{
+    struct uefi_memory_map map = {.descriptors = NULL};
+    struct memory_range *raw;
+    EFI_STATUS status = uefi_read_memory_map(uefi, &map);
+
+    if (EFI_ERROR(status))
+        return uefi_refuse(uefi, status, MSG_NO_MAP, uefi_status_name(status));
+    raw = uefi_allocate(uefi, map.capacity_bytes / map.descriptor_bytes * sizeof(*raw), PAGE_SIZE);
+    if (raw == NULL)
+        return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_MAP_MEMORY);
+    uefi_say(uefi, MSG_LEAVING, boot->console_port);
+
+    /* From the first try on, nothing may be asked of the firmware but its map. */
+    for (unsigned i = 0; i < EXIT_TRIES; i++) {
+        status = uefi_read_memory_map(uefi, &map);
+        if (EFI_ERROR(status))
+            return uefi_refuse(uefi, status, MSG_NO_MAP, uefi_status_name(status));
+        if (translate_map(&map, raw, boot) != STATUS_OK)
+            return uefi_refuse(uefi, EFI_UNSUPPORTED, MSG_MAP_TOO_LONG, boot->memory_count,
+                               BOOT_MEMORY_RANGES_MAX);
+        status = uefi->services->ExitBootServices(uefi->image, map.key);
+        if (!EFI_ERROR(status)) {
+            cli();
+            return EFI_SUCCESS;
+        }
+        if (status != EFI_INVALID_PARAMETER)
+            break;
+    }
+    return uefi_refuse(uefi, status, MSG_NO_EXIT, uefi_status_name(status));
+}

@@ -1,0 +1,129 @@
+#include "boot/main.h"
+
+#include "arch/x86/cpu_check.h"
+#include "boot/config/config.h"
+#include "boot/guests.h"
+#include "boot/image.h"
+#include "boot/leave.h"
+#include "boot/messages.h"
+#include "boot/uefi.h"
+#include "boot/volume.h"
+#include "vmm/boot_info.h"
+
+#define CONFIG_FILE_BYTES_MAX (1 * MIB)
+#define HEAP_BYTES            (32 * MIB)
+#define GUEST_CPU_COUNT       1 /* this version gives guests the processor that booted */
+#define MESSAGE_BYTES         512
+
+/* Large, so not on the firmware's stack of 128 KiB. boot_info lives on in the monitor. */
+static struct uefi uefi;
+static struct volume volume;
+static struct config config;
+static struct boot_info boot;
+
+static EFI_STATUS read_config(void)
+{
+    char message[CONFIG_MESSAGE_BYTES];
+    struct blob file;
+    enum status parsed;
+    EFI_STATUS status =
+        volume_read(&uefi, &volume, CONFIG_FOLDER CONFIG_FILE_NAME, CONFIG_FILE_BYTES_MAX, &file);
+
+    if (status == EFI_NOT_FOUND)
+        return uefi_refuse(&uefi, status, MSG_NO_CONFIG);
+    if (status == EFI_BAD_BUFFER_SIZE)
+        return uefi_refuse(&uefi, EFI_INVALID_PARAMETER, MSG_CONFIG_TOO_LARGE,
+                           (unsigned long long)file.size_bytes,
+                           (unsigned long long)CONFIG_FILE_BYTES_MAX);
+    if (EFI_ERROR(status))
+        return status;
+    parsed = config_parse((const char *)file.data, file.size_bytes, GUEST_CPU_COUNT, &config,
+                          message, sizeof(message));
+    if (parsed != STATUS_OK)
+        return uefi_refuse(&uefi, guests_efi_status(parsed), "%s", message);
+
+    boot.console_port = config.console_port;
+    boot.console_baud = config.console_baud;
+    boot.on_last_exit = config.on_last_exit;
+    boot.schedule = config.schedule;
+    return EFI_SUCCESS;
+}
+
+static EFI_STATUS allocate_heap(void)
+{
+    void *heap = uefi_allocate(&uefi, HEAP_BYTES, PAGE_SIZE_LARGE);
+
+    if (heap == NULL)
+        return uefi_refuse(&uefi, EFI_OUT_OF_RESOURCES, MSG_NO_HEAP,
+                           (unsigned long long)(HEAP_BYTES / MIB),
+                           (unsigned long long)(uefi_largest_free(&uefi, PAGE_SIZE_LARGE) / MIB));
+    boot.heap = HPA((uint64_t)heap);
+    boot.heap_bytes = HEAP_BYTES;
+    return EFI_SUCCESS;
+}
+
+static EFI_STATUS check_cpu(void)
+{
+    char message[MESSAGE_BYTES];
+    enum status status = vmx_check_support(message, sizeof(message));
+
+    if (status != STATUS_OK)
+        return uefi_refuse(&uefi, guests_efi_status(status), "%s", message);
+    return EFI_SUCCESS;
+}
+
+static void describe_image(void)
+{
+    boot.image = HPA((uint64_t)image_begin);
+    boot.image_bytes = (uint64_t)(image_end - image_begin);
+    boot.text = HPA((uint64_t)text_begin);
+    boot.text_bytes = (uint64_t)(text_end - text_begin);
+    boot.data = HPA((uint64_t)data_begin);
+    boot.data_bytes = (uint64_t)(data_end - data_begin);
+}
+
+/* Up to the point of no return. The CPU comes last: so a configuration can be tried out, on any
+ * machine, up to everything but its VT-x. */
+static EFI_STATUS prepare(void)
+{
+    EFI_STATUS status = volume_open(&uefi, &volume);
+
+    if (!EFI_ERROR(status))
+        status = read_config();
+    if (!EFI_ERROR(status))
+        status = guests_read(&uefi, &volume, &config, &boot);
+    volume_close(&uefi, &volume);
+    if (!EFI_ERROR(status))
+        status = allocate_heap();
+    if (!EFI_ERROR(status))
+        status = guests_allocate_ram(&uefi, &config, &boot);
+    if (!EFI_ERROR(status))
+        status = check_cpu();
+    return status;
+}
+
+EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+{
+    EFI_STATUS status;
+
+    uefi.image = image;
+    uefi.system = system;
+    uefi.services = system->BootServices;
+    /* Otherwise the firmware resets the machine after five minutes in here (UEFI 2.10, 7.5,
+     * EFI_BOOT_SERVICES.SetWatchdogTimer()). A machine without one says so; that is as well. */
+    uefi.services->SetWatchdogTimer(0, 0, 0, NULL);
+    uefi_say(&uefi, MSG_BANNER);
+
+    describe_image();
+    status = prepare();
+    if (!EFI_ERROR(status)) {
+        leave_ask(&uefi, &boot);
+        status = leave_firmware(&uefi, &boot);
+    }
+    if (!EFI_ERROR(status))
+        monitor_main(&boot);
+
+    uefi_release_all(&uefi);
+    uefi_say(&uefi, MSG_STILL_HERE);
+    return status;
+}

@@ -1,0 +1,49 @@
+/* Everything the boot stage says, word for word. Each is one line on the firmware's console, with
+ * "portcullis: " in front. What the configuration parser and the loaders refuse comes with their
+ * own texts (boot/config, vmm/loader). */
+#ifndef BOOT_MESSAGES_H
+#define BOOT_MESSAGES_H
+
+/* Progress. */
+#define MSG_BANNER     "a microhypervisor for Intel VT-x"
+#define MSG_READING    "reading %s, %llu KiB"
+#define MSG_GUEST      "guest '%s': %s, %llu MiB of memory"
+#define MSG_NO_CLOCK   "the firmware's clock cannot be read (%s); guests start in 1970"
+#define MSG_LEAVING    "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
+#define MSG_STILL_HERE "nothing was started; back to the firmware"
+
+/* Refusals: cause; remedy. */
+#define MSG_NO_VOLUME                                                                                \
+    "the volume it was started from cannot be read (%s); start \\EFI\\BOOT\\BOOTX64.EFI from a FAT " \
+    "volume"
+#define MSG_NO_CONFIG                                                                               \
+    "there is no \\portcullis\\portcullis.conf on the volume it was started from; create it, with " \
+    "a section [guest NAME]"
+#define MSG_CONFIG_TOO_LARGE                                                                          \
+    "\\portcullis\\portcullis.conf has %llu bytes; at most %llu are read, it is probably not a text " \
+    "file"
+#define MSG_NO_GUEST_FILE                                                                          \
+    "portcullis.conf:%u: there is no %s on the volume; copy it there or correct the path"
+#define MSG_EMPTY_INITRD                                                                           \
+    "portcullis.conf:%u: %s is empty; copy it to the volume again or leave the line initrd out"
+#define MSG_FOLDER      "%s is a folder; a file is needed"
+#define MSG_READ_FAILED "%s cannot be read (%s); check the volume"
+#define MSG_FILE_TOO_LARGE                                                                         \
+    "%s needs %llu MiB, and the largest free piece of memory has %llu MiB; use a smaller file"
+#define MSG_GUEST_TOO_LARGE                                                                        \
+    "portcullis.conf:%u: guest '%s' wants %llu MiB of memory in one piece, and the largest free "  \
+    "piece has %llu MiB; write memory = %lluM or less"
+#define MSG_NO_GUEST_MEMORY                                                                        \
+    "portcullis.conf:%u: guest '%s' wants %llu MiB of memory, and none is left; give the guests "  \
+    "less"
+#define MSG_NO_HEAP                                                                                \
+    "the monitor needs %llu MiB of memory for itself, and the largest free piece has %llu MiB; "   \
+    "the machine has too little memory"
+#define MSG_NO_MAP_MEMORY "there is no memory left for the memory map; give the guests less"
+#define MSG_MAP_TOO_LONG                                                                           \
+    "the firmware's memory map has %zu separate ranges and at most %u are handled; please report " \
+    "the machine's model"
+#define MSG_NO_MAP  "the firmware gives no memory map (%s); update the firmware"
+#define MSG_NO_EXIT "the firmware does not let go of the machine (%s); update the firmware"
+
+#endif

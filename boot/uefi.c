@@ -1,0 +1,202 @@
+#include "boot/uefi.h"
+
+#include "vmm/base/bits.h"
+#include "vmm/base/format.h"
+
+/* --- Console --------------------------------------------------------------------------------- */
+
+void uefi_print(struct uefi *uefi, const char *text)
+{
+    SIMPLE_TEXT_OUTPUT_INTERFACE *console = uefi->system->ConOut;
+    CHAR16 piece[64];
+    size_t used = 0;
+
+    if (console == NULL)
+        return; /* a machine without any console */
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c == '\n')
+            piece[used++] = '\r';
+        piece[used++] = c < 0x80 ? c : '?';
+        if (used + 3 > ARRAY_COUNT(piece)) {
+            piece[used] = 0;
+            console->OutputString(console, piece);
+            used = 0;
+        }
+    }
+    piece[used] = 0;
+    if (used > 0)
+        console->OutputString(console, piece);
+}
+
+static void say(struct uefi *uefi, const char *format, va_list arguments)
+{
+    char text[701];
+
+    format_text_v(text, sizeof(text), format, arguments);
+    uefi_print(uefi, "portcullis: ");
+    uefi_print(uefi, text);
+    uefi_print(uefi, "\n");
+}
+
+void uefi_say(struct uefi *uefi, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(uefi, format, arguments);
+    va_end(arguments);
+}
+
+EFI_STATUS uefi_refuse(struct uefi *uefi, EFI_STATUS status, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    say(uefi, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+const char *uefi_status_name(EFI_STATUS status)
+{
+    static const char *const names[] = {
+        [1] = "EFI_LOAD_ERROR",       [2] = "EFI_INVALID_PARAMETER",
+        [3] = "EFI_UNSUPPORTED",      [4] = "EFI_BAD_BUFFER_SIZE",
+        [5] = "EFI_BUFFER_TOO_SMALL", [6] = "EFI_NOT_READY",
+        [7] = "EFI_DEVICE_ERROR",     [8] = "EFI_WRITE_PROTECTED",
+        [9] = "EFI_OUT_OF_RESOURCES", [10] = "EFI_VOLUME_CORRUPTED",
+        [11] = "EFI_VOLUME_FULL",     [12] = "EFI_NO_MEDIA",
+        [13] = "EFI_MEDIA_CHANGED",   [14] = "EFI_NOT_FOUND",
+        [15] = "EFI_ACCESS_DENIED",   [18] = "EFI_TIMEOUT",
+        [21] = "EFI_ABORTED",         [26] = "EFI_SECURITY_VIOLATION",
+        [31] = "EFI_END_OF_FILE",
+    };
+    UINTN code = status & ~EFI_ERROR_MASK;
+
+    if (!EFI_ERROR(status))
+        return status == EFI_SUCCESS ? "EFI_SUCCESS" : "a warning";
+    return code < ARRAY_COUNT(names) && names[code] != NULL ? names[code] : "an unknown error";
+}
+
+/* --- Memory ---------------------------------------------------------------------------------- */
+
+/* The firmware may add descriptors with each allocation, the one for the map itself included. */
+#define MAP_SPARE_DESCRIPTORS 64
+
+EFI_STATUS uefi_read_memory_map(struct uefi *uefi, struct uefi_memory_map *map)
+{
+    UINT32 version;
+    EFI_STATUS status;
+
+    if (map->descriptors == NULL) {
+        UINTN wanted_bytes = 0;
+
+        status = uefi->services->GetMemoryMap(&wanted_bytes, NULL, &map->key,
+                                              &map->descriptor_bytes, &version);
+        if (status != EFI_BUFFER_TOO_SMALL)
+            return EFI_ERROR(status) ? status : EFI_DEVICE_ERROR;
+        if (map->descriptor_bytes < sizeof(EFI_MEMORY_DESCRIPTOR))
+            return EFI_INCOMPATIBLE_VERSION;
+        wanted_bytes += MAP_SPARE_DESCRIPTORS * map->descriptor_bytes;
+        map->capacity_bytes = align_up(wanted_bytes, PAGE_SIZE);
+        if (uefi->allocation_count < UEFI_ALLOCATIONS_MAX) {
+            EFI_PHYSICAL_ADDRESS base = 0;
+
+            /* Not through uefi_allocate, which needs a map itself. */
+            status = uefi->services->AllocatePages(AllocateAnyPages, EfiLoaderData,
+                                                   map->capacity_bytes / PAGE_SIZE, &base);
+            if (EFI_ERROR(status))
+                return EFI_OUT_OF_RESOURCES;
+            uefi->allocations[uefi->allocation_count++] = (struct uefi_allocation){
+                .base = base, .page_count = map->capacity_bytes / PAGE_SIZE};
+            map->descriptors = (void *)base;
+        } else {
+            return EFI_OUT_OF_RESOURCES;
+        }
+    }
+    map->size_bytes = map->capacity_bytes;
+    status = uefi->services->GetMemoryMap(&map->size_bytes, map->descriptors, &map->key,
+                                          &map->descriptor_bytes, &version);
+    if (!EFI_ERROR(status) && map->descriptor_bytes < sizeof(EFI_MEMORY_DESCRIPTOR))
+        return EFI_INCOMPATIBLE_VERSION;
+    return status;
+}
+
+/* Drops the latest allocation. */
+static void release_last(struct uefi *uefi)
+{
+    struct uefi_allocation *last = &uefi->allocations[--uefi->allocation_count];
+
+    uefi->services->FreePages(last->base, last->page_count);
+}
+
+void uefi_release_all(struct uefi *uefi)
+{
+    while (uefi->allocation_count > 0)
+        release_last(uefi);
+}
+
+/* The highest aligned place of size_bytes in the descriptor's memory; 0: none. */
+static uint64_t place_in(const EFI_MEMORY_DESCRIPTOR *descriptor, uint64_t size_bytes,
+                         uint64_t alignment_bytes)
+{
+    uint64_t bytes = descriptor->NumberOfPages * PAGE_SIZE, place;
+
+    if (descriptor->Type != EfiConventionalMemory || bytes < size_bytes)
+        return 0;
+    place = align_down(descriptor->PhysicalStart + bytes - size_bytes, alignment_bytes);
+    return place >= descriptor->PhysicalStart ? place : 0;
+}
+
+/* AllocateAnyPages knows no alignment, so the place is chosen here: the highest one. */
+void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)
+{
+    struct uefi_memory_map map = {.descriptors = NULL};
+    EFI_PHYSICAL_ADDRESS best = 0;
+
+    if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE)
+        return NULL;
+    size_bytes = align_up(size_bytes, PAGE_SIZE);
+    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
+        return NULL;
+    for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
+        uint64_t place = place_in(uefi_descriptor(&map, i), size_bytes, alignment_bytes);
+
+        if (place > best)
+            best = place;
+    }
+    release_last(uefi); /* the map */
+
+    if (best == 0 || uefi->allocation_count == UEFI_ALLOCATIONS_MAX ||
+        EFI_ERROR(uefi->services->AllocatePages(AllocateAddress, EfiLoaderData,
+                                                size_bytes / PAGE_SIZE, &best)))
+        return NULL;
+    uefi->allocations[uefi->allocation_count++] =
+        (struct uefi_allocation){.base = best, .page_count = size_bytes / PAGE_SIZE};
+    return (void *)best;
+}
+
+uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes)
+{
+    struct uefi_memory_map map = {.descriptors = NULL};
+    uint64_t largest = 0;
+
+    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
+        return 0;
+    for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
+        const EFI_MEMORY_DESCRIPTOR *descriptor = uefi_descriptor(&map, i);
+        uint64_t start, end = descriptor->PhysicalStart + descriptor->NumberOfPages * PAGE_SIZE;
+
+        if (descriptor->Type != EfiConventionalMemory)
+            continue;
+        start = align_up(descriptor->PhysicalStart, alignment_bytes);
+        if (start == 0)
+            start = alignment_bytes;
+        if (end > start && align_down(end - start, alignment_bytes) > largest)
+            largest = align_down(end - start, alignment_bytes);
+    }
+    release_last(uefi); /* the map */
+    return largest;
+}

@@ -1,0 +1,219 @@
+"""tools/machine from end to end, with a stand-in for Bochs: results, dialogue, endings, cleaning up.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import termios
+import time
+import unittest
+
+import pexpect
+
+import tool
+
+MACHINE = os.path.join(tool.TOOLS, "machine")
+HERE = os.path.dirname(os.path.realpath(__file__))
+
+
+class Bench(unittest.TestCase):
+    """A private place with an image and a Bochs that is none."""
+
+    def setUp(self):
+        self.home = tempfile.mkdtemp(prefix="test-machine-")
+        self.addCleanup(shutil.rmtree, self.home)
+        os.mkdir(self.path("bin"))
+        os.mkdir(self.path("tmp"))
+        shutil.copy(os.path.join(HERE, "fake_bochs.py"), self.path("bin/bochs-bin"))
+        os.chmod(self.path("bin/bochs-bin"), 0o755)
+        with open(self.path("disk.img"), "wb") as file:
+            file.write(b"disk" * 1000)
+        self.environment = dict(os.environ, PATH=f"{self.path('bin')}:{os.environ['PATH']}",
+                                TMPDIR=self.path("tmp"))
+
+    def path(self, name):
+        return os.path.join(self.home, name)
+
+    def command(self, *options):
+        return [MACHINE, "--emulator", "bochs", "--json", self.path("json"), "--serial",
+                self.path("serial"), *options, self.path("disk.img")]
+
+    def run_machine(self, *options, **more):
+        result = subprocess.run(self.command(*options), env=self.environment, timeout=60,
+                                capture_output=True, check=False, **more)
+        result.json = None
+        if os.path.exists(self.path("json")):
+            with open(self.path("json"), encoding="ascii") as file:
+                result.json = json.load(file)
+        return result
+
+    def assert_clean(self, logs=0):
+        left = os.listdir(self.path("tmp"))
+        self.assertEqual(len(left), logs, left)
+        with open(self.path("disk.img"), "rb") as file:
+            self.assertEqual(file.read(), b"disk" * 1000)
+        self.assertNotIn("disk.img.lock", os.listdir(self.home))
+
+
+class MachineTest(Bench):
+    def test_success(self):
+        for code in ("0", "1"):
+            result = self.run_machine("--send", f"^> =>exit {code}")
+            self.assertEqual(result.returncode, 0)
+            self.assertEqual(result.json["result"], "success")
+            self.assertEqual(result.json["exit_code"], int(code))
+            self.assertEqual(result.json["emulator"], "bochs")
+            self.assertEqual(result.json["emulated_ticks"], 123456789012)
+            self.assertGreater(result.json["wall_seconds"], 0)
+            self.assertNotIn(b"PANIC", result.stderr)
+            self.assert_clean()
+
+    def test_guest_failed(self):
+        result = self.run_machine("--send", "^> =>exit 7")
+        self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),
+                         (1, "failed", 7))
+
+    def test_output(self):
+        result = self.run_machine("--send", "^> =>exit 0")
+        self.assertTrue(result.stdout.startswith(b"BdsDxe: loading\nportcullis: hello\n> "),
+                        result.stdout)
+        with open(self.path("serial"), "rb") as file:
+            self.assertTrue(file.read().startswith(b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: loading\r\n"))
+
+    def test_emulator_that_stays(self):
+        started = time.monotonic()
+        result = self.run_machine("--send", "^> =>hang 0")
+        self.assertEqual((result.returncode, result.json["result"]), (0, "success"))
+        self.assertLess(time.monotonic() - started, 20)
+        self.assertEqual(result.json["emulated_ticks"], 4242)
+        self.assert_clean()
+
+    def test_result_line_is_the_last(self):
+        result = self.run_machine("--send", "^> =>spoof", "--send", "^> =>exit 3")
+        self.assertEqual((result.returncode, result.json["exit_code"]), (1, 3))
+        result = self.run_machine("--send", "^> =>spoof", "--timeout", "8")
+        self.assertEqual(result.returncode, 3)
+
+    def test_died(self):
+        result = self.run_machine("--send", "^> =>die")
+        self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),
+                         (1, "died", None))
+
+    def test_panic_is_shown_and_the_log_kept(self):
+        result = self.run_machine("--send", "^> =>panic")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b">>PANIC<< exception(): 3rd (13) exception", result.stderr)
+        log = re.search(rb"log is (\S+)", result.stderr).group(1)
+        with open(log, encoding="ascii") as file:
+            self.assertIn("3rd (13)", file.read())
+        self.assert_clean(logs=1)
+
+    def test_until_comes_after_the_dialogue(self):
+        result = self.run_machine("--until", "^got", "--send", "^> =>one", "--send", "^> =>two")
+        self.assertEqual((result.returncode, result.json["result"]), (0, "until"))
+        self.assertIn(b"got 74776f", result.stdout)
+
+    def test_escapes(self):
+        result = self.run_machine("--send", r"^> =>a\x1d\\\c", "--send", r"\\=>\tb", "--until",
+                                  "^got 611d5c0962$")
+        self.assertEqual(result.returncode, 0)
+
+    def test_long_text(self):
+        text = "0123456789" * 5000
+        result = self.run_machine("--send", f"^> =>{text}", "--until", "^got " + text.encode().hex())
+        self.assertEqual(result.returncode, 0)
+
+    def test_timeout(self):
+        result = self.run_machine("--timeout", "2", "--until", "never")
+        self.assertEqual((result.returncode, result.json["result"]), (3, "timeout"))
+        self.assert_clean()
+
+    def test_usage(self):
+        for options in (("--send", "nothing"), ("--send", r"a=>\q"), ("--until", "("),
+                        ("--timeout", "0"), ("--cpus", "0"), ("--emulator", "vax"),
+                        ("--memory", "lots"), ("--serial", "/nowhere/at/all")):
+            self.assertEqual(self.run_machine(*options).returncode, 2, options)
+        os.rename(self.path("disk.img"), self.path("other.img"))
+        result = self.run_machine()
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"disk.img: No such file", result.stderr)
+
+    def test_signals(self):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with subprocess.Popen(self.command("--send", "^> =>where"), env=self.environment,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                pid = None
+                while pid is None:
+                    match = re.match(rb"/\S+ (\d+)\r?\n", process.stdout.readline())
+                    pid = match and int(match.group(1))
+                process.send_signal(number)
+                self.assertEqual(process.wait(20), 128 + number)
+            with self.assertRaises(ProcessLookupError):
+                os.kill(pid, 0)
+            self.assert_clean()
+
+    def test_two_at_once(self):
+        processes = [subprocess.Popen([MACHINE, "--emulator", "bochs", "--send", "^> =>exit 0",
+                                       self.path("disk.img")], env=self.environment,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                     for _ in range(2)]
+        self.assertEqual([process.wait(30) for process in processes], [0, 0])
+        self.assert_clean()
+
+    def test_input_from_a_pipe(self):
+        result = self.run_machine("--interactive", input=b"hello\nexit 0\n")
+        self.assertEqual(result.returncode, 0)
+        self.assertIn(b"got 68656c6c6f", result.stdout)
+
+    def test_reader_that_goes_away(self):
+        process = subprocess.Popen(self.command(), env=self.environment, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        process.stdout.close()
+        self.assertEqual(process.wait(30), 128 + signal.SIGPIPE)
+        self.assert_clean()
+
+
+class TerminalTest(Bench):
+    """The same, with the user at a terminal."""
+
+    def start(self):
+        command = self.command("--interactive")
+        child = pexpect.spawn(command[0], command[1:], env=self.environment, timeout=20)
+        child.expect_exact("> ")
+        self.assertFalse(termios.tcgetattr(child.child_fd)[3] & (termios.ICANON | termios.ISIG))
+        return child
+
+    def test_keys_reach_the_guest(self):
+        child = self.start()
+        child.send(b"a\x03\x1d\x1a\x1c\x1c\r")  # Ctrl-C, Ctrl-], Ctrl-Z, two Ctrl-backslashes
+        child.expect_exact("got 61031d1a1c1c")
+        child.send(b"exit 0\r")
+        child.expect(pexpect.EOF)
+        child.close()
+        self.assertEqual(child.exitstatus, 0)
+        self.assert_clean()
+
+    def test_local_escape_restores_the_terminal(self):
+        # The shell keeps the terminal open, so that it can be looked at after the tool ended.
+        command = " ".join(self.command("--interactive"))
+        child = pexpect.spawn("/bin/sh", ["-c", f"{command}; echo status $?; read x"],
+                              env=self.environment, timeout=20)
+        before = termios.tcgetattr(child.child_fd)
+        child.expect_exact("hello")
+        child.expect_exact("> ")
+        self.assertNotEqual(termios.tcgetattr(child.child_fd), before)
+        child.send(b"\x1c\x1c\x1c")
+        child.expect_exact("status 130")
+        self.assertEqual(termios.tcgetattr(child.child_fd), before)
+        child.sendline("")
+        child.expect(pexpect.EOF)
+        child.close()
+        self.assert_clean()
+
+
+if __name__ == "__main__":
+    unittest.main()

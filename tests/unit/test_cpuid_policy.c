@@ -1,0 +1,375 @@
+#include "tests/unit/unit.h"
+
+#include "arch/x86/msr.h"
+#include "vmm/policy/control_registers.h"
+#include "vmm/policy/cpuid_policy.h"
+
+#include <string.h>
+
+/* A processor that claims every feature there is; only what structures the leaves is sensible. */
+static uint32_t generous_max_basic = 0x20;
+static uint32_t generous_xcr0 = 0x2e7;
+
+static struct cpuid_result generous(uint32_t leaf, uint32_t subleaf)
+{
+    /* Size, offset, flags of each XSAVE component: Skylake-X's, but for a short component 5 and
+     * an aligned 6, so that alignment shows in the compacted size. */
+    static const struct cpuid_result components[10] = {
+        [2] = {256, 576, 0, 0}, [3] = {64, 960, 0, 0},   [4] = {64, 1024, 0, 0},
+        [5] = {40, 1088, 0, 0}, [6] = {512, 1152, 2, 0}, [7] = {1024, 1664, 0, 0},
+        [9] = {8, 2688, 0, 0},
+    };
+
+    switch (leaf) {
+    case 0: return (struct cpuid_result){generous_max_basic, 0x756e6547, 0x6c65746e, 0x49656e69};
+    case 2: return (struct cpuid_result){0xfe035a01, 0x00f0fffe, 0, 0xfe000000};
+    case 4:
+        if (subleaf > 3)
+            return (struct cpuid_result){0};
+        return (struct cpuid_result){0xfc1fc121 + subleaf, 0x01c0003f, 0x3f, 6};
+    case 7:
+        if (subleaf == 0)
+            return (struct cpuid_result){2, ~0u, ~0u, ~0u};
+        break;
+    case 0xd:
+        if (subleaf == 0)
+            return (struct cpuid_result){generous_xcr0, 0xbad, 0xbad, ~0u << 3};
+        if (subleaf > 1)
+            return subleaf < 10 ? components[subleaf] : (struct cpuid_result){64, 4096, 1, 0};
+        break;
+    case 0x80000000: return (struct cpuid_result){0x8000001f, 0, 0, 0};
+    case 0x80000008: return (struct cpuid_result){0x3934, ~0u, ~0u, ~0u};
+    default: break;
+    }
+    /* The callback is asked only for what exists. */
+    assert_true(leaf <= generous_max_basic || (leaf >= 0x80000000 && leaf <= 0x8000001f));
+    return (struct cpuid_result){~0u, ~0u, ~0u, ~0u};
+}
+
+/* A processor with nothing: no XSAVE, no leaf 7, no extended features. */
+static struct cpuid_result meagre(uint32_t leaf, uint32_t subleaf)
+{
+    (void)subleaf;
+    switch (leaf) {
+    case 0: return (struct cpuid_result){2, 1, 2, 3};
+    case 1: return (struct cpuid_result){0x6f0, 0, 0, 0x0183fbff};
+    case 2: return (struct cpuid_result){0x02b3b001, 0, 0, 0};
+    case 0x80000000: return (struct cpuid_result){0x80000001, 0, 0, 0};
+    case 0x80000001: return (struct cpuid_result){0, 0, 0, 0};
+    default: fail_msg("asked for leaf 0x%x, which it does not have", leaf);
+    }
+    return (struct cpuid_result){0};
+}
+
+static const struct cpuid_board full_board = {
+    .host = generous,
+    .rdtscp = true,
+    .invpcid = true,
+    .xsaves = true,
+    .physical_address_bits = 48,
+};
+static const struct cpuid_guest bare_guest = {.xcr0 = 1, .code64 = true};
+
+static void assert_regs(struct cpuid_result got, uint32_t eax, uint32_t ebx, uint32_t ecx,
+                        uint32_t edx)
+{
+    assert_int_equal(got.eax, eax);
+    assert_int_equal(got.ebx, ebx);
+    assert_int_equal(got.ecx, ecx);
+    assert_int_equal(got.edx, edx);
+}
+
+#define ASSERT_LEAF(leaf, subleaf, eax, ebx, ecx, edx)                                             \
+    assert_regs(cpuid_policy(&full_board, &bare_guest, leaf, subleaf), eax, ebx, ecx, edx)
+
+/* The masks are written down a second time here, in hexadecimal, from the SDM's figures. */
+static void test_feature_masks(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_guest guest = bare_guest;
+
+    (void)state;
+    ASSERT_LEAF(0, 0, 0x16, 0x756e6547, 0x6c65746e, 0x49656e69);
+    ASSERT_LEAF(1, 0, ~0u, 0x0001ffff, 0xf6da3203, 0x0f8bb97f);
+    ASSERT_LEAF(7, 0, 1, 0xfdbf27e9, 0x02405f4f, 0x0000451c);
+    ASSERT_LEAF(7, 1, 0x00801c30, 0, 0, 0);
+    ASSERT_LEAF(7, 2, 0, 0, 0, 0);
+    ASSERT_LEAF(0x80000000, 0, 0x80000008, 0, 0, 0);
+    ASSERT_LEAF(0x80000001, 0, 0, 0, 0x00000121, 0x2c100800);
+    ASSERT_LEAF(0x80000006, 0, 0, 0, ~0u, 0);
+    ASSERT_LEAF(0x80000007, 0, 0, 0, 0, 0x100);
+    ASSERT_LEAF(0x80000008, 0, 0x3030, 0, 0, 0);
+
+    /* SYSCALL shows in 64-bit mode only. */
+    guest.code64 = false;
+    assert_int_equal(cpuid_policy(&board, &guest, 0x80000001, 0).edx, 0x2c100000);
+
+    /* Features behind VMX controls. */
+    board.rdtscp = board.invpcid = board.xsaves = false;
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 0x80000001, 0).edx, 0x24100800);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 7, 0).ebx, 0xfdbf27e9 & ~0x400u);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 7, 0).ecx, 0x02005f4f);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 0xd, 1).eax, 7);
+}
+
+static void test_unlisted_leaves_are_zero(void **state)
+{
+    static const uint32_t leaves[] = {3,          5,          6,          8,          9,
+                                      0xa,        0xc,        0xe,        0xf,        0x10,
+                                      0x12,       0x14,       0x15,       0x16,       0x17,
+                                      0x1f,       0x20,       0x1000,     0x40000001, 0x4000ffff,
+                                      0x80000005, 0x80000009, 0x8000001f, 0xc0000000, 0xffffffff};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(leaves); i++)
+        for (uint32_t subleaf = 0; subleaf < 4; subleaf++)
+            ASSERT_LEAF(leaves[i], subleaf, 0, 0, 0, 0);
+}
+
+static void test_hypervisor_leaf(void **state)
+{
+    char signature[13] = "";
+    struct cpuid_result leaf = cpuid_policy(&full_board, &bare_guest, 0x40000000, 7);
+
+    (void)state;
+    assert_int_equal(leaf.eax, 0x40000000);
+    memcpy(signature, &leaf.ebx, 12);
+    assert_string_equal(signature, "Portcullis  ");
+}
+
+static void test_guest_state_bits(void **state)
+{
+    struct cpuid_guest guest = {.cr4 = CR4_OSXSAVE | CR4_PKE, .xcr0 = 1, .code64 = true};
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    assert_int_equal(cpuid_policy(&board, &guest, 1, 0).ecx, 0xfeda3203);
+    assert_int_equal(cpuid_policy(&board, &guest, 7, 0).ecx, 0x02405f5f);
+    assert_int_equal(cpuid_policy(&board, &guest, 0, 0).eax, 0x16);
+
+    /* Without the feature the bit does not appear, whatever CR4 says. */
+    board.host = meagre;
+    assert_int_equal(cpuid_policy(&board, &guest, 1, 0).ecx, 0x80000000);
+    assert_int_equal(cpuid_policy(&board, &guest, 7, 0).ecx, 0);
+}
+
+static void test_topology(void **state)
+{
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    ASSERT_LEAF(0xb, 0, 0, 1, 0x100, 0);
+    ASSERT_LEAF(0xb, 1, 0, 1, 0x201, 0);
+    ASSERT_LEAF(0xb, 2, 0, 0, 0x002, 0);
+    ASSERT_LEAF(0xb, 0x1ff, 0, 0, 0x0ff, 0);
+    board.vcpu_id = 3;
+    assert_regs(cpuid_policy(&board, &bare_guest, 0xb, 0), 0, 1, 0x100, 3);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 1, 0).ebx, 0x0301ffff);
+
+    /* Caches: type, level and sets stay, who shares them goes. */
+    ASSERT_LEAF(4, 0, 0x0121, 0x01c0003f, 0x3f, 6);
+    ASSERT_LEAF(4, 3, 0x0124, 0x01c0003f, 0x3f, 6);
+    ASSERT_LEAF(4, 4, 0, 0, 0, 0);
+    /* Descriptor 0xfe points at a leaf that is not shown. */
+    ASSERT_LEAF(2, 0, 0x00035a01, 0x00f0ff00, 0, 0);
+}
+
+static void test_xsave_sizes(void **state)
+{
+    struct cpuid_guest guest = bare_guest;
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    /* Components 3 and 4 (MPX) and 8 and above but PKRU are not offered. */
+    assert_int_equal(xcr0_allowed_mask(&board), 0x2e7);
+    ASSERT_LEAF(0xd, 0, 0x2e7, 576, 2696, 0);
+    ASSERT_LEAF(0xd, 1, 0xf, 576, 0, 0);
+    ASSERT_LEAF(0xd, 2, 256, 576, 0, 0);
+    ASSERT_LEAF(0xd, 3, 0, 0, 0, 0);
+    ASSERT_LEAF(0xd, 8, 0, 0, 0, 0);
+    ASSERT_LEAF(0xd, 9, 8, 2688, 0, 0);
+    ASSERT_LEAF(0xd, 63, 0, 0, 0, 0);
+    ASSERT_LEAF(0xd, 64, 0, 0, 0, 0);
+    ASSERT_LEAF(0xd, ~0u, 0, 0, 0, 0);
+
+    guest.xcr0 = 7;
+    assert_int_equal(cpuid_policy(&board, &guest, 0xd, 0).ebx, 832);
+    guest.xcr0 = 0x203;
+    assert_int_equal(cpuid_policy(&board, &guest, 0xd, 0).ebx, 2696);
+    assert_int_equal(cpuid_policy(&board, &guest, 0xd, 1).ebx, 584);
+    guest.xcr0 = 0x2e7;
+    assert_int_equal(cpuid_policy(&board, &guest, 0xd, 1).ebx, 896 + 512 + 1024 + 8);
+
+    /* No AVX-512 states in XCR0: none are offered; two of three: neither. */
+    generous_xcr0 = 0x207;
+    assert_int_equal(xcr0_allowed_mask(&board), 0x207);
+    assert_int_equal(cpuid_policy(&board, &guest, 0xd, 0).ecx, 2696);
+    generous_xcr0 = 0x2e7;
+
+    generous_max_basic = 7;
+    assert_int_equal(xcr0_allowed_mask(&board), 0x1);
+    generous_max_basic = 0x20;
+
+    board.host = meagre;
+    assert_int_equal(xcr0_allowed_mask(&board), 0);
+    assert_regs(cpuid_policy(&board, &guest, 0xd, 0), 0, 0, 0, 0);
+}
+
+static void test_meagre_processor(void **state)
+{
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    board.host = meagre;
+    for (uint32_t leaf = 0; leaf < 0x20; leaf++)
+        cpuid_policy(&board, &bare_guest, leaf, 0);
+    for (uint32_t leaf = 0x80000000; leaf < 0x80000020; leaf++)
+        cpuid_policy(&board, &bare_guest, leaf, 0);
+    assert_int_equal(cpuid_physical_address_bits(&board), 36);
+    assert_false(cpuid_has(&board, CPUID_SMEP));
+    assert_true(cpuid_has(&board, CPUID_FPU));
+    assert_string_equal(cpuid_feature_name(CPUID_SSE4_1), "SSE4_1");
+    assert_string_equal(cpuid_feature_name(CPUID_FEATURE_COUNT), "unknown");
+}
+
+/* On the processor that runs the test: nothing is shown that it does not have. */
+static void test_this_processor(void **state)
+{
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    board.host = cpuid;
+    for (uint32_t i = 0; i < CPUID_FEATURE_COUNT; i++)
+        (void)cpuid_has(&board, (enum cpuid_feature)i);
+
+    struct cpuid_result ours = cpuid_policy(&board, &bare_guest, 1, 0), theirs = cpuid(1, 0);
+    assert_int_equal(ours.eax, theirs.eax);
+    assert_int_equal(ours.ecx & ~theirs.ecx & ~(1u << 31), 0);
+    assert_int_equal(ours.edx & ~theirs.edx, 0);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 0x80000002, 0).eax,
+                     cpuid(0x80000002, 0).eax);
+    /* Leaf 0xD with everything on is the size for everything. */
+    struct cpuid_guest guest = {.xcr0 = xcr0_allowed_mask(&board)};
+    struct cpuid_result size = cpuid_policy(&board, &guest, 0xd, 0);
+    assert_int_equal(size.ebx, size.ecx);
+    assert_true(size.ecx <= cpuid_max(0xd, 0).ecx);
+}
+
+static void test_cr0(void **state)
+{
+    struct control_registers now = {.cr0 = CR0_PE | CR0_ET};
+    uint64_t result = 0;
+
+    (void)state;
+    assert_true(cr0_write(&now, CR0_PE, &result));
+    assert_int_equal(result, CR0_PE | CR0_ET);
+    assert_true(cr0_write(&now, 0xffffffff, &result));
+    assert_int_equal(result, 0xe005003f);
+    assert_false(cr0_write(&now, BIT(32) | CR0_PE, &result));
+    assert_false(cr0_write(&now, CR0_PG, &result));
+    assert_false(cr0_write(&now, CR0_PE | CR0_NW, &result));
+    assert_true(cr0_write(&now, CR0_PE | CR0_NW | CR0_CD, &result));
+
+    /* Into IA-32e mode: PAE has to be on, and 64-bit code cannot be what runs. */
+    now.efer = EFER_LME;
+    assert_false(cr0_write(&now, CR0_PG | CR0_PE, &result));
+    now.cr4 = CR4_PAE;
+    assert_true(cr0_write(&now, CR0_PG | CR0_PE, &result));
+    now.cs_l = true;
+    assert_false(cr0_write(&now, CR0_PG | CR0_PE, &result));
+
+    /* And out of it. */
+    now.cr0 |= CR0_PG;
+    now.efer |= EFER_LMA;
+    assert_false(cr0_write(&now, CR0_PE, &result));
+    now.cs_l = false;
+    assert_true(cr0_write(&now, CR0_PE, &result));
+    now.cr4 |= CR4_PCIDE;
+    assert_false(cr0_write(&now, CR0_PE, &result));
+}
+
+static void test_cr4(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct control_registers now = {.cr0 = CR0_PE | CR0_ET};
+
+    (void)state;
+    assert_int_equal(cr4_allowed_mask(&board), 0x770fbf);
+    assert_true(cr4_write(&board, &now, 0x750fbf)); /* all but PCIDE */
+    for (unsigned bit = 0; bit < 64; bit++)
+        if (bit != 17)
+            assert_int_equal(cr4_write(&board, &now, BIT(bit)),
+                             (UINT64_C(0x750fbf) >> bit & 1) != 0);
+    board.host = meagre;
+    assert_int_equal(cr4_allowed_mask(&board) & (CR4_SMEP | CR4_OSXSAVE | CR4_UMIP), 0);
+    board.host = generous;
+
+    assert_false(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
+    now.efer = EFER_LME | EFER_LMA;
+    now.cr4 = CR4_PAE;
+    assert_true(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
+    now.cr3 = 0x1001;
+    assert_false(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
+    now.cr4 |= CR4_PCIDE;
+    assert_true(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE | CR4_PGE));
+    assert_false(cr4_write(&board, &now, CR4_PGE));
+}
+
+static void test_efer(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct control_registers now = {.cr0 = CR0_PE};
+    uint64_t result = 0;
+
+    (void)state;
+    assert_true(efer_write(&board, &now, EFER_SCE | EFER_LME | EFER_NXE, &result));
+    assert_int_equal(result, 0x901);
+    assert_true(efer_write(&board, &now, EFER_LMA, &result));
+    assert_int_equal(result, 0);
+    for (unsigned bit = 0; bit < 64; bit++)
+        assert_int_equal(efer_write(&board, &now, BIT(bit), &result),
+                         bit == 0 || bit == 8 || bit == 10 || bit == 11);
+    now.cr0 |= CR0_PG;
+    assert_false(efer_write(&board, &now, EFER_LME, &result));
+    now.efer = EFER_LME | EFER_LMA;
+    assert_false(efer_write(&board, &now, 0, &result));
+    assert_true(efer_write(&board, &now, EFER_LME, &result));
+    assert_int_equal(result, EFER_LME | EFER_LMA);
+    board.host = meagre;
+    assert_int_equal(efer_allowed_mask(&board), 0);
+}
+
+static void test_xcr0(void **state)
+{
+    (void)state;
+    /* All values of the low ten bits against the rules, said differently. */
+    for (uint64_t value = 0; value < 1024; value++) {
+        bool valid = (value & 1) && (value & ~UINT64_C(0x2e7)) == 0;
+        if ((value & 6) == 4)
+            valid = false;
+        if ((value & 0xe0) != 0 && (value & 0xe6) != 0xe6)
+            valid = false;
+        assert_int_equal(xcr0_is_valid(value, 0x2e7), valid);
+    }
+    assert_false(xcr0_is_valid(BIT(63) | 1, 0x2e7));
+    assert_false(xcr0_is_valid(0x207, 0x007));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_feature_masks),
+        cmocka_unit_test(test_unlisted_leaves_are_zero),
+        cmocka_unit_test(test_hypervisor_leaf),
+        cmocka_unit_test(test_guest_state_bits),
+        cmocka_unit_test(test_topology),
+        cmocka_unit_test(test_xsave_sizes),
+        cmocka_unit_test(test_meagre_processor),
+        cmocka_unit_test(test_this_processor),
+        cmocka_unit_test(test_cr0),
+        cmocka_unit_test(test_cr4),
+        cmocka_unit_test(test_efer),
+        cmocka_unit_test(test_xcr0),
+    };
+    return cmocka_run_group_tests_name("cpuid_policy", tests, NULL, NULL);
+}

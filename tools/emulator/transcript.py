@@ -1,0 +1,167 @@
+"""What came over the serial line, as text to match: the --send dialogue, --until, the result.
+
+Pure: bytes in, decisions out. Matching sees text without escape sequences and with "\\n" line ends,
+because firmware's serial console draws its screen with the former and all of it sends "\\r\\n".
+"""
+
+import codecs
+import re
+
+# The monitor's last word. Code v << 1 | 1 is what QEMU's isa-debug-exit makes of value v; 0 is an
+# ordinary power-off.
+RESULT = re.compile(r"^portcullis: machine off, exit code (\d+)[ \t]*\n", re.M)
+SUCCESS_CODES = (0, 1)
+
+# ECMA-48: control sequences, operating-system commands, and the escapes with intermediate bytes.
+ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])")
+ESCAPE_START = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|\][^\x07\x1b]*\x1b?|[ -/]*)\Z")
+ESCAPE_CHARACTERS_MAX = 256
+# Text placed elsewhere on the screen starts a line of its own: cursor position, erase all.
+MOVES = re.compile(r"\x1b\[(?:[0-9;]*[Hf]|[23]J)\Z")
+
+WINDOW_CHARACTERS = 256 * 1024  # of text without a match that is still searched
+KEPT_CHARACTERS = 64 * 1024
+
+
+class Cleaner:
+    """Takes escape sequences out of a stream of bytes, however it is cut into pieces."""
+
+    def __init__(self):
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._pending = ""
+
+    @property
+    def pending(self):
+        """What waits for its continuation, as it came."""
+        return self._pending
+
+    def feed(self, data, final=False):
+        """The text that is complete now; `final` also gives up what waits for a continuation."""
+        text = self._pending + self._decode(data, final)
+        self._pending = ""
+        if not final:
+            # Hold back an unfinished escape sequence, and a CR whose LF may follow.
+            start = ESCAPE_START.search(text, max(0, len(text) - ESCAPE_CHARACTERS_MAX))
+            cut = start.start() if start else len(text)
+            cut = len(text[:cut].rstrip("\r"))
+            text, self._pending = text[:cut], text[cut:]
+        text = ESCAPE.sub(lambda match: "\n" if MOVES.match(match.group()) else "", text)
+        text = re.sub(r"\r+\n?", "\n", text)
+        return text.replace("\0", "")
+
+
+class Step:
+    """One --send: types `keys` once `pattern` was seen."""
+
+    def __init__(self, pattern, keys):
+        self.pattern = pattern
+        self.keys = keys
+
+
+def parse_send(argument):
+    """REGEX=>TEXT as a Step. Raises ValueError with what is wrong.
+
+    TEXT knows \\n \\r \\t \\e \\\\ and \\xHH. Enter follows, unless TEXT ends with \\c.
+    """
+    regex, arrow, text = argument.partition("=>")
+    if not arrow or not regex:
+        raise ValueError("has to be REGEX=>TEXT")
+    try:
+        pattern = re.compile(regex, re.M)
+    except re.error as error:
+        raise ValueError(f"bad regular expression: {error}") from error
+    return Step(pattern, unescape(text))
+
+
+def unescape(text):
+    """The bytes to type for TEXT, Enter (CR) included."""
+    simple = {"n": b"\n", "r": b"\r", "t": b"\t", "e": b"\x1b", "\\": b"\\"}
+    keys, position, enter = b"", 0, True
+    while position < len(text):
+        if text[position] != "\\":
+            keys += text[position].encode("utf-8", "surrogateescape")
+            position += 1
+            continue
+        kind = text[position + 1:position + 2]
+        if kind in simple and kind:
+            keys += simple[kind]
+            position += 2
+        elif kind == "x" and re.fullmatch(r"[0-9a-fA-F]{2}", text[position + 2:position + 4]):
+            keys += bytes([int(text[position + 2:position + 4], 16)])
+            position += 4
+        elif kind == "c" and position + 2 == len(text):
+            enter = False
+            position += 2
+        else:
+            raise ValueError(f"unknown escape '{text[position:position + 4]}'; known are"
+                             r" \n \r \t \e \\ \xHH and, at the end, \c")
+    return keys + (b"\r" if enter else b"")
+
+
+class Transcript:
+    """Follows the stream and says what to type and when the end has come.
+
+    steps: Steps, fired in order; each is searched after the previous one's match.
+    until: a compiled expression or None; looked for once all steps fired, after the last match.
+    """
+
+    def __init__(self, steps=(), until=None):
+        self._steps = list(steps)
+        self._until = until
+        self._cleaner = Cleaner()
+        self._window = ""
+        self._position = 0  # in the window: the latest match's end
+        self._tail = ""    # the latest lines, for the result
+        self.until_matched = False
+        self.exit_code = None  # of the latest result line
+        self.after_result = False  # nothing but white space came after that line
+        self.has_text = False  # anything but white space came so far
+
+    @property
+    def pending(self):
+        """Text seen but not yet handed out: an unfinished escape sequence, a CR."""
+        return self._cleaner.pending
+
+    @property
+    def unfired(self):
+        """How many steps still wait."""
+        return len(self._steps)
+
+    def feed(self, data, final=False):
+        """(cleaned text, bytes to type) for the next piece of the stream."""
+        text = self._cleaner.feed(data, final)
+        self.has_text = self.has_text or bool(text.strip())
+        self._find_result(text, final)
+        self._window += text
+        keys = b""
+        while self._steps:
+            match = self._steps[0].pattern.search(self._window, self._position)
+            if match is None:
+                break
+            self._position = match.end()
+            keys += self._steps.pop(0).keys
+        if not self._steps and self._until is not None and not self.until_matched:
+            self.until_matched = self._until.search(self._window, self._position) is not None
+        if len(self._window) > WINDOW_CHARACTERS:
+            dropped = len(self._window) - KEPT_CHARACTERS
+            self._window = self._window[dropped:]
+            self._position = max(1, self._position - dropped)  # not 0: that is no start of line
+        return text, keys
+
+    def _find_result(self, text, final):
+        self._tail += text
+        if final and not self._tail.endswith("\n"):
+            self._tail += "\n"
+        end = None
+        for match in RESULT.finditer(self._tail):
+            self.exit_code, end = int(match.group(1)), match.end()
+        if end is not None:
+            self.after_result = not self._tail[end:].strip()
+        elif text.strip():
+            self.after_result = False
+        self._tail = self._tail[self._tail.rfind("\n") + 1:][-4096:]
+
+    @property
+    def succeeded(self):
+        """Whether the guest ended, and with success."""
+        return self.exit_code in SUCCESS_CODES

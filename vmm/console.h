@@ -1,0 +1,56 @@
+/* The one serial line, shared by the guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
+ * the other and back. While the prompt has the line, the guest runs on; what it prints waits. */
+#ifndef VMM_CONSOLE_H
+#define VMM_CONSOLE_H
+
+#include "vmm/base/status.h"
+#include "vmm/base/types.h"
+#include "vmm/console/command.h"
+
+struct guest;
+
+/* Sets up the UART and takes over the monitor's log. Polled until console_use_interrupt.
+ * STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
+enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
+
+/* What the prompt offers, and what its handlers are called with. */
+void console_set_commands(const struct command *commands, size_t count, void *context);
+
+/* From here on the line's interrupt arrives as `vector` and is enabled at the UART. */
+void console_use_interrupt(uint8_t vector);
+
+/* The guest whose COM1 is connected, null for none: then the prompt has the line. */
+void console_connect(struct guest *guest);
+
+/* A byte from the guest's COM1. False when there is no room: machine_serial_ready follows when
+ * there is. */
+bool console_guest_transmit(struct guest *guest, uint8_t byte);
+
+/* There is something to do: input, room for output, output waiting. Set by interrupts too. */
+extern volatile bool console_has_work;
+
+/* Does it: sends and receives, feeds the guest, runs commands. */
+void console_work(void);
+
+/* Between exits: one load when there is nothing to do. */
+static inline void console_service(void)
+{
+    if (console_has_work)
+        console_work();
+}
+
+/* A command wants the run loop to return to whoever called vcpu_run. */
+void console_ask_for_cpu(void);
+bool console_wants_cpu(void);
+void console_cpu_given(void);
+
+/* Halts the processor until there is something to do, then does it. */
+void console_wait(void);
+
+/* Gives the line to the prompt, with a fresh prompt on it. */
+void console_show_prompt(void);
+
+/* Waits until everything is out. For the end, and for dying. */
+void console_flush(void);
+
+#endif

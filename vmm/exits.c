@@ -1,0 +1,191 @@
+#include "vmm/exits.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/vmcs.h"
+#include "vmm/guest.h"
+
+/* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
+#define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
+#define DR6_BD         BIT(13)
+#define DR7_GD         BIT(13)
+
+enum exit_action exit_general_protection(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, VECTOR_GP, 0);
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, VECTOR_UD, 0);
+    return EXIT_RESUME;
+}
+
+/* The guest's own #DB: a VM exit leaves DR6 and DR7.GD to the monitor to update, as delivery in the
+ * guest would have ("Architectural State Before a VM Exit"). */
+static void reinject_debug_exception(struct vcpu *vcpu)
+{
+    uint64_t conditions = vmcs_read_natural(VMCS_EXIT_QUALIFICATION) & DR6_CONDITIONS;
+
+    write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
+    vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_GD);
+    vcpu_inject_exception(vcpu, VECTOR_DB, 0);
+}
+
+static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
+{
+    uint32_t info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
+
+    /* IRET had unblocked NMIs before it faulted; the fault goes back in, so block them again. */
+    if ((info & INTERRUPTION_NMI_UNBLOCKING) != 0 && vcpu->event.info == 0)
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+    if (INTERRUPTION_TYPE(info) == INTERRUPTION_NMI) {
+        trap_raise_nmi();
+        return EXIT_RESUME;
+    }
+    switch (INTERRUPTION_VECTOR(info)) {
+    case VECTOR_DB: reinject_debug_exception(vcpu); return EXIT_RESUME;
+    case VECTOR_AC:
+        vcpu_inject_exception(vcpu, VECTOR_AC, vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE));
+        return EXIT_RESUME;
+    case VECTOR_MC: trap_raise_machine_check(); return EXIT_RESUME;
+    default:
+        guest_stop(vcpu->guest, "exception %u left the guest though nobody asked for it",
+                   INTERRUPTION_VECTOR(info));
+        return EXIT_RESUME;
+    }
+}
+
+/* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). */
+static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    trap_handle_interrupt(INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO)));
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+    guest_stop(vcpu->guest,
+               "triple fault: a fault while the guest's double-fault handler was called");
+    return EXIT_RESUME;
+}
+
+/* Only the run loop's bookkeeping is wanted: it injects, or runs what is due, before the next
+ * entry. */
+static enum exit_action exit_for_the_run_loop(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+    struct exit_task_switch task =
+        exit_qualification_task_switch(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+    static const char *const sources[] = {"CALL", "IRET", "JMP", "a task gate in the IDT"};
+
+    guest_stop(vcpu->guest, "hardware task switch to TSS 0x%04x by %s: not supported",
+               task.tss_selector, sources[task.source]);
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_cpuid(struct vcpu *vcpu)
+{
+    uint64_t *gpr = vcpu->vmx.registers.gpr;
+    struct cpuid_guest guest = {
+        .cr4 = vmx_vcpu_cr4(),
+        .xcr0 = 0,
+        .code64 = vmx_vcpu_in_64bit_code(),
+    };
+    /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
+    if ((read_cr4() & CR4_OSXSAVE) != 0)
+        guest.xcr0 = xgetbv(0);
+    struct cpuid_result result =
+        cpuid_policy(&vcpu->cpuid, &guest, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
+
+    gpr[GPR_RAX] = result.eax;
+    gpr[GPR_RBX] = result.ebx;
+    gpr[GPR_RCX] = result.ecx;
+    gpr[GPR_RDX] = result.edx;
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+static enum exit_action exit_hlt(struct vcpu *vcpu)
+{
+    /* With interrupts off only an NMI, SMI, INIT or RESET ends HLT, and this board sends none. */
+    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0) {
+        guest_stop(vcpu->guest, "halted with interrupts off: nothing can wake it");
+        return EXIT_RESUME;
+    }
+    vcpu->halted = true;
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+/* Guest memory is write-back and no device reads it past the processor's caches: there is nothing
+ * that writing them back would show, and INVD's throwing them away would lose other people's data.
+ */
+static enum exit_action exit_cache_flush(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
+{
+    guest_stop(vcpu->guest, "EPT misconfiguration at guest-physical 0x%lx",
+               vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+    return EXIT_RESUME;
+}
+
+/* Every reason that the controls in use can produce, and those that no control gates. */
+static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *) = {
+    [EXIT_REASON_EXCEPTION_OR_NMI] = exit_exception_or_nmi,
+    [EXIT_REASON_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+    [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
+    [EXIT_REASON_INTERRUPT_WINDOW] = exit_for_the_run_loop,
+    [EXIT_REASON_PREEMPTION_TIMER] = exit_for_the_run_loop,
+    [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
+    [EXIT_REASON_CPUID] = exit_cpuid,
+    [EXIT_REASON_HLT] = exit_hlt,
+    [EXIT_REASON_INVD] = exit_cache_flush,
+    [EXIT_REASON_WBINVD] = exit_cache_flush,
+    [EXIT_REASON_RDPMC] = exit_general_protection, /* CPUID shows no counters */
+    [EXIT_REASON_CR_ACCESS] = exit_control_register,
+    [EXIT_REASON_IO_INSTRUCTION] = exit_io_instruction,
+    [EXIT_REASON_RDMSR] = exit_rdmsr,
+    [EXIT_REASON_WRMSR] = exit_wrmsr,
+    [EXIT_REASON_XSETBV] = exit_xsetbv,
+    [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
+    [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
+    /* Instructions of features that CPUID denies. */
+    [EXIT_REASON_GETSEC] = exit_undefined_opcode,
+    [EXIT_REASON_MONITOR] = exit_undefined_opcode,
+    [EXIT_REASON_MWAIT] = exit_undefined_opcode,
+    [EXIT_REASON_VMCALL] = exit_undefined_opcode,
+    [EXIT_REASON_VMCLEAR] = exit_undefined_opcode,
+    [EXIT_REASON_VMLAUNCH] = exit_undefined_opcode,
+    [EXIT_REASON_VMPTRLD] = exit_undefined_opcode,
+    [EXIT_REASON_VMPTRST] = exit_undefined_opcode,
+    [EXIT_REASON_VMREAD] = exit_undefined_opcode,
+    [EXIT_REASON_VMRESUME] = exit_undefined_opcode,
+    [EXIT_REASON_VMWRITE] = exit_undefined_opcode,
+    [EXIT_REASON_VMXOFF] = exit_undefined_opcode,
+    [EXIT_REASON_VMXON] = exit_undefined_opcode,
+    [EXIT_REASON_INVEPT] = exit_undefined_opcode,
+    [EXIT_REASON_INVVPID] = exit_undefined_opcode,
+    [EXIT_REASON_VMFUNC] = exit_undefined_opcode,
+};
+
+enum exit_action exit_handle(struct vcpu *vcpu, uint16_t reason)
+{
+    if (reason >= EXIT_REASON_COUNT || handlers[reason] == NULL) {
+        guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
+                   exit_reason_name(reason));
+        return EXIT_RESUME;
+    }
+    return handlers[reason](vcpu);
+}

@@ -1,0 +1,299 @@
+#include "vmm/policy/cpuid_policy.h"
+
+#include "vmm/base/bits.h"
+#include "vmm/base/types.h"
+#include "vmm/policy/control_registers.h"
+
+#include <string.h>
+
+enum cpuid_register { REGISTER_EAX, REGISTER_EBX, REGISTER_ECX, REGISTER_EDX };
+
+enum cpuid_condition {
+    CONDITION_ALWAYS,
+    CONDITION_RDTSCP,
+    CONDITION_INVPCID,
+    CONDITION_XSAVES,
+    CONDITION_CODE64,
+};
+
+struct cpuid_feature_row {
+    uint32_t leaf;
+    uint32_t subleaf;
+    enum cpuid_register reg;
+    uint32_t mask;
+    enum cpuid_condition condition;
+    const char *name;
+};
+
+static const struct cpuid_feature_row features[CPUID_FEATURE_COUNT] = {
+#define CPUID_FEATURE_ROW(name, leaf, subleaf, reg, bit, condition)                                \
+    [CPUID_##name] = {leaf, subleaf, REGISTER_##reg, UINT32_C(1) << (bit), CONDITION_##condition,  \
+                      #name},
+    CPUID_FEATURES(CPUID_FEATURE_ROW)
+#undef CPUID_FEATURE_ROW
+};
+
+/* Bits that depend on the guest or say what is not a feature of the processor. */
+#define LEAF1_ECX_OSXSAVE    (UINT32_C(1) << 27)
+#define LEAF1_ECX_HYPERVISOR (UINT32_C(1) << 31)
+#define LEAF7_ECX_OSPKE      (UINT32_C(1) << 4)
+
+static uint32_t *register_of(struct cpuid_result *result, enum cpuid_register reg)
+{
+    switch (reg) {
+    case REGISTER_EAX: return &result->eax;
+    case REGISTER_EBX: return &result->ebx;
+    case REGISTER_ECX: return &result->ecx;
+    case REGISTER_EDX: break;
+    }
+    return &result->edx;
+}
+
+/* The processor's registers, zero for leaves it does not have (it would answer those with the data
+ * of its highest basic leaf). */
+static struct cpuid_result host_cpuid(const struct cpuid_board *board, uint32_t leaf,
+                                      uint32_t subleaf)
+{
+    if (leaf > board->host(leaf & UINT32_C(0x80000000), 0).eax)
+        return (struct cpuid_result){0};
+    if (leaf == 7 && subleaf > board->host(7, 0).eax)
+        return (struct cpuid_result){0};
+    return board->host(leaf, subleaf);
+}
+
+static bool condition_holds(const struct cpuid_board *board, enum cpuid_condition condition,
+                            bool code64)
+{
+    switch (condition) {
+    case CONDITION_ALWAYS: return true;
+    case CONDITION_RDTSCP: return board->rdtscp;
+    case CONDITION_INVPCID: return board->invpcid;
+    case CONDITION_XSAVES: return board->xsaves;
+    case CONDITION_CODE64: return code64;
+    }
+    return false;
+}
+
+/* The table's bits of one leaf and subleaf; everything else 0. */
+static struct cpuid_result listed_features(const struct cpuid_board *board, uint32_t leaf,
+                                           uint32_t subleaf, bool code64)
+{
+    struct cpuid_result host = host_cpuid(board, leaf, subleaf);
+    struct cpuid_result shown = {0};
+
+    for (size_t i = 0; i < CPUID_FEATURE_COUNT; i++) {
+        const struct cpuid_feature_row *row = &features[i];
+        if (row->leaf == leaf && row->subleaf == subleaf &&
+            condition_holds(board, row->condition, code64))
+            *register_of(&shown, row->reg) |= *register_of(&host, row->reg) & row->mask;
+    }
+    return shown;
+}
+
+bool cpuid_has(const struct cpuid_board *board, enum cpuid_feature feature)
+{
+    if (feature >= CPUID_FEATURE_COUNT)
+        return false;
+
+    const struct cpuid_feature_row *row = &features[feature];
+    struct cpuid_result host = host_cpuid(board, row->leaf, row->subleaf);
+    return condition_holds(board, row->condition, true) &&
+           (*register_of(&host, row->reg) & row->mask) != 0;
+}
+
+const char *cpuid_feature_name(enum cpuid_feature feature)
+{
+    return feature < CPUID_FEATURE_COUNT ? features[feature].name : "unknown";
+}
+
+unsigned cpuid_physical_address_bits(const struct cpuid_board *board)
+{
+    unsigned bits = host_cpuid(board, 0x80000008, 0).eax & 0xff;
+
+    /* SDM: 36 where PAE is there and the leaf is not. */
+    if (bits == 0)
+        bits = 36;
+    return bits < board->physical_address_bits ? bits : board->physical_address_bits;
+}
+
+uint64_t xcr0_allowed_mask(const struct cpuid_board *board)
+{
+    if (!cpuid_has(board, CPUID_XSAVE))
+        return 0;
+
+    struct cpuid_result host = host_cpuid(board, 0xd, 0);
+    uint64_t mask = XCR0_X87 | XCR0_SSE;
+
+    if (cpuid_has(board, CPUID_AVX))
+        mask |= XCR0_AVX;
+    if (cpuid_has(board, CPUID_AVX512F))
+        mask |= XCR0_AVX512;
+    if (cpuid_has(board, CPUID_PKU))
+        mask |= XCR0_PKRU;
+    mask &= (uint64_t)host.edx << 32 | host.eax;
+    return xcr0_is_valid(mask, mask) ? mask : XCR0_X87;
+}
+
+/* SDM vol. 1, "Standard Format of the Extended Region": where the last enabled component ends. The
+ * legacy region and the header, 576 bytes, are always there. */
+static uint32_t standard_size_bytes(const struct cpuid_board *board, uint64_t components)
+{
+    uint32_t size_bytes = 576;
+
+    for (uint32_t i = 2; i < 63; i++) {
+        if ((components & BIT(i)) == 0)
+            continue;
+        struct cpuid_result component = host_cpuid(board, 0xd, i);
+        if (component.ebx + component.eax > size_bytes)
+            size_bytes = component.ebx + component.eax;
+    }
+    return size_bytes;
+}
+
+/* SDM vol. 1, "Compacted Format of the Extended Region": one after the other, on 64 bytes where the
+ * component asks for it (ECX bit 1). */
+static uint32_t compacted_size_bytes(const struct cpuid_board *board, uint64_t components)
+{
+    uint32_t size_bytes = 576;
+
+    for (uint32_t i = 2; i < 63; i++) {
+        if ((components & BIT(i)) == 0)
+            continue;
+        struct cpuid_result component = host_cpuid(board, 0xd, i);
+        if (component.ecx & 2)
+            size_bytes = (uint32_t)align_up(size_bytes, 64);
+        size_bytes += component.eax;
+    }
+    return size_bytes;
+}
+
+static struct cpuid_result leaf_xsave(const struct cpuid_board *board,
+                                      const struct cpuid_guest *guest, uint32_t subleaf)
+{
+    uint64_t allowed = xcr0_allowed_mask(board);
+    struct cpuid_result result = {0};
+
+    if (allowed == 0)
+        return result;
+    if (subleaf == 0) {
+        result.eax = (uint32_t)allowed;
+        result.ebx = standard_size_bytes(board, guest->xcr0 & allowed);
+        result.ecx = standard_size_bytes(board, allowed);
+        result.edx = (uint32_t)(allowed >> 32);
+    } else if (subleaf == 1) {
+        /* ECX:EDX, the bits that IA32_XSS may hold, stay 0: there are no supervisor components. */
+        result = listed_features(board, 0xd, 1, guest->code64);
+        if (cpuid_has(board, CPUID_XSAVEC) || cpuid_has(board, CPUID_XSAVES))
+            result.ebx = compacted_size_bytes(board, guest->xcr0 & allowed);
+    } else if (subleaf < 63 && (allowed & BIT(subleaf)) != 0) {
+        struct cpuid_result host = host_cpuid(board, 0xd, subleaf);
+        result.eax = host.eax;
+        result.ebx = host.ebx;
+        result.ecx = host.ecx & 2;
+    }
+    return result;
+}
+
+static struct cpuid_result leaf_version(const struct cpuid_board *board,
+                                        const struct cpuid_guest *guest)
+{
+    struct cpuid_result host = host_cpuid(board, 1, 0);
+    struct cpuid_result result = listed_features(board, 1, 0, guest->code64);
+
+    result.eax = host.eax;
+    /* Brand index and CLFLUSH line size are the processor's; one addressable ID. */
+    result.ebx = (host.ebx & 0xffff) | UINT32_C(1) << 16 | (board->vcpu_id & 0xff) << 24;
+    result.ecx |= LEAF1_ECX_HYPERVISOR;
+    if ((guest->cr4 & CR4_OSXSAVE) != 0 && cpuid_has(board, CPUID_XSAVE))
+        result.ecx |= LEAF1_ECX_OSXSAVE;
+    return result;
+}
+
+/* Cache and TLB descriptors, a byte each, but for 0xfe: it says "see leaf 0x18", which is not
+ * shown; 0 is the null descriptor. The lowest byte of EAX is no descriptor, it reads 1. */
+static struct cpuid_result leaf_descriptors(const struct cpuid_board *board)
+{
+    struct cpuid_result result = host_cpuid(board, 2, 0);
+
+    for (int reg = REGISTER_EAX; reg <= REGISTER_EDX; reg++) {
+        uint32_t *value = register_of(&result, (enum cpuid_register)reg);
+        for (unsigned shift = reg == REGISTER_EAX ? 8 : 0; shift < 32; shift += 8)
+            if ((*value >> shift & 0xff) == 0xfe)
+                *value &= ~(UINT32_C(0xff) << shift);
+    }
+    return result;
+}
+
+static struct cpuid_result leaf_structured_features(const struct cpuid_board *board,
+                                                    const struct cpuid_guest *guest,
+                                                    uint32_t subleaf)
+{
+    struct cpuid_result result = listed_features(board, 7, subleaf, guest->code64);
+
+    if (subleaf == 0) {
+        result.eax = host_cpuid(board, 7, 0).eax >= 1 ? 1 : 0;
+        if ((guest->cr4 & CR4_PKE) != 0 && cpuid_has(board, CPUID_PKU))
+            result.ecx |= LEAF7_ECX_OSPKE;
+    }
+    return result;
+}
+
+/* One thread in one core in one package: both levels shift by nothing and hold one processor. */
+static struct cpuid_result leaf_topology(const struct cpuid_board *board, uint32_t subleaf)
+{
+    enum { LEVEL_SMT = 1, LEVEL_CORE = 2 };
+    struct cpuid_result result = {.ecx = subleaf & 0xff, .edx = board->vcpu_id};
+
+    if (subleaf < 2) {
+        result.ebx = 1;
+        result.ecx |= (subleaf == 0 ? LEVEL_SMT : LEVEL_CORE) << 8;
+    }
+    return result;
+}
+
+static struct cpuid_result leaf_hypervisor(void)
+{
+    struct cpuid_result result = {.eax = CPUID_HYPERVISOR_LEAF};
+
+    memcpy(&result.ebx, CPUID_HYPERVISOR_SIGNATURE, 4);
+    memcpy(&result.ecx, CPUID_HYPERVISOR_SIGNATURE + 4, 4);
+    memcpy(&result.edx, CPUID_HYPERVISOR_SIGNATURE + 8, 4);
+    return result;
+}
+
+struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct cpuid_guest *guest,
+                                 uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_result result = {0};
+
+    switch (leaf) {
+    case 0x0: /* the vendor's name is the processor's */
+        result = host_cpuid(board, 0, 0);
+        result.eax = CPUID_MAX_BASIC;
+        break;
+    case 0x1: result = leaf_version(board, guest); break;
+    case 0x2: result = leaf_descriptors(board); break;
+    case 0x4: /* caches; EAX 31:26 and 25:14 count cores and threads, less one, that share them */
+        result = host_cpuid(board, 4, subleaf);
+        result.eax &= 0x3fff;
+        break;
+    case 0x7: result = leaf_structured_features(board, guest, subleaf); break;
+    case 0xb: result = leaf_topology(board, subleaf); break;
+    case 0xd: result = leaf_xsave(board, guest, subleaf); break;
+    /* 0x15, 0x16: the clock frequencies stay unsaid. A guest measures its TSC against the PIT or
+     * the PM timer, as the monitor does: under an emulator the leaf may not tell the truth. */
+    case CPUID_HYPERVISOR_LEAF: result = leaf_hypervisor(); break;
+    case 0x80000000: result.eax = CPUID_MAX_EXTENDED; break;
+    case 0x80000001:
+    case 0x80000007: result = listed_features(board, leaf, 0, guest->code64); break;
+    case 0x80000002: /* to 4: the processor's name */
+    case 0x80000003:
+    case 0x80000004: result = host_cpuid(board, leaf, 0); break;
+    case 0x80000006: result.ecx = host_cpuid(board, leaf, 0).ecx; break; /* L2 cache */
+    case 0x80000008: /* physical and linear address bits */
+        result.eax = cpuid_physical_address_bits(board) | 48 << 8;
+        break;
+    default: break;
+    }
+    return result;
+}

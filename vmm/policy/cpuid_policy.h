@@ -1,0 +1,65 @@
+/* What a guest sees of the processor: CPUID as a pure function of the processor's own CPUID, the
+ * board, and the few guest registers that CPUID reflects. Intel SDM vol. 2A (Sep 2023), "CPUID -
+ * CPU Identification". */
+#ifndef VMM_POLICY_CPUID_POLICY_H
+#define VMM_POLICY_CPUID_POLICY_H
+
+#include "arch/x86/cpu.h"
+#include "vmm/policy/cpuid_features.h"
+
+#define CPUID_HYPERVISOR_LEAF 0x40000000u
+
+/* Twelve characters for EBX, ECX and EDX of leaf 0x40000000. */
+#define CPUID_HYPERVISOR_SIGNATURE "Portcullis  "
+
+/* The highest basic leaf shown, on every processor. Leaf 0x16 reads zero, and so does, by the rule
+ * for a leaf above the highest, everything beyond. */
+#define CPUID_MAX_BASIC    0x16u
+#define CPUID_MAX_EXTENDED 0x80000008u
+
+/* Does not change while a guest runs. */
+struct cpuid_board {
+    /* The processor's CPUID instruction, executed in 64-bit mode. Asked only for leaves that its
+     * leaves 0 and 0x80000000 say it has. */
+    struct cpuid_result (*host)(uint32_t leaf, uint32_t subleaf);
+    uint32_t vcpu_id; /* initial APIC ID, x2APIC ID; 0..254 */
+    bool rdtscp;      /* VMX control "enable RDTSCP" is set: RDTSCP and RDPID work */
+    bool invpcid;     /* VMX control "enable INVPCID" is set */
+    bool xsaves;      /* VMX control "enable XSAVES/XRSTORS" is set, with every XSS bit exiting */
+    uint8_t physical_address_bits; /* what EPT can map, 32..48 */
+};
+
+/* The guest's registers that CPUID reflects. */
+struct cpuid_guest {
+    uint64_t cr4;  /* as the guest sees it: the read shadow applied */
+    uint64_t xcr0; /* for the size in leaf 0xD */
+    bool code64;   /* the guest executes 64-bit code: IA32_EFER.LMA and CS.L */
+};
+
+enum cpuid_feature {
+#define CPUID_FEATURE_ENUM(name, leaf, subleaf, reg, bit, condition) CPUID_##name,
+    CPUID_FEATURES(CPUID_FEATURE_ENUM)
+#undef CPUID_FEATURE_ENUM
+        CPUID_FEATURE_COUNT
+};
+
+/* The four registers for EAX = leaf, ECX = subleaf. Any values are fine; whatever is not known to
+ * be harmless reads 0. No side effects. */
+struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct cpuid_guest *guest,
+                                 uint32_t leaf, uint32_t subleaf);
+
+/* Whether guests on this board have the feature, the guest's mode (condition CODE64) aside. */
+bool cpuid_has(const struct cpuid_board *board, enum cpuid_feature feature);
+
+/* The feature's name in the SDM's spelling ("SSE4_1"); never null. */
+const char *cpuid_feature_name(enum cpuid_feature feature);
+
+/* Bits of a guest-physical address (MAXPHYADDR): the smaller of the processor's and the board's. */
+unsigned cpuid_physical_address_bits(const struct cpuid_board *board);
+
+/* The XCR0 bits a guest may set: x87, SSE, AVX, the three AVX-512 states and PKRU, as far as the
+ * processor has them and their features are shown. 0 without XSAVE. SDM vol. 1, "XSAVE-Supported
+ * Features and State-Component Bitmaps". */
+uint64_t xcr0_allowed_mask(const struct cpuid_board *board);
+
+#endif

@@ -1,0 +1,365 @@
+#include "vmm/vcpu.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "vmm/base/log.h"
+#include "vmm/console.h"
+#include "vmm/exits.h"
+#include "vmm/guest.h"
+#include "vmm/memory/heap.h"
+
+#include <string.h>
+
+/* --- Events: what goes into the guest at the next entry ------------------------------------------
+ */
+
+/* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
+enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
+
+static enum exception_class exception_class(uint8_t vector)
+{
+    switch (vector) {
+    case VECTOR_DE:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_CP: return CLASS_CONTRIBUTORY;
+    case VECTOR_PF:
+    case VECTOR_VE: return CLASS_PAGE_FAULT;
+    default: return CLASS_BENIGN;
+    }
+}
+
+static bool pushes_error_code(enum trap_vector vector)
+{
+    switch (vector) {
+    case VECTOR_DF:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_PF:
+    case VECTOR_AC:
+    case VECTOR_CP: return true;
+    default: return false;
+    }
+}
+
+static bool makes_double_fault(uint32_t first_info, enum trap_vector second)
+{
+    enum exception_class first_class;
+
+    if (INTERRUPTION_TYPE(first_info) != INTERRUPTION_HARDWARE_EXCEPTION)
+        return false;
+    first_class = exception_class(INTERRUPTION_VECTOR(first_info));
+    if (first_class == CLASS_CONTRIBUTORY)
+        return exception_class((uint8_t)second) == CLASS_CONTRIBUTORY;
+    return first_class == CLASS_PAGE_FAULT && exception_class((uint8_t)second) != CLASS_BENIGN;
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
+{
+    if (vcpu->event.info != 0 && makes_double_fault(vcpu->event.info, vector)) {
+        vector = VECTOR_DF;
+        error_code = 0;
+    }
+    vcpu->event = (struct vcpu_event){
+        .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector),
+    };
+    /* In real mode no exception pushes an error code ("VM-Entry Controls for Event Injection"). */
+    if (pushes_error_code(vector) && (vmcs_read_natural(VMCS_GUEST_CR0) & CR0_PE) != 0) {
+        vcpu->event.info |= INTERRUPTION_ERROR_CODE_VALID;
+        vcpu->event.error_code = error_code;
+    }
+}
+
+void vcpu_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code)
+{
+    write_cr2(
+        address.value); /* the guest's: VT-x does not switch CR2 and the monitor never faults */
+    vcpu_inject_exception(vcpu, VECTOR_PF, error_code);
+}
+
+/* The exit came while the processor delivered an event to the guest: that event is delivered again
+ * ("Information for VM Exits That Occur During Event Delivery"). */
+static void requeue_interrupted_event(struct vcpu *vcpu)
+{
+    uint32_t info = vmcs_read32(VMCS_IDT_VECTORING_INFO);
+
+    if ((info & INTERRUPTION_VALID) == 0)
+        return;
+    vcpu->event = (struct vcpu_event){.info = info & ~(uint32_t)INTERRUPTION_NMI_UNBLOCKING};
+    if ((info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vcpu->event.error_code = vmcs_read32(VMCS_IDT_VECTORING_ERROR_CODE);
+    switch (INTERRUPTION_TYPE(info)) {
+    case INTERRUPTION_SOFTWARE_INTERRUPT:
+    case INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION:
+    case INTERRUPTION_SOFTWARE_EXCEPTION:
+        vcpu->event.instruction_length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+        break;
+    case INTERRUPTION_NMI:
+        /* Injecting it needs NMIs unblocked; the entry blocks them again. */
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint32_t)INTERRUPTIBILITY_NMI);
+        break;
+    case INTERRUPTION_EXTERNAL:
+    case INTERRUPTION_HARDWARE_EXCEPTION: break;
+    }
+}
+
+static bool takes_external_interrupts(void)
+{
+    return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
+           (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
+}
+
+static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
+    if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
+    if (event->instruction_length != 0)
+        vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
+    vcpu->halted = false;
+}
+
+/* Decides what the next entry injects: a queued event, else an interrupt of the PIC if the guest
+ * takes it, else the processor is asked to exit as soon as it would. */
+static void prepare_event(struct vcpu *vcpu)
+{
+    struct machine *machine = &vcpu->guest->machine;
+    bool interrupt_pending = machine_interrupt_pending(machine);
+
+    if (vcpu->event.info != 0) {
+        inject(vcpu, &vcpu->event);
+        vcpu->event.info = 0;
+    } else if (interrupt_pending && takes_external_interrupts()) {
+        uint8_t vector = machine_acknowledge_interrupt(machine);
+        inject(vcpu, &(struct vcpu_event){
+                         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
+        interrupt_pending = machine_interrupt_pending(machine);
+    }
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
+}
+
+/* --- Entering and leaving
+ * ------------------------------------------------------------------------- */
+
+static void set_activity(struct vcpu *vcpu)
+{
+    enum vmcs_activity activity = vcpu->halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+
+    if (vcpu->activity == activity)
+        return;
+    vcpu->activity = activity;
+    vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, activity);
+}
+
+/* The preemption timer brings the processor back when the board's next deadline is due, from a
+ * running and from a halted guest alike. Without a deadline it is set as far away as it goes. */
+static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
+    uint64_t deadline_tsc = vcpu->guest->machine.deadline_tsc;
+    uint64_t ticks = deadline_tsc > now_tsc ? deadline_tsc - now_tsc : 0;
+
+    ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
+    vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+}
+
+/* Past the instruction that caused the exit, with what the processor itself does there: RF is
+ * cleared, the shadow of STI and MOV SS ends, and a single-stepped instruction leaves its trap
+ * pending. */
+static void advance_rip(struct vcpu *vcpu)
+{
+    const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
+    const uint64_t pending_single_step = BIT(14);
+    uint32_t length = vcpu->decoded_length;
+    uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+    uint64_t rip;
+
+    if (length == 0)
+        length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+    rip = vmcs_read_natural(VMCS_GUEST_RIP) + length;
+    if (rip > UINT32_MAX && !vmx_vcpu_in_64bit_code())
+        rip = (uint32_t)rip;
+    vmcs_write_natural(VMCS_GUEST_RIP, rip);
+    if ((interruptibility & shadow) != 0)
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
+    if ((rflags & RFLAGS_RF) != 0)
+        vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+    if ((rflags & RFLAGS_TF) != 0)
+        vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
+}
+
+static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result result)
+{
+    if (result == VMX_ENTRY_FAILED_INVALID) {
+        guest_stop(vcpu->guest, "VM entry failed: no current VMCS");
+        return;
+    }
+    uint32_t error = vmcs_read32(VMCS_INSTRUCTION_ERROR);
+    guest_stop(vcpu->guest, "VM entry failed: %s (VM-instruction error %u)",
+               vmx_instruction_error_name(error), error);
+}
+
+static bool exit_may_interrupt_delivery(uint16_t reason)
+{
+    return reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EXCEPTION_OR_NMI ||
+           reason == EXIT_REASON_TASK_SWITCH || reason == EXIT_REASON_EPT_MISCONFIGURATION;
+}
+
+static void handle_exit(struct vcpu *vcpu, uint32_t reason_field)
+{
+    uint16_t reason = EXIT_REASON_BASIC(reason_field);
+
+    if (EXIT_REASON_ENTRY_FAILURE(reason_field)) {
+        guest_stop(vcpu->guest, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
+                   vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+        return;
+    }
+    if (exit_may_interrupt_delivery(reason))
+        requeue_interrupted_event(vcpu);
+    vcpu->decoded_length = 0;
+    if (exit_handle(vcpu, reason) == EXIT_NEXT_INSTRUCTION)
+        advance_rip(vcpu);
+}
+
+static void account(struct vcpu *vcpu, uint32_t reason_field, uint64_t cycles)
+{
+    uint16_t reason = EXIT_REASON_BASIC(reason_field);
+
+    if (reason >= EXIT_REASON_COUNT) {
+        vcpu->unknown_exit_count++;
+        return;
+    }
+    vcpu->exits[reason].count++;
+    vcpu->exits[reason].cycles += cycles;
+}
+
+void vcpu_run(struct vcpu *vcpu)
+{
+    struct guest *guest = vcpu->guest;
+    uint64_t now_tsc = rdtsc();
+
+    vmcs_load(vcpu->vmx.vmcs);
+    iobus_reader_begin(&vcpu->ports_reader);
+    iobus_reader_begin(&vcpu->mmio_reader);
+    for (;;) {
+        machine_run_until(&guest->machine, now_tsc);
+        console_service();
+        if (guest->end.kind != GUEST_RUNNING || console_wants_cpu())
+            break;
+        prepare_event(vcpu);
+        set_activity(vcpu);
+        arm_preemption_timer(vcpu, now_tsc);
+
+        iobus_reader_quiesce(&vcpu->ports_reader);
+        iobus_reader_quiesce(&vcpu->mmio_reader);
+        enum vmx_entry_result result = vmx_vcpu_enter(&vcpu->vmx);
+        uint64_t exited_tsc = rdtsc();
+        if (result != VMX_EXITED) {
+            stop_after_failed_entry(vcpu, result);
+            break;
+        }
+        uint32_t reason_field = vmcs_read32(VMCS_EXIT_REASON);
+        handle_exit(vcpu, reason_field);
+        now_tsc = rdtsc();
+        account(vcpu, reason_field, now_tsc - exited_tsc);
+    }
+    iobus_reader_park(&vcpu->ports_reader);
+    iobus_reader_park(&vcpu->mmio_reader);
+}
+
+/* --- Creation and start -------------------------------------------------------------------------
+ */
+
+struct control_registers vcpu_control_registers(void)
+{
+    return (struct control_registers){
+        .cr0 = vmx_vcpu_cr0(),
+        .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
+        .cr4 = vmx_vcpu_cr4(),
+        .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
+        .cs_l = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS) & ACCESS_RIGHTS_L,
+    };
+}
+
+static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilities)
+{
+    return (struct cpuid_board){
+        .host = cpuid,
+        .rdtscp = capabilities->rdtscp,
+        .invpcid = capabilities->invpcid,
+        .physical_address_bits = 48, /* what a 4-level EPT walk covers */
+    };
+}
+
+enum status vcpu_create(struct vcpu *vcpu, struct guest *guest,
+                        const struct vmx_capabilities *capabilities, struct heap *heap,
+                        uint64_t ept_pointer, uint16_t vpid)
+{
+    /* One block: VMCS, the two I/O bitmaps, the MSR bitmap. */
+    uint8_t *pages = heap_allocate(heap, 4 * PAGE_SIZE, PAGE_SIZE);
+    enum status status;
+
+    if (pages == NULL)
+        return STATUS_NO_MEMORY;
+    *vcpu = (struct vcpu){.guest = guest, .cpuid = cpuid_board(capabilities)};
+    status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
+    if (status == STATUS_OK) {
+        status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader);
+        if (status != STATUS_OK)
+            iobus_reader_detach(&vcpu->ports_reader);
+    }
+    if (status != STATUS_OK) {
+        heap_release(heap, pages);
+        return status;
+    }
+    memset(pages, 0, PAGE_SIZE);
+    memset(pages + PAGE_SIZE, 0xff, 2 * PAGE_SIZE); /* every port exits */
+    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
+    msr_policy_fill_bitmap(&vcpu->msrs, pages + 3 * PAGE_SIZE);
+    vmx_vcpu_init(&vcpu->vmx, capabilities,
+                  &(struct vmx_vcpu_setup){
+                      .vmcs = pages,
+                      .io_bitmaps = pages + PAGE_SIZE,
+                      .msr_bitmap = pages + 3 * PAGE_SIZE,
+                      .ept_pointer = ept_pointer,
+                      .vpid = vpid,
+                      .cr0_guest_host_mask = CR0_HOST_OWNED,
+                      .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
+                  });
+    return STATUS_OK;
+}
+
+void vcpu_destroy(struct vcpu *vcpu, struct heap *heap)
+{
+    vmcs_clear(vcpu->vmx.vmcs);
+    iobus_reader_detach(&vcpu->ports_reader);
+    iobus_reader_detach(&vcpu->mmio_reader);
+    heap_release(heap, vcpu->vmx.vmcs);
+}
+
+void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state)
+{
+    uint32_t msrs[MSR_PASS_THROUGH_MAX];
+    size_t msr_count;
+
+    vmcs_load(vcpu->vmx.vmcs);
+    vmx_vcpu_start(&vcpu->vmx, state);
+    vmcs_write64(VMCS_TSC_OFFSET, -rdtsc());
+    vcpu->event.info = 0;
+    vcpu->halted = false;
+    vcpu->activity = ACTIVITY_ACTIVE;
+    vcpu->cr8 = 0;
+    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
+    msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);
+    for (size_t i = 0; i < msr_count; i++)
+        wrmsr(msrs[i], 0);
+}
