@@ -23,23 +23,58 @@ uint64_t machine_now_ns(const struct machine *machine)
     return clock_ns_from_ticks(rdtsc() - machine->start_tsc);
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+/* After anything that may have moved the deadline of one device: the common case, that nothing
+ * changed, is a compare. */
+static void set_deadline(struct machine *machine, enum machine_timer timer, uint64_t deadline_ns)
 {
-    return a < b ? a : b;
+    uint64_t earliest_ns = TIME_NEVER, ticks;
+
+    if (machine->deadlines_ns[timer] == deadline_ns)
+        return;
+    machine->deadlines_ns[timer] = deadline_ns;
+    for (unsigned i = 0; i < TIMER_COUNT; i++) {
+        if (machine->deadlines_ns[i] < earliest_ns)
+            earliest_ns = machine->deadlines_ns[i];
+    }
+    if (earliest_ns == machine->deadline_ns)
+        return;
+    machine->deadline_ns = earliest_ns;
+    ticks = clock_ticks_from_ns(earliest_ns);
+    machine->deadline_tsc = ticks == UINT64_MAX ? UINT64_MAX : machine->start_tsc + ticks;
 }
 
-/* After anything that may have moved a device's deadline. */
-static void update_deadline(struct machine *machine)
+static void update_pit(struct machine *machine)
 {
-    uint64_t deadline_ns = i8254_next_deadline(&machine->pit);
-    uint64_t ticks;
+    set_deadline(machine, TIMER_PIT, i8254_next_deadline(&machine->pit));
+}
 
-    deadline_ns = earlier(deadline_ns, mc146818_next_deadline(&machine->rtc));
-    deadline_ns = earlier(deadline_ns, uart16550_next_deadline(&machine->com1));
-    deadline_ns = earlier(deadline_ns, i8042_next_deadline(&machine->i8042));
-    deadline_ns = earlier(deadline_ns, acpi_pm_next_deadline(&machine->acpi_pm));
-    ticks = clock_ticks_from_ns(deadline_ns);
-    machine->deadline_tsc = ticks == UINT64_MAX ? UINT64_MAX : machine->start_tsc + ticks;
+static void update_rtc(struct machine *machine)
+{
+    set_deadline(machine, TIMER_RTC, mc146818_next_deadline(&machine->rtc));
+}
+
+static void update_com1(struct machine *machine)
+{
+    set_deadline(machine, TIMER_COM1, uart16550_next_deadline(&machine->com1));
+}
+
+static void update_i8042(struct machine *machine)
+{
+    set_deadline(machine, TIMER_I8042, i8042_next_deadline(&machine->i8042));
+}
+
+static void update_acpi_pm(struct machine *machine)
+{
+    set_deadline(machine, TIMER_ACPI_PM, acpi_pm_next_deadline(&machine->acpi_pm));
+}
+
+static void update_all(struct machine *machine)
+{
+    update_pit(machine);
+    update_rtc(machine);
+    update_com1(machine);
+    update_i8042(machine);
+    update_acpi_pm(machine);
 }
 
 void machine_run_until(struct machine *machine, uint64_t now_tsc)
@@ -54,7 +89,7 @@ void machine_run_until(struct machine *machine, uint64_t now_tsc)
     uart16550_run(&machine->com1, now_ns);
     i8042_run(&machine->i8042, now_ns);
     acpi_pm_run(&machine->acpi_pm, now_ns);
-    update_deadline(machine);
+    update_all(machine);
 }
 
 /* --- Ports: each handler takes the accesses that its row of the table below lets through --- */
@@ -100,7 +135,7 @@ static enum io_outcome on_pit(void *context, struct io_access *access)
         i8254_write(&machine->pit, offset, (uint8_t)access->value, machine_now_ns(machine));
     else
         access->value = i8254_read(&machine->pit, offset, machine_now_ns(machine));
-    update_deadline(machine);
+    update_pit(machine);
     return IO_HANDLED;
 }
 
@@ -110,7 +145,7 @@ static enum io_outcome on_port_61(void *context, struct io_access *access)
 
     if (access->is_write) {
         port_61_write(&machine->port_61, (uint8_t)access->value, machine_now_ns(machine));
-        update_deadline(machine);
+        update_pit(machine);
     } else
         access->value = port_61_read(&machine->port_61, machine_now_ns(machine));
     return IO_HANDLED;
@@ -125,7 +160,7 @@ static enum io_outcome on_rtc(void *context, struct io_access *access)
         mc146818_write(&machine->rtc, offset, (uint8_t)access->value, machine_now_ns(machine));
     else
         access->value = mc146818_read(&machine->rtc, offset, machine_now_ns(machine));
-    update_deadline(machine);
+    update_rtc(machine);
     return IO_HANDLED;
 }
 
@@ -138,7 +173,7 @@ static enum io_outcome on_i8042(void *context, struct io_access *access)
         i8042_write(&machine->i8042, port, (uint8_t)access->value, machine_now_ns(machine));
     else
         access->value = i8042_read(&machine->i8042, port, machine_now_ns(machine));
-    update_deadline(machine);
+    update_i8042(machine);
     return IO_HANDLED;
 }
 
@@ -151,7 +186,7 @@ static enum io_outcome on_com1(void *context, struct io_access *access)
         uart16550_write(&machine->com1, offset, (uint8_t)access->value, machine_now_ns(machine));
     else
         access->value = uart16550_read(&machine->com1, offset, machine_now_ns(machine));
-    update_deadline(machine);
+    update_com1(machine);
     return IO_HANDLED;
 }
 
@@ -166,7 +201,7 @@ static enum io_outcome on_acpi_pm(void *context, struct io_access *access)
     else
         access->value =
             acpi_pm_read(&machine->acpi_pm, offset, access->size, machine_now_ns(machine));
-    update_deadline(machine);
+    update_acpi_pm(machine);
     return IO_HANDLED;
 }
 
@@ -177,7 +212,7 @@ static enum io_outcome on_smi_command(void *context, struct io_access *access)
     if (access->is_write) {
         acpi_pm_write_smi_command(&machine->acpi_pm, (uint8_t)access->value,
                                   machine_now_ns(machine));
-        update_deadline(machine);
+        update_acpi_pm(machine);
     } else
         access->value = acpi_pm_read_smi_command(&machine->acpi_pm);
     return IO_HANDLED;
@@ -270,6 +305,19 @@ static void set_irq(void *context, bool level)
     i8259_pair_set_line(&wire->machine->pic, wire->irq, level);
 }
 
+/* The RTC's line goes to the PIC, and to the power management's alarm status. */
+static void set_rtc_irq(void *context, bool level)
+{
+    const struct machine_wire *wire = context;
+    struct machine *machine = wire->machine;
+
+    set_irq(context, level);
+    if (level) {
+        acpi_pm_rtc_alarm(&machine->acpi_pm, machine_now_ns(machine));
+        update_acpi_pm(machine);
+    }
+}
+
 static struct line irq_line(struct machine *machine, enum machine_irq irq)
 {
     return (struct line){.set = set_irq, .context = &machine->wires[irq]};
@@ -329,7 +377,10 @@ static void wire_lines(struct machine *machine)
 enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
                          struct iobus *ports)
 {
-    *machine = (struct machine){.hooks = *hooks, .deadline_tsc = UINT64_MAX};
+    *machine =
+        (struct machine){.hooks = *hooks, .deadline_ns = TIME_NEVER, .deadline_tsc = UINT64_MAX};
+    for (unsigned i = 0; i < TIMER_COUNT; i++)
+        machine->deadlines_ns[i] = TIME_NEVER;
     wire_lines(machine);
     return register_ports(machine, ports);
 }
@@ -351,7 +402,8 @@ void machine_power_on(struct machine *machine, uint64_t wall_seconds, uint64_t r
     struct mc146818 *rtc = &machine->rtc;
 
     machine->start_tsc = rdtsc();
-    mc146818_init(rtc, irq_line(machine, IRQ_RTC), wall_seconds, 0);
+    mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = &machine->wires[IRQ_RTC]},
+                  wall_seconds, 0);
     mc146818_set_cmos(rtc, CMOS_EQUIPMENT, CMOS_EQUIPMENT_FPU);
     set_cmos16(rtc, CMOS_BASE_MEMORY, BASE_MEMORY_KIB);
     set_cmos16(rtc, CMOS_EXTENDED_MEMORY, extended_kib);
@@ -372,7 +424,7 @@ void machine_reset(struct machine *machine)
     uart16550_set_modem(&machine->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
     i8042_reset(&machine->i8042);
     acpi_pm_reset(&machine->acpi_pm, now_ns);
-    update_deadline(machine);
+    update_all(machine);
 }
 
 /* --- COM1's far side --- */
@@ -385,11 +437,11 @@ size_t machine_serial_space(const struct machine *machine)
 void machine_serial_receive(struct machine *machine, uint8_t byte)
 {
     uart16550_receive(&machine->com1, byte, machine_now_ns(machine));
-    update_deadline(machine);
+    update_com1(machine);
 }
 
 void machine_serial_ready(struct machine *machine)
 {
     uart16550_transmit_ready(&machine->com1, machine_now_ns(machine));
-    update_deadline(machine);
+    update_com1(machine);
 }

@@ -46,6 +46,16 @@ struct machine_hooks {
     void *context;
 };
 
+/* The devices that have something to do at times of their own. */
+enum machine_timer {
+    TIMER_PIT,
+    TIMER_RTC,
+    TIMER_COM1,
+    TIMER_I8042,
+    TIMER_ACPI_PM,
+    TIMER_COUNT,
+};
+
 struct machine {
     struct machine_hooks hooks;
     struct i8259_pair pic;
@@ -59,7 +69,9 @@ struct machine {
     struct debug_exit debug_exit;
     struct machine_wire wires[IRQ_COUNT];
 
-    uint64_t start_tsc;    /* when the guest's clock read 0 */
+    uint64_t start_tsc; /* when the guest's clock read 0 */
+    uint64_t deadlines_ns[TIMER_COUNT];
+    uint64_t deadline_ns;  /* the earliest of them */
     uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
 

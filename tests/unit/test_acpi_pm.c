@@ -6,6 +6,7 @@
 #define TMR    0x0001
 #define GBL    0x0020
 #define PWRBTN 0x0100
+#define RTC    0x0400
 
 /* The first nanosecond of the timer's carry into bit 31: 2^31 / 3579545 Hz, rounded up. */
 #define CARRY_NS UINT64_C(599932015941)
@@ -98,6 +99,23 @@ static void test_power_button(void **state)
     assert_true(board.sci);
 }
 
+static void test_rtc_alarm(void **state)
+{
+    struct board board;
+
+    (void)state;
+    set_up(&board, 0);
+    acpi_pm_write_smi_command(&board.pm, ACPI_SMI_ENABLE, 0);
+    acpi_pm_rtc_alarm(&board.pm, 0);
+    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_STATUS, 2, 0), RTC);
+    assert_false(board.sci); /* not enabled */
+    acpi_pm_write(&board.pm, ACPI_PM1_ENABLE, 2, RTC, 0);
+    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_ENABLE, 2, 0), RTC);
+    assert_true(board.sci);
+    acpi_pm_write(&board.pm, ACPI_PM1_STATUS, 2, RTC, 0);
+    assert_false(board.sci);
+}
+
 static void test_widths(void **state)
 {
     struct board board;
@@ -107,14 +125,14 @@ static void test_widths(void **state)
     acpi_pm_press_power_button(&board.pm, 0);
     /* Reserved enable bits read 0. */
     acpi_pm_write(&board.pm, ACPI_PM1_ENABLE, 2, 0xffff, 0);
-    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_ENABLE, 2, 0), TMR | GBL | PWRBTN);
-    assert_int_equal(acpi_pm_read(&board.pm, 0, 4, 0), (TMR | GBL | PWRBTN) << 16 | PWRBTN);
+    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_ENABLE, 2, 0), TMR | GBL | PWRBTN | RTC);
+    assert_int_equal(acpi_pm_read(&board.pm, 0, 4, 0), (TMR | GBL | PWRBTN | RTC) << 16 | PWRBTN);
     assert_int_equal(acpi_pm_read(&board.pm, 1, 1, 0), PWRBTN >> 8);
     assert_int_equal(acpi_pm_read(&board.pm, 1, 2, 0), ((TMR | GBL) << 8) | PWRBTN >> 8);
-    assert_int_equal(acpi_pm_read(&board.pm, 3, 1, 0), PWRBTN >> 8);
+    assert_int_equal(acpi_pm_read(&board.pm, 3, 1, 0), (PWRBTN | RTC) >> 8);
     /* A byte written to one half leaves the other. */
     acpi_pm_write(&board.pm, 2, 1, 0, 0);
-    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_ENABLE, 2, 0), PWRBTN);
+    assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_ENABLE, 2, 0), PWRBTN | RTC);
     acpi_pm_write(&board.pm, 0, 1, 0xff, 0);
     assert_int_equal(acpi_pm_read(&board.pm, ACPI_PM1_STATUS, 2, 0), PWRBTN);
     acpi_pm_write(&board.pm, 1, 1, 0x01, 0);
@@ -240,10 +258,10 @@ static void test_timer_interrupt(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_enable),          cmocka_unit_test(test_power_button),
-        cmocka_unit_test(test_widths),          cmocka_unit_test(test_power_off),
-        cmocka_unit_test(test_reset),           cmocka_unit_test(test_timer),
-        cmocka_unit_test(test_timer_interrupt),
+        cmocka_unit_test(test_enable),    cmocka_unit_test(test_power_button),
+        cmocka_unit_test(test_rtc_alarm), cmocka_unit_test(test_widths),
+        cmocka_unit_test(test_power_off), cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_timer),     cmocka_unit_test(test_timer_interrupt),
     };
     return cmocka_run_group_tests_name("acpi_pm", tests, NULL, NULL);
 }

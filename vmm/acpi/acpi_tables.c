@@ -68,8 +68,7 @@ enum { /* 5.2.9, table "Fixed ACPI Description Table Fixed Feature Flags" */
        FADT_WBINVD = 1 << 0,
        FADT_PROC_C1 = 1 << 2,
        FADT_SLP_BUTTON = 1 << 5, /* set: no sleep button in fixed hardware */
-       FADT_FIX_RTC = 1 << 6,    /* set: no RTC wake status in fixed hardware */
-       FADT_TMR_VAL_EXT = 1 << 8,
+          FADT_TMR_VAL_EXT = 1 << 8,
        FADT_RESET_REG_SUP = 1 << 10,
 };
 
@@ -233,8 +232,8 @@ static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t bas
         .p_lvl3_lat = 1001, /* above 1000: no C3 */
         .century = board->century_index,
         .iapc_boot_arch = IAPC_LEGACY_DEVICES | IAPC_VGA_NOT_PRESENT | IAPC_MSI_NOT_SUPPORTED,
-        .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_FIX_RTC | FADT_TMR_VAL_EXT |
-                 FADT_RESET_REG_SUP, /* PWR_BUTTON clear: the power button is fixed hardware */
+        .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_TMR_VAL_EXT |
+                 FADT_RESET_REG_SUP, /* PWR_BUTTON, FIX_RTC clear: both are fixed hardware */
         .reset_reg = ports(board->reset_port, 1, GAS_ACCESS_BYTE),
         .reset_value = board->reset_value,
         .x_pm1a_evt_blk = ports(board->pm1_event_port, 4, GAS_ACCESS_WORD),

@@ -3,11 +3,12 @@
 #include "vmm/base/time.h"
 
 /* PM1 status and enable registers: 4.8.3.1, tables 4.11 and 4.12. Bits of hardware that is not
- * there (sleep button, fixed RTC, PCI Express wake) are reserved: they ignore writes and read 0. */
+ * there (sleep button, PCI Express wake) are reserved: they ignore writes and read 0. */
 #define PM1_TMR    0x0001
 #define PM1_GBL    0x0020
 #define PM1_PWRBTN 0x0100
-#define PM1_EVENTS (PM1_TMR | PM1_GBL | PM1_PWRBTN)
+#define PM1_RTC    0x0400
+#define PM1_EVENTS (PM1_TMR | PM1_GBL | PM1_PWRBTN | PM1_RTC)
 
 /* PM1 control register: 4.8.3.2, table 4.13. */
 #define CNT_SCI_EN        0x0001
@@ -157,6 +158,13 @@ void acpi_pm_write_reset_control(struct acpi_pm *pm, uint8_t value)
     pm->reset_control = value & RESET_CONTROL;
     if (reset && pm->wires.reset_machine != NULL)
         pm->wires.reset_machine(pm->wires.context);
+}
+
+void acpi_pm_rtc_alarm(struct acpi_pm *pm, uint64_t now_ns)
+{
+    catch_up(pm, now_ns);
+    pm->status |= PM1_RTC;
+    drive_sci(pm);
 }
 
 void acpi_pm_press_power_button(struct acpi_pm *pm, uint64_t now_ns)

@@ -2,8 +2,8 @@
  * command port and the reset register. Sections cited are those of the ACPI Specification 6.5.
  *
  * What the FADT says of this chip: PM1_EVT_LEN 4, PM1_CNT_LEN 2, PM_TMR_LEN 4, TMR_VAL_EXT (32-bit
- * timer), RESET_REG_SUP, WBINVD, SLP_BUTTON and FIX_RTC (neither is fixed hardware here),
- * PWR_BUTTON clear (the power button is). No general-purpose events, no PM1b, no PM2.
+ * timer), RESET_REG_SUP, WBINVD, SLP_BUTTON (it is not fixed hardware here), PWR_BUTTON and FIX_RTC
+ * clear (the power button and the RTC's alarm are). No general-purpose events, no PM1b, no PM2.
  *
  * There is no system management mode behind it. So in legacy mode (SCI_EN clear) events set their
  * status and interrupt nobody, and GBL_RLS has no firmware to call.
@@ -89,6 +89,10 @@ void acpi_pm_write_reset_control(struct acpi_pm *pm, uint8_t value);
 /* The user presses the power button, shortly (4.8.2.2.1.1): sets PWRBTN_STS and so raises the SCI
  * if the guest has enabled it. */
 void acpi_pm_press_power_button(struct acpi_pm *pm, uint64_t now_ns);
+
+/* The RTC has raised its interrupt line: sets RTC_STS and so raises the SCI if the guest has
+ * enabled it (4.8.2.2.3 "Real Time Clock Alarm"). */
+void acpi_pm_rtc_alarm(struct acpi_pm *pm, uint64_t now_ns);
 
 /* When the timer's next carry will raise the SCI, TIME_NEVER if it will not. Changes with every
  * call of the functions above. */
