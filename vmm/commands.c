@@ -112,25 +112,47 @@ static void print_range(void *context, const struct iobus_range_info *info)
     command_print(output, "\n");
 }
 
-static void print_unclaimed(void *context, const struct iobus_unclaimed_count *count)
+/* The unclaimed addresses, sorted: the bus gives them in no order. */
+struct unclaimed_list {
+    size_t count;
+    struct iobus_unclaimed_count entries[2 * IOBUS_UNCLAIMED_MAX];
+};
+
+static void collect_unclaimed(void *context, const struct iobus_unclaimed_count *count)
 {
-    command_print(context, "  %8lx          unclaimed %17lu reads %lu writes\n", count->address,
-                  count->read_count, count->write_count);
+    struct unclaimed_list *list = context;
+    size_t at = list->count;
+
+    if (at == ARRAY_COUNT(list->entries))
+        return;
+    for (; at > 0 && list->entries[at - 1].address > count->address; at--)
+        list->entries[at] = list->entries[at - 1];
+    list->entries[at] = *count;
+    list->count++;
+}
+
+static void print_unclaimed(const struct command_output *output, struct iobus *bus)
+{
+    struct unclaimed_list list = {.count = 0};
+    struct iobus_unclaimed_count others = iobus_for_each_unclaimed(bus, collect_unclaimed, &list);
+    uint64_t last_byte = bus->address_last > IOBUS_PORT_LAST ? IOBUS_UNCLAIMED_GRANULE - 1 : 0;
+
+    for (size_t i = 0; i < list.count; i++)
+        command_print(output, "  %8lx-%-8lx unclaimed: %lu reads, %lu writes\n",
+                      list.entries[i].address, list.entries[i].address + last_byte,
+                      list.entries[i].read_count, list.entries[i].write_count);
+    if (others.read_count != 0 || others.write_count != 0)
+        command_print(output, "  elsewhere         unclaimed: %lu reads, %lu writes\n",
+                      others.read_count, others.write_count);
 }
 
 static void print_bus(const struct command_output *output, const char *title, struct iobus *bus)
 {
-    struct iobus_unclaimed_count others;
-
     command_print(output,
-                  "%-10s addresses   device                     hits          cycles "
-                  "cycles/hit\n",
+                  "%-10s addresses device                     hits          cycles cycles/hit\n",
                   title);
     iobus_for_each_range(bus, print_range, (void *)(uintptr_t)output);
-    others = iobus_for_each_unclaimed(bus, print_unclaimed, (void *)(uintptr_t)output);
-    if (others.read_count != 0 || others.write_count != 0)
-        command_print(output, "  elsewhere         unclaimed %17lu reads %lu writes\n",
-                      others.read_count, others.write_count);
+    print_unclaimed(output, bus);
 }
 
 static enum command_result run_bus(void *context, const struct command_output *output, int argc,

@@ -5,6 +5,7 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "vmm/base/log.h"
+#include "vmm/clock.h"
 #include "vmm/console.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
@@ -149,14 +150,15 @@ static void prepare_event(struct vcpu *vcpu)
 /* --- Entering and leaving
  * ------------------------------------------------------------------------- */
 
+/* A VM exit stores the activity state: whoever was halted and is to stay so gets it written anew,
+ * as some emulators store "active" for every exit. */
 static void set_activity(struct vcpu *vcpu)
 {
-    enum vmcs_activity activity = vcpu->halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
-
-    if (vcpu->activity == activity)
-        return;
-    vcpu->activity = activity;
-    vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, activity);
+    if (vcpu->halted)
+        vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+    else if (vcpu->was_halted)
+        vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+    vcpu->was_halted = vcpu->halted;
 }
 
 /* The preemption timer brings the processor back when the board's next deadline is due, from a
@@ -297,6 +299,7 @@ static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilitie
         .rdtscp = capabilities->rdtscp,
         .invpcid = capabilities->invpcid,
         .physical_address_bits = 48, /* what a 4-level EPT walk covers */
+        .tsc_hz = clock_tsc_hz(),
     };
 }
 
@@ -356,7 +359,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state)
     vmcs_write64(VMCS_TSC_OFFSET, -rdtsc());
     vcpu->event.info = 0;
     vcpu->halted = false;
-    vcpu->activity = ACTIVITY_ACTIVE;
+    vcpu->was_halted = false;
     vcpu->cr8 = 0;
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
     msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);

@@ -34,11 +34,11 @@ struct vcpu {
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
 
-    struct vcpu_event event;     /* goes in at the next entry, before any interrupt */
-    bool halted;                 /* executed HLT and nothing woke it since */
-    enum vmcs_activity activity; /* as the VMCS holds it */
-    uint32_t decoded_length;     /* of an instruction that an exit gives no length for; else 0 */
-    uint64_t cr8;                /* without a local APIC a register and nothing more */
+    struct vcpu_event event; /* goes in at the next entry, before any interrupt */
+    bool halted;             /* executed HLT and nothing woke it since */
+    bool was_halted;         /* at the last entry */
+    uint32_t decoded_length; /* of an instruction that an exit gives no length for; else 0 */
+    uint64_t cr8;            /* without a local APIC a register and nothing more */
     struct msr_state msrs;
 
     struct exit_account exits[EXIT_REASON_COUNT];

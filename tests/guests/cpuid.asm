@@ -89,9 +89,9 @@ start:
         ask     0x14, 0
         expect  "no processor trace", rax, 0
         ask     0x15, 0
-        expect  "no crystal clock", rbx, 0
+        expect  "TSC to crystal: denominator", rax, 1
         ask     0x16, 0
-        expect  "no frequencies", rax, 0
+        expect  "no bus frequency", rcx, 0
         ask     0x12345678, 0
         expect  "above the highest leaf", rax, 0
 

@@ -82,6 +82,27 @@ static void assert_regs(struct cpuid_result got, uint32_t eax, uint32_t ebx, uin
 #define ASSERT_LEAF(leaf, subleaf, eax, ebx, ecx, edx)                                             \
     assert_regs(cpuid_policy(&full_board, &bare_guest, leaf, subleaf), eax, ebx, ecx, edx)
 
+/* Linux, for one, takes ECX / 1000 * EBX / EAX for kHz. */
+static void test_tsc_frequency(void **state)
+{
+    static const uint64_t frequencies_hz[] = {1000000,    49998123,   3500000000, 4294967295,
+                                              4294967296, 6200000001, 20000000000};
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    ASSERT_LEAF(0x15, 0, 0, 0, 0, 0); /* not known */
+    for (size_t i = 0; i < sizeof(frequencies_hz) / sizeof(frequencies_hz[0]); i++) {
+        board.tsc_hz = frequencies_hz[i];
+        struct cpuid_result leaf = cpuid_policy(&board, &bare_guest, 0x15, 0);
+        uint64_t hz = (uint64_t)leaf.ecx * leaf.ebx / leaf.eax;
+        assert_true(hz <= frequencies_hz[i] && frequencies_hz[i] - hz < leaf.ebx);
+        assert_int_equal(leaf.edx, 0);
+    }
+    ASSERT_LEAF(0x16, 0, 0, 0, 0, 0);
+    board.tsc_hz = 2903999999;
+    assert_regs(cpuid_policy(&board, &bare_guest, 0x16, 0), 2904, 2904, 0, 0);
+}
+
 /* The masks are written down a second time here, in hexadecimal, from the SDM's figures. */
 static void test_feature_masks(void **state)
 {
@@ -358,6 +379,7 @@ static void test_xcr0(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tsc_frequency),
         cmocka_unit_test(test_feature_masks),
         cmocka_unit_test(test_unlisted_leaves_are_zero),
         cmocka_unit_test(test_hypervisor_leaf),

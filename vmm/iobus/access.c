@@ -107,6 +107,14 @@ static void offer_outwards(struct transfer *transfer, uint32_t target, unsigned 
     }
 }
 
+static void note_unclaimed(const struct iobus *bus, struct iobus_reader *reader, uint64_t address,
+                           bool is_write)
+{
+    if (bus->address_last > IOBUS_PORT_LAST)
+        address &= ~(IOBUS_UNCLAIMED_GRANULE - 1);
+    iobus_unclaimed_note(&reader->unclaimed, address, !is_write, is_write);
+}
+
 /* Notes the pending bytes from..end-1 as unclaimed, each run of them once. */
 static void leave_unclaimed(struct transfer *transfer, unsigned from, unsigned end)
 {
@@ -114,8 +122,8 @@ static void leave_unclaimed(struct transfer *transfer, unsigned from, unsigned e
         unsigned run = pending_run(transfer, from, end);
 
         if (run != 0)
-            iobus_unclaimed_note(&transfer->reader->unclaimed, transfer->address + from,
-                                 !transfer->is_write, transfer->is_write);
+            note_unclaimed(transfer->bus, transfer->reader, transfer->address + from,
+                           transfer->is_write);
         from += run != 0 ? run : 1;
     }
 }
@@ -231,8 +239,7 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
         }
     }
     if (size < access->size) /* past the end of the space; there is no better address for it */
-        iobus_unclaimed_note(&reader->unclaimed, access->address, !access->is_write,
-                             access->is_write);
+        note_unclaimed(bus, reader, access->address, access->is_write);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }

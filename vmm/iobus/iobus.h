@@ -30,6 +30,10 @@
 #define IOBUS_PORT_LAST UINT64_C(0xffff)
 #define IOBUS_MMIO_LAST UINT64_MAX
 
+/* Unclaimed accesses are counted per port; on a bus with a larger address space, per this many
+ * bytes, so that somebody who scans memory does not fill the table. */
+#define IOBUS_UNCLAIMED_GRANULE UINT64_C(0x1000)
+
 /* For struct iobus_range.access_sizes: sizes in bytes, joined with |. */
 #define IOBUS_SIZES_1   1
 #define IOBUS_SIZES_ALL (1 | 2 | 4 | 8)
@@ -223,9 +227,9 @@ void iobus_for_each_range(struct iobus *bus,
                           void (*visit)(void *context, const struct iobus_range_info *info),
                           void *context);
 
-/* Calls visit for every address with unclaimed accesses that the readers keep, in no order, summed
- * over the readers. Returns the counts of those that found no room, address 0. No lock is held
- * while visit runs. */
+/* Calls visit for every address (of MMIO: every granule) with unclaimed accesses that the readers
+ * keep, in no order, summed over the readers. Returns the counts of those that found no room,
+ * address 0. No lock is held while visit runs. */
 struct iobus_unclaimed_count
 iobus_for_each_unclaimed(struct iobus *bus,
                          void (*visit)(void *context, const struct iobus_unclaimed_count *count),

@@ -251,6 +251,21 @@ static struct cpuid_result leaf_topology(const struct cpuid_board *board, uint32
     return result;
 }
 
+/* The TSC's frequency as the monitor measured it, whatever the processor's own leaf claims: it is
+ * what the board's clocks are derived from, so a guest that believes it finds them in agreement.
+ * EAX and EBX are the ratio of TSC to crystal; ECX is the crystal's frequency in Hz, which has 32
+ * bits. */
+static struct cpuid_result leaf_tsc(const struct cpuid_board *board)
+{
+    uint32_t ratio = 1;
+
+    if (board->tsc_hz == 0)
+        return (struct cpuid_result){0};
+    while (board->tsc_hz / ratio > UINT32_MAX)
+        ratio++;
+    return (struct cpuid_result){.eax = 1, .ebx = ratio, .ecx = (uint32_t)(board->tsc_hz / ratio)};
+}
+
 static struct cpuid_result leaf_hypervisor(void)
 {
     struct cpuid_result result = {.eax = CPUID_HYPERVISOR_LEAF};
@@ -280,8 +295,10 @@ struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct c
     case 0x7: result = leaf_structured_features(board, guest, subleaf); break;
     case 0xb: result = leaf_topology(board, subleaf); break;
     case 0xd: result = leaf_xsave(board, guest, subleaf); break;
-    /* 0x15, 0x16: the clock frequencies stay unsaid. A guest measures its TSC against the PIT or
-     * the PM timer, as the monitor does: under an emulator the leaf may not tell the truth. */
+    case 0x15: result = leaf_tsc(board); break;
+    case 0x16: /* base and maximum frequency in MHz; the bus's is not told */
+        result.eax = result.ebx = (uint32_t)((board->tsc_hz + 500000) / 1000000) & 0xffff;
+        break;
     case CPUID_HYPERVISOR_LEAF: result = leaf_hypervisor(); break;
     case 0x80000000: result.eax = CPUID_MAX_EXTENDED; break;
     case 0x80000001:

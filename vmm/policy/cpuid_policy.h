@@ -12,8 +12,7 @@
 /* Twelve characters for EBX, ECX and EDX of leaf 0x40000000. */
 #define CPUID_HYPERVISOR_SIGNATURE "Portcullis  "
 
-/* The highest basic leaf shown, on every processor. Leaf 0x16 reads zero, and so does, by the rule
- * for a leaf above the highest, everything beyond. */
+/* The highest basic leaf shown, on every processor. What lies beyond reads zero. */
 #define CPUID_MAX_BASIC    0x16u
 #define CPUID_MAX_EXTENDED 0x80000008u
 
@@ -27,6 +26,7 @@ struct cpuid_board {
     bool invpcid;     /* VMX control "enable INVPCID" is set */
     bool xsaves;      /* VMX control "enable XSAVES/XRSTORS" is set, with every XSS bit exiting */
     uint8_t physical_address_bits; /* what EPT can map, 32..48 */
+    uint64_t tsc_hz;               /* as measured; 0: leaves 0x15 and 0x16 do not tell */
 };
 
 /* The guest's registers that CPUID reflects. */
