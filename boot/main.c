@@ -1,6 +1,7 @@
 #include "boot/main.h"
 
 #include "arch/x86/cpu_check.h"
+#include "arch/x86/uart.h"
 #include "boot/config/config.h"
 #include "boot/guests.h"
 #include "boot/image.h"
@@ -72,6 +73,15 @@ static EFI_STATUS check_cpu(void)
     return EFI_SUCCESS;
 }
 
+/* All that comes after the firmware is said on the serial line: without one nobody would hear it.
+ */
+static EFI_STATUS check_serial(void)
+{
+    if (!uart_is_present(boot.console_port))
+        return uefi_refuse(&uefi, EFI_UNSUPPORTED, MSG_NO_SERIAL, boot.console_port);
+    return EFI_SUCCESS;
+}
+
 static void describe_image(void)
 {
     boot.image = HPA((uint64_t)image_begin);
@@ -97,6 +107,8 @@ static EFI_STATUS prepare(void)
         status = allocate_heap();
     if (!EFI_ERROR(status))
         status = guests_allocate_ram(&uefi, &config, &boot);
+    if (!EFI_ERROR(status))
+        status = check_serial();
     if (!EFI_ERROR(status))
         status = check_cpu();
     return status;

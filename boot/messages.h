@@ -39,6 +39,9 @@
 #define MSG_NO_HEAP                                                                                \
     "the monitor needs %llu MiB of memory for itself, and the largest free piece has %llu MiB; "   \
     "the machine has too little memory"
+#define MSG_NO_SERIAL                                                                               \
+    "there is no serial port at I/O port 0x%x, where the monitor's console is to be; enable it in " \
+    "the firmware's setup, or set console in [monitor] to one that exists"
 #define MSG_NO_MAP_MEMORY "there is no memory left for the memory map; give the guests less"
 #define MSG_MAP_TOO_LONG                                                                           \
     "the firmware's memory map has %zu separate ranges and at most %u are handled; please report " \

@@ -28,9 +28,8 @@ static bool uses_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
  * reserved bit set, or they are not in RAM (SDM vol. 3A, "PDPTE Registers": #GP). */
 static bool load_pdptes(const struct vcpu *vcpu)
 {
-    unsigned address_bits = cpuid_physical_address_bits(&vcpu->cpuid);
-    uint64_t reserved =
-        BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | BIT(8) | ~(BIT(address_bits) - 1);
+    uint64_t reserved = BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | BIT(8) |
+                        ~(BIT(vcpu->physical_address_bits) - 1);
     gpa_t table = GPA((uint32_t)vmcs_read_natural(VMCS_GUEST_CR3) & ~UINT32_C(0x1f));
     const uint64_t *pdptes =
         (const void *)guest_memory(vcpu->guest, table, PDPTE_COUNT * sizeof(uint64_t));

@@ -40,7 +40,6 @@ static uint32_t read_pkru(void)
 static void load_paging(struct guest_cpu *cpu)
 {
     struct guest_paging *paging = &cpu->paging;
-    const struct cpuid_board *board = &cpu->vcpu->cpuid;
 
     *paging = (struct guest_paging){
         .cr0 = vmx_vcpu_cr0(),
@@ -48,8 +47,8 @@ static void load_paging(struct guest_cpu *cpu)
         .cr4 = vmx_vcpu_cr4(),
         .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
         .rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS),
-        .physical_address_bits = (uint8_t)cpuid_physical_address_bits(board),
-        .has_1g_pages = cpuid_has(board, CPUID_PAGES_1GB),
+        .physical_address_bits = cpu->vcpu->physical_address_bits,
+        .has_1g_pages = cpu->vcpu->has_1g_pages,
     };
     if (guest_paging_mode(paging) == GUEST_PAGING_PAE) {
         for (unsigned i = 0; i < 4; i++)

@@ -314,6 +314,8 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest,
     if (pages == NULL)
         return STATUS_NO_MEMORY;
     *vcpu = (struct vcpu){.guest = guest, .cpuid = cpuid_board(capabilities)};
+    vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
+    vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
     status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
     if (status == STATUS_OK) {
         status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader);

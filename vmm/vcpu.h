@@ -33,6 +33,8 @@ struct vcpu {
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
+    uint8_t physical_address_bits; /* what CPUID tells the guest, kept as every page walk asks */
+    bool has_1g_pages;
 
     struct vcpu_event event; /* goes in at the next entry, before any interrupt */
     bool halted;             /* executed HLT and nothing woke it since */

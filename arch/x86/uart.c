@@ -125,6 +125,21 @@ static bool is_present(const struct uart *uart)
     return has_scratch || has_loop;
 }
 
+bool uart_is_present(uint16_t port)
+{
+    const uint8_t patterns[] = {0x5a, 0xa5};
+    uint16_t scratch = (uint16_t)(port + UART_SCR);
+    uint8_t before = inb(scratch);
+    bool answers = true;
+
+    for (size_t i = 0; i < ARRAY_COUNT(patterns); i++) {
+        outb(scratch, patterns[i]);
+        answers &= inb(scratch) == patterns[i];
+    }
+    outb(scratch, before);
+    return answers;
+}
+
 enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
 {
     if (baud < 50 || baud > BAUD_MAX || port > 0xfff8)

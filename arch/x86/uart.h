@@ -15,6 +15,10 @@ struct uart {
     uint32_t line_errors; /* overruns, parity and framing errors, breaks */
 };
 
+/* Whether a UART with a scratch register answers at the I/O port. Leaves it as it was, so the
+ * firmware may go on using it. PC16550D datasheet, "Scratchpad Register". */
+bool uart_is_present(uint16_t port);
+
 /* Looks for a UART at the I/O port and sets it up: 8 data bits, no parity, 1 stop bit, FIFOs on and
  * emptied, interrupts off. What the firmware has not yet sent is waited for first.
  *   port: of the first of its 8 registers; baud: 50..115200, within 3 % of a divisor of 115200.

@@ -68,7 +68,7 @@ enum { /* 5.2.9, table "Fixed ACPI Description Table Fixed Feature Flags" */
        FADT_WBINVD = 1 << 0,
        FADT_PROC_C1 = 1 << 2,
        FADT_SLP_BUTTON = 1 << 5, /* set: no sleep button in fixed hardware */
-          FADT_TMR_VAL_EXT = 1 << 8,
+       FADT_TMR_VAL_EXT = 1 << 8,
        FADT_RESET_REG_SUP = 1 << 10,
 };
 
