@@ -61,17 +61,13 @@ static void update_ia32e_mode(uint64_t cr0)
 static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
 {
     struct control_registers now = vcpu_control_registers();
-    uint64_t must_be_1 = vcpu->vmx.capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
 
     if (!cr0_write(&now, value, &value))
         return exit_general_protection(vcpu);
     if (uses_pae_paging(value, now.cr4, now.efer) &&
         ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !load_pdptes(vcpu))
         return exit_general_protection(vcpu);
-    /* Caches stay on whatever the guest wants: nobody else's speed is its to decide, and without
-     * devices that reach memory past the caches it cannot tell. */
-    vmcs_write_natural(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | must_be_1);
-    vmcs_write_natural(VMCS_CR0_READ_SHADOW, value);
+    vmx_vcpu_set_cr0(&vcpu->vmx, value);
     update_ia32e_mode(value);
     if (((now.cr0 ^ value) & (CR0_PG | CR0_WP)) != 0)
         vmx_invalidate_vpid(vcpu->vmx.vpid);
@@ -87,8 +83,7 @@ static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
     if (uses_pae_paging(now.cr0, value, now.efer) && ((now.cr4 ^ value) & CR4_PDPTE_BITS) != 0 &&
         !load_pdptes(vcpu))
         return exit_general_protection(vcpu);
-    vmcs_write_natural(VMCS_GUEST_CR4, value | vcpu->vmx.capabilities->cr4_fixed0);
-    vmcs_write_natural(VMCS_CR4_READ_SHADOW, value);
+    vmx_vcpu_set_cr4(&vcpu->vmx, value);
     vmx_invalidate_vpid(vcpu->vmx.vpid);
     return EXIT_NEXT_INSTRUCTION;
 }

@@ -151,9 +151,6 @@ static void write_segment(enum segment segment, const struct vmx_segment *value)
 void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 {
     const struct vmx_capabilities *capabilities = vcpu->capabilities;
-    /* Unrestricted guest lifts the demand that PE and PG be 1 ("Checks on Guest Control
-     * Registers, Debug Registers, and MSRs"). */
-    uint64_t cr0_must = capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
     uint32_t entry_controls = capabilities->entry;
 
     reset_unswitched_state();
@@ -164,11 +161,9 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
     vmcs_write32(VMCS_ENTRY_CONTROLS, entry_controls);
     vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 
-    vmcs_write_natural(VMCS_GUEST_CR0, state->cr0 | cr0_must);
-    vmcs_write_natural(VMCS_CR0_READ_SHADOW, state->cr0);
+    vmx_vcpu_set_cr0(vcpu, state->cr0);
     vmcs_write_natural(VMCS_GUEST_CR3, state->cr3);
-    vmcs_write_natural(VMCS_GUEST_CR4, state->cr4 | capabilities->cr4_fixed0);
-    vmcs_write_natural(VMCS_CR4_READ_SHADOW, state->cr4);
+    vmx_vcpu_set_cr4(vcpu, state->cr4);
     vmcs_write_natural(VMCS_GUEST_RSP, state->gpr[GPR_RSP]);
     vmcs_write_natural(VMCS_GUEST_RIP, state->rip);
     vmcs_write_natural(VMCS_GUEST_RFLAGS, state->rflags | RFLAGS_ONE);
@@ -253,6 +248,22 @@ uint64_t vmx_vcpu_cr4(void)
 {
     return merge_shadow(vmcs_read_natural(VMCS_GUEST_CR4), vmcs_read_natural(VMCS_CR4_READ_SHADOW),
                         vmcs_read_natural(VMCS_CR4_GUEST_HOST_MASK));
+}
+
+void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value)
+{
+    /* Unrestricted guest lifts the demand that PE and PG be 1 ("Checks on Guest Control Registers,
+     * Debug Registers, and MSRs"). */
+    uint64_t must_be_1 = vcpu->capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
+
+    vmcs_write_natural(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | must_be_1);
+    vmcs_write_natural(VMCS_CR0_READ_SHADOW, value);
+}
+
+void vmx_vcpu_set_cr4(const struct vmx_vcpu *vcpu, uint64_t value)
+{
+    vmcs_write_natural(VMCS_GUEST_CR4, value | vcpu->capabilities->cr4_fixed0 | CR4_MCE);
+    vmcs_write_natural(VMCS_CR4_READ_SHADOW, value);
 }
 
 bool vmx_vcpu_in_64bit_code(void)

@@ -119,6 +119,13 @@ struct vmx_segment vmx_vcpu_segment(enum segment segment);
 uint64_t vmx_vcpu_cr0(void);
 uint64_t vmx_vcpu_cr4(void);
 
+/* Makes value what the guest sees in CR0 and CR4, and sets the real registers to go with it: what
+ * VMX wants set is set. In CR0 the caches stay on whatever the guest asks for: without devices that
+ * reach memory past them it cannot tell. In CR4 machine checks stay enabled: they exit to the
+ * monitor. */
+void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value);
+void vmx_vcpu_set_cr4(const struct vmx_vcpu *vcpu, uint64_t value);
+
 /* True where the guest executes 64-bit code: IA-32e mode and CS.L. */
 bool vmx_vcpu_in_64bit_code(void);
 
