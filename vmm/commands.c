@@ -16,7 +16,6 @@ static const char *state_name(enum guest_state state)
     case GUEST_POWERED_OFF: return "powered off";
     case GUEST_EXITED: return "exited";
     case GUEST_STOPPED: return "stopped";
-    case GUEST_KILLED: return "killed";
     }
     return "unknown";
 }
@@ -36,7 +35,7 @@ static enum command_result run_guests(void *context, const struct command_output
 
     (void)argc;
     (void)argv;
-    command_print(output, "guest            format          memory  state\n");
+    command_print(output, "guest            format                 memory  state\n");
     for (size_t i = 0; i < boot->guest_count; i++) {
         const struct guest_config *config = &boot->guests[i];
         bool is_current = monitor->guest != NULL && i == monitor->guest_index;
@@ -44,7 +43,7 @@ static enum command_result run_guests(void *context, const struct command_output
                             : i < monitor->guest_index ? "ended"
                                                        : "waiting";
 
-        command_print(output, "%-16s %-12s %4lu MiB  %s", config->name,
+        command_print(output, "%-16s %-18s %6lu MiB  %s", config->name,
                       guest_format_name(guest_format(config->kernel)), config->memory_bytes / MIB,
                       state);
         if (is_current && monitor->guest->end.kind != GUEST_RUNNING)

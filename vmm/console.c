@@ -87,6 +87,14 @@ static void put(uint8_t byte)
     console.at_line_start = byte == '\n';
 }
 
+static void start_sending(void)
+{
+    if (console.has_interrupt)
+        send();
+    else
+        console_flush(); /* nobody would send the rest */
+}
+
 /* Text of the monitor's own: never lost, lines end as terminals want it. */
 static void write_text(void *context, const char *text, size_t length)
 {
@@ -96,10 +104,16 @@ static void write_text(void *context, const char *text, size_t length)
             put('\r');
         put((uint8_t)text[i]);
     }
-    if (console.has_interrupt)
-        send();
-    else
-        console_flush(); /* nobody would send the rest */
+    start_sending();
+}
+
+/* What the line editor shows of the user's typing: for a terminal already. */
+static void echo(void *context, const char *text, size_t length)
+{
+    (void)context;
+    for (size_t i = 0; i < length; i++)
+        put((uint8_t)text[i]);
+    start_sending();
 }
 
 /* Messages begin on a line of their own, whatever the guest or the user was at. */
@@ -169,8 +183,8 @@ void console_show_prompt(void)
         write_text(NULL, "\n", 1);
     console.focus = FOCUS_PROMPT;
     write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
-    const char *typed = line_editor_text(&console.editor);
-    command_print(&(struct command_output){.write = write_text}, "%s", typed);
+    command_print(&(struct command_output){.write = write_text}, "%s",
+                  line_editor_pending(&console.editor));
 }
 
 static void leave_prompt(void)
@@ -262,7 +276,9 @@ void console_work(void)
     const uint8_t *bytes;
     bool waits_for_guest = false;
 
-    console_has_work = false;
+    console_has_work = !console.has_interrupt; /* without it, look after every exit */
+    if (!console.has_interrupt && console.is_present)
+        receive();
     while (!console.wants_cpu && byte_ring_peek(&console.input, &bytes) > 0) {
         waits_for_guest = !take_input(bytes[0]);
         if (waits_for_guest)
@@ -278,11 +294,6 @@ void console_work(void)
 
 /* --- Setting up, waiting, ending --- */
 
-static void echo(void *context, const char *text, size_t length)
-{
-    write_text(context, text, length);
-}
-
 enum status console_init(uint16_t port, uint32_t baud)
 {
     enum status status = uart_init(&console.uart, port, baud);
@@ -293,6 +304,7 @@ enum status console_init(uint16_t port, uint32_t baud)
     line_editor_init(&console.editor, echo, NULL);
     console.at_line_start = true;
     console.is_present = status == STATUS_OK;
+    console_has_work = true;
     log_set_sink(write_log, NULL);
     return status;
 }
@@ -335,6 +347,8 @@ void console_wait(void)
         sti_hlt();
         cli();
     }
+    if (!console.has_interrupt)
+        cpu_pause();
     console_work();
 }
 

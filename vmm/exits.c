@@ -4,6 +4,7 @@
 #include "arch/x86/exits/exit_qualification.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
+#include "vmm/events.h"
 #include "vmm/guest.h"
 
 /* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
@@ -13,13 +14,13 @@
 
 enum exit_action exit_general_protection(struct vcpu *vcpu)
 {
-    vcpu_inject_exception(vcpu, VECTOR_GP, 0);
+    events_inject_exception(vcpu, VECTOR_GP, 0);
     return EXIT_RESUME;
 }
 
 static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
 {
-    vcpu_inject_exception(vcpu, VECTOR_UD, 0);
+    events_inject_exception(vcpu, VECTOR_UD, 0);
     return EXIT_RESUME;
 }
 
@@ -31,7 +32,7 @@ static void reinject_debug_exception(struct vcpu *vcpu)
 
     write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_GD);
-    vcpu_inject_exception(vcpu, VECTOR_DB, 0);
+    events_inject_exception(vcpu, VECTOR_DB, 0);
 }
 
 static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
@@ -49,7 +50,7 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
     switch (INTERRUPTION_VECTOR(info)) {
     case VECTOR_DB: reinject_debug_exception(vcpu); return EXIT_RESUME;
     case VECTOR_AC:
-        vcpu_inject_exception(vcpu, VECTOR_AC, vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE));
+        events_inject_exception(vcpu, VECTOR_AC, vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE));
         return EXIT_RESUME;
     case VECTOR_MC: trap_raise_machine_check(); return EXIT_RESUME;
     default:

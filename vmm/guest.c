@@ -6,7 +6,6 @@
 #include "arch/x86/vmx.h"
 #include "vmm/acpi/acpi_tables.h"
 #include "vmm/base/check.h"
-#include "vmm/base/format.h"
 #include "vmm/base/log.h"
 #include "vmm/clock.h"
 #include "vmm/console.h"
@@ -298,28 +297,4 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     state = start_state(&entry);
     vcpu_start(&guest->vcpu, &state);
     return STATUS_OK;
-}
-
-/* --- End --- */
-
-void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
-{
-    if (guest->end.kind != GUEST_RUNNING)
-        return;
-    guest->end = (struct guest_end){.kind = kind, .exit_code = exit_code};
-    format_text(guest->end.reason, sizeof(guest->end.reason), "%s", reason);
-}
-
-void guest_stop(struct guest *guest, const char *format, ...)
-{
-    va_list arguments;
-
-    if (guest->end.kind != GUEST_RUNNING)
-        return;
-    guest->end = (struct guest_end){.kind = GUEST_STOPPED, .exit_code = EXIT_CODE_STOPPED};
-    va_start(arguments, format);
-    format_text_v(guest->end.reason, sizeof(guest->end.reason), format, arguments);
-    va_end(arguments);
-    log_line("guest %s stopped: %s", guest->config->name, guest->end.reason);
-    guest_dump(guest);
 }

@@ -13,14 +13,12 @@ enum guest_state {
     GUEST_POWERED_OFF, /* ACPI S5: exit code 0 */
     GUEST_EXITED,      /* the debug exit port */
     GUEST_STOPPED,     /* by the monitor, with a dump */
-    GUEST_KILLED,      /* from the console */
 };
 
 /* Exit codes of guests that gave none themselves. Even, so that the debug exit port cannot write
  * them. */
 #define EXIT_CODE_POWER_OFF 0
 #define EXIT_CODE_STOPPED   254
-#define EXIT_CODE_KILLED    252
 
 /* Success by the customs of QEMU's isa-debug-exit: power-off, or a 0 written to the port. */
 static inline bool exit_code_is_success(uint64_t code)

@@ -3,10 +3,10 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/insn/insn_execute.h"
 #include "arch/x86/insn/insn_string_io.h"
-#include "arch/x86/memory/guest_paging.h"
 #include "arch/x86/msr.h"
-#include "vmm/exits.h"
+#include "vmm/events.h"
 #include "vmm/guest.h"
+#include "vmm/guest_linear.h"
 
 #include <string.h>
 
@@ -20,47 +20,14 @@
 struct guest_cpu {
     struct vcpu *vcpu;
     struct insn_state state;
-    struct guest_paging paging;
+    struct guest_linear linear;
 };
 
 /* --- Registers --- */
 
-static uint32_t read_pkru(void)
-{
-    uint64_t cr4 = read_cr4();
-    uint32_t pkru;
-
-    write_cr4(cr4 |
-              CR4_PKE); /* else RDPKRU is #UD; the monitor has no user pages for keys to act on */
-    __asm__ volatile("rdpkru" : "=a"(pkru) : "c"(0) : "rdx");
-    write_cr4(cr4);
-    return pkru;
-}
-
-static void load_paging(struct guest_cpu *cpu)
-{
-    struct guest_paging *paging = &cpu->paging;
-
-    *paging = (struct guest_paging){
-        .cr0 = vmx_vcpu_cr0(),
-        .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
-        .cr4 = vmx_vcpu_cr4(),
-        .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
-        .rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS),
-        .physical_address_bits = cpu->vcpu->physical_address_bits,
-        .has_1g_pages = cpu->vcpu->has_1g_pages,
-    };
-    if (guest_paging_mode(paging) == GUEST_PAGING_PAE) {
-        for (unsigned i = 0; i < 4; i++)
-            paging->pdpte[i] = vmcs_read64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * i));
-    }
-    if ((paging->cr4 & CR4_PKE) != 0)
-        paging->pkru = read_pkru();
-}
-
 static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_rights)
 {
-    if ((cpu->paging.efer & EFER_LMA) != 0 && (cs_access_rights & ACCESS_RIGHTS_L) != 0)
+    if ((cpu->linear.paging.efer & EFER_LMA) != 0 && (cs_access_rights & ACCESS_RIGHTS_L) != 0)
         return INSN_MODE_64;
     return (cs_access_rights & ACCESS_RIGHTS_D) != 0 ? INSN_MODE_32 : INSN_MODE_16;
 }
@@ -70,21 +37,21 @@ static void load(struct guest_cpu *cpu, struct vcpu *vcpu)
     struct insn_state *state = &cpu->state;
 
     cpu->vcpu = vcpu;
-    load_paging(cpu);
+    guest_linear_init(&cpu->linear, vcpu);
     for (unsigned i = 0; i < INSN_GPR_COUNT; i++)
         state->gpr[i] = vmx_vcpu_gpr(&vcpu->vmx, i);
     state->rip = vmcs_read_natural(VMCS_GUEST_RIP);
-    state->rflags = cpu->paging.rflags;
+    state->rflags = cpu->linear.paging.rflags;
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {
         struct vmx_segment segment = vmx_vcpu_segment((enum segment)i);
         state->segments[i] = (struct insn_segment){
             .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
     }
     state->mode = code_mode(cpu, state->segments[INSN_CS].access_rights);
-    state->protected_mode = cpu->paging.cr0 & CR0_PE;
-    state->alignment_mask = cpu->paging.cr0 & CR0_AM;
-    state->cpl = (uint8_t)ACCESS_RIGHTS_DPL(state->segments[INSN_SS].access_rights);
-    state->linear_address_bits = (cpu->paging.cr4 & CR4_LA57) != 0 ? 57 : 48;
+    state->protected_mode = cpu->linear.paging.cr0 & CR0_PE;
+    state->alignment_mask = cpu->linear.paging.cr0 & CR0_AM;
+    state->cpl = cpu->linear.cpl;
+    state->linear_address_bits = (cpu->linear.paging.cr4 & CR4_LA57) != 0 ? 57 : 48;
 }
 
 static void store(const struct guest_cpu *cpu)
@@ -97,164 +64,30 @@ static void store(const struct guest_cpu *cpu)
     vmcs_write_natural(VMCS_GUEST_RFLAGS, cpu->state.rflags);
 }
 
-/* --- Memory: linear to guest-physical, then RAM or the MMIO bus --- */
-
-static bool read_table(void *context, gpa_t address, size_t size_bytes, uint64_t *value)
-{
-    struct guest_cpu *cpu = context;
-    const uint8_t *memory = guest_memory(cpu->vcpu->guest, address, size_bytes);
-
-    if (memory == NULL)
-        return false;
-    *value = size_bytes == 4
-                 ? __atomic_load_n((const uint32_t *)(const void *)memory, __ATOMIC_RELAXED)
-                 : __atomic_load_n((const uint64_t *)(const void *)memory, __ATOMIC_RELAXED);
-    return true;
-}
-
-static bool exchange_table(void *context, gpa_t address, size_t size_bytes, uint64_t expected,
-                           uint64_t desired)
-{
-    struct guest_cpu *cpu = context;
-    void *memory = guest_memory(cpu->vcpu->guest, address, size_bytes);
-    uint32_t expected32 = (uint32_t)expected;
-
-    if (memory == NULL)
-        return false;
-    if (size_bytes == 4)
-        return __atomic_compare_exchange_n((uint32_t *)memory, &expected32, (uint32_t)desired,
-                                           false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-    return __atomic_compare_exchange_n((uint64_t *)memory, &expected, desired, false,
-                                       __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-}
-
-static enum insn_access_result translate(struct guest_cpu *cpu, gva_t address,
-                                         enum guest_access_kind kind, gpa_t *physical,
-                                         struct insn_fault *fault)
-{
-    const struct guest_paging_memory tables = {
-        .context = cpu, .read = read_table, .compare_exchange = exchange_table};
-    const struct guest_access access = {.kind = kind, .cpl = cpu->state.cpl};
-    struct guest_translation translation;
-
-    switch (guest_paging_translate(&cpu->paging, &tables, address, &access, &translation)) {
-    case GUEST_PAGING_OK: *physical = translation.address; return INSN_ACCESS_OK;
-    case GUEST_PAGING_FAULT:
-        *fault = (struct insn_fault){.vector = VECTOR_PF,
-                                     .has_error_code = true,
-                                     .error_code = translation.error_code,
-                                     .cr2 = address.value};
-        return INSN_ACCESS_FAULT;
-    case GUEST_PAGING_NO_TABLE:
-    case GUEST_PAGING_RETRY: break;
-    }
-    return INSN_ACCESS_FAILED;
-}
-
-/* An access of up to 16 bytes lies in one page or in two. */
-struct pieces {
-    unsigned count;
-    struct {
-        gpa_t address;
-        size_t size_bytes;
-    } piece[2];
-};
-
-static enum insn_access_result translate_all(struct guest_cpu *cpu, gva_t address,
-                                             size_t size_bytes, enum guest_access_kind kind,
-                                             struct pieces *pieces, struct insn_fault *fault)
-{
-    pieces->count = 0;
-    while (size_bytes > 0) {
-        size_t in_page = PAGE_SIZE - (address.value & (PAGE_SIZE - 1));
-        size_t length = size_bytes < in_page ? size_bytes : in_page;
-        gpa_t physical;
-        enum insn_access_result result = translate(cpu, address, kind, &physical, fault);
-
-        if (result != INSN_ACCESS_OK)
-            return result;
-        pieces->piece[pieces->count].address = physical;
-        pieces->piece[pieces->count++].size_bytes = length;
-        address.value += length;
-        size_bytes -= length;
-    }
-    return INSN_ACCESS_OK;
-}
-
-/* The bus takes 1, 2, 4 or 8 bytes: the largest of these that still fit, low address first. */
-static void access_mmio(struct guest_cpu *cpu, gpa_t address, uint8_t *data, size_t size_bytes,
-                        bool is_write)
-{
-    struct vcpu *vcpu = cpu->vcpu;
-
-    while (size_bytes > 0) {
-        uint8_t size = size_bytes >= 8 ? 8 : size_bytes >= 4 ? 4 : size_bytes >= 2 ? 2 : 1;
-        struct io_access access = {.address = address.value, .size = size, .is_write = is_write};
-
-        if (is_write)
-            memcpy(&access.value, data, size);
-        iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
-        if (!is_write)
-            memcpy(data, &access.value, size);
-        address.value += size;
-        data += size;
-        size_bytes -= size;
-    }
-}
-
-static void access_pieces(struct guest_cpu *cpu, const struct pieces *pieces, uint8_t *data,
-                          bool is_write)
-{
-    for (unsigned i = 0; i < pieces->count; i++) {
-        size_t size_bytes = pieces->piece[i].size_bytes;
-        uint8_t *memory = guest_memory(cpu->vcpu->guest, pieces->piece[i].address, size_bytes);
-
-        if (memory == NULL)
-            access_mmio(cpu, pieces->piece[i].address, data, size_bytes, is_write);
-        else if (is_write)
-            memcpy(memory, data, size_bytes);
-        else
-            memcpy(data, memory, size_bytes);
-        data += size_bytes;
-    }
-}
+/* --- What the executor asks for --- */
 
 static enum insn_access_result on_read(void *context, gva_t address, void *data, size_t size_bytes,
                                        struct insn_fault *fault)
 {
     struct guest_cpu *cpu = context;
-    struct pieces pieces;
-    enum insn_access_result result =
-        translate_all(cpu, address, size_bytes, GUEST_ACCESS_READ, &pieces, fault);
 
-    if (result == INSN_ACCESS_OK)
-        access_pieces(cpu, &pieces, data, false);
-    return result;
+    return guest_linear_read(&cpu->linear, address, data, size_bytes, fault);
 }
 
 static enum insn_access_result on_write(void *context, gva_t address, const void *data,
                                         size_t size_bytes, struct insn_fault *fault)
 {
     struct guest_cpu *cpu = context;
-    struct pieces pieces;
-    uint8_t copy[16];
-    enum insn_access_result result =
-        translate_all(cpu, address, size_bytes, GUEST_ACCESS_WRITE, &pieces, fault);
 
-    if (result == INSN_ACCESS_OK) {
-        memcpy(copy, data, size_bytes);
-        access_pieces(cpu, &pieces, copy, true);
-    }
-    return result;
+    return guest_linear_write(&cpu->linear, address, data, size_bytes, fault);
 }
 
 static enum insn_access_result on_probe(void *context, gva_t address, size_t size_bytes,
                                         bool is_write, struct insn_fault *fault)
 {
-    struct pieces pieces;
+    struct guest_cpu *cpu = context;
 
-    return translate_all(context, address, size_bytes,
-                         is_write ? GUEST_ACCESS_WRITE : GUEST_ACCESS_READ, &pieces, fault);
+    return guest_linear_probe(&cpu->linear, address, size_bytes, is_write, fault);
 }
 
 static enum insn_access_result access_port(struct guest_cpu *cpu, struct io_access *access)
@@ -299,9 +132,9 @@ static struct insn_env environment(struct guest_cpu *cpu)
 static enum exit_action inject(struct vcpu *vcpu, const struct insn_fault *fault)
 {
     if (fault->vector == VECTOR_PF)
-        vcpu_inject_page_fault(vcpu, GVA(fault->cr2), fault->error_code);
+        events_inject_page_fault(vcpu, GVA(fault->cr2), fault->error_code);
     else
-        vcpu_inject_exception(vcpu, (enum trap_vector)fault->vector, fault->error_code);
+        events_inject_exception(vcpu, (enum trap_vector)fault->vector, fault->error_code);
     return EXIT_RESUME;
 }
 
@@ -350,7 +183,8 @@ static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *ins
         const uint8_t *memory;
         gpa_t physical;
 
-        *access = translate(cpu, address, GUEST_ACCESS_EXECUTE, &physical, fault);
+        *access =
+            guest_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE, &physical, fault);
         if (*access != INSN_ACCESS_OK)
             return INSN_UNSUPPORTED;
         memory = guest_memory(cpu->vcpu->guest, physical, length);
@@ -388,9 +222,9 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
     load(&cpu, vcpu);
     switch (fetch_and_decode(&cpu, &insn, bytes, &count, &access, &fault)) {
     case INSN_DECODED: break;
-    case INSN_UNDEFINED: vcpu_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
+    case INSN_UNDEFINED: events_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
     case INSN_INCOMPLETE: /* 15 bytes and no end */
-    case INSN_TOO_LONG: return exit_general_protection(vcpu);
+    case INSN_TOO_LONG: events_inject_exception(vcpu, VECTOR_GP, 0); return EXIT_RESUME;
     case INSN_UNSUPPORTED:
         if (access == INSN_ACCESS_FAULT)
             return inject(vcpu, &fault);
@@ -423,47 +257,4 @@ enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io
     enum insn_outcome outcome =
         insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
     return finish(&cpu, outcome, &fault);
-}
-
-/* --- For dumps --- */
-
-/* Dumps leave the guest's accessed flags alone: an entry counts as changed without being written.
- */
-static bool leave_table_alone(void *context, gpa_t address, size_t size_bytes, uint64_t expected,
-                              uint64_t desired)
-{
-    (void)context;
-    (void)address;
-    (void)size_bytes;
-    (void)expected;
-    (void)desired;
-    return true;
-}
-
-size_t guest_cpu_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes)
-{
-    struct guest_cpu cpu = {.vcpu = vcpu};
-    const struct guest_paging_memory tables = {
-        .context = &cpu, .read = read_table, .compare_exchange = leave_table_alone};
-    const struct guest_access access = {.kind = GUEST_ACCESS_READ, .implicit_supervisor = true};
-    size_t done = 0;
-
-    load_paging(&cpu);
-    while (done < size_bytes) {
-        gva_t at = GVA(address.value + done);
-        size_t in_page = PAGE_SIZE - (at.value & (PAGE_SIZE - 1));
-        size_t length = size_bytes - done < in_page ? size_bytes - done : in_page;
-        struct guest_translation translation;
-        const uint8_t *memory;
-
-        if (guest_paging_translate(&cpu.paging, &tables, at, &access, &translation) !=
-            GUEST_PAGING_OK)
-            break;
-        memory = guest_memory(vcpu->guest, translation.address, length);
-        if (memory == NULL)
-            break;
-        memcpy((uint8_t *)data + done, memory, length);
-        done += length;
-    }
-    return done;
 }

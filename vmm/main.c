@@ -30,17 +30,50 @@ static struct {
     struct host_acpi acpi;
     struct vmx_capabilities vmx;
     void *vmxon_region;
+    bool has_own_paging;
+    bool is_in_vmx_operation;
     struct monitor monitor;
 } self;
+
+/* --- Switching off --- */
+
+/* The firmware's runtime code and data, executable and writable as it likes them; the guests are
+ * gone. What cannot be mapped is left out: nothing is left to do about it. */
+static void map_runtime_services(const struct boot_info *boot)
+{
+    for (size_t i = 0; i < boot->memory_count; i++) {
+        const struct memory_range *range = &boot->memory[i];
+        unsigned flags = PAGE_WRITE | PAGE_EXECUTE | PAGE_FIRMWARE;
+
+        if (range->kind == MEMORY_MMIO)
+            flags = PAGE_WRITE | PAGE_UNCACHED;
+        else if (range->kind != MEMORY_RUNTIME_CODE && range->kind != MEMORY_RUNTIME_DATA)
+            continue;
+        (void)!page_table_map(&self.page_table, range->base.value, range->size_bytes, flags);
+    }
+    paging_flush();
+}
+
+static _Noreturn void switch_off(void)
+{
+    log_line("machine off, exit code %lu", self.monitor.exit_code);
+    console_flush();
+    if (self.is_in_vmx_operation)
+        vmx_disable();
+    if (self.has_own_paging)
+        map_runtime_services(self.boot);
+    firmware_power_off(self.boot->efi_runtime_services);
+    log_line("the firmware does not switch off: please do it by hand");
+    console_flush();
+    cpu_stop();
+}
 
 /* Something that the monitor cannot go on without, found after the firmware is gone. */
 static _Noreturn void give_up(const char *what, const char *remedy)
 {
     log_line("%s; %s", what, remedy);
-    log_line("machine off, exit code %u", EXIT_CODE_STOPPED);
-    console_flush();
-    firmware_power_off(self.boot->efi_runtime_services);
-    cpu_stop();
+    self.monitor.exit_code = EXIT_CODE_STOPPED;
+    switch_off();
 }
 
 static void must(enum status status, const char *what)
@@ -171,34 +204,6 @@ static void map_interrupt_controllers(void)
             PAGE_WRITE | PAGE_UNCACHED);
 }
 
-/* --- Switching off --- */
-
-/* The firmware's runtime code and data, executable and writable as it likes them; the guests are
- * gone. */
-static void map_runtime_services(const struct boot_info *boot)
-{
-    for (size_t i = 0; i < boot->memory_count; i++) {
-        const struct memory_range *range = &boot->memory[i];
-        if (range->kind == MEMORY_RUNTIME_CODE || range->kind == MEMORY_RUNTIME_DATA)
-            map(range->base.value, range->size_bytes, PAGE_WRITE | PAGE_EXECUTE | PAGE_FIRMWARE);
-        else if (range->kind == MEMORY_MMIO)
-            map(range->base.value, range->size_bytes, PAGE_WRITE | PAGE_UNCACHED);
-    }
-    paging_flush();
-}
-
-static _Noreturn void switch_off(void)
-{
-    log_line("machine off, exit code %lu", self.monitor.exit_code);
-    console_flush();
-    vmx_disable();
-    map_runtime_services(self.boot);
-    firmware_power_off(self.boot->efi_runtime_services);
-    log_line("the firmware does not switch off: please do it by hand");
-    console_flush();
-    cpu_stop();
-}
-
 /* --- The start itself --- */
 
 static void flush_last_words(void)
@@ -217,6 +222,7 @@ static void start_vmx(void)
         give_up("no memory for the VMXON region", status_name(STATUS_NO_MEMORY));
     *(uint64_t *)self.vmxon_region = 0;
     must(vmx_enable(&self.vmx, self.vmxon_region), "VMXON failed");
+    self.is_in_vmx_operation = true;
 }
 
 /* On the monitor's own stack and page tables. */
@@ -231,6 +237,7 @@ static _Noreturn void run_on_own_stack(void)
 
     descriptors_init(&self.descriptors, &stacks);
     descriptors_load(&self.descriptors);
+    trap_enable_machine_checks();
     backtrace_set_symbolizer(symbol_lookup);
     fatal_set_stop_hook(flush_last_words);
     read_acpi(boot);
@@ -264,6 +271,7 @@ void monitor_main(const struct boot_info *boot)
     map_image(boot);
     uint64_t stack_top = make_stack();
     must(paging_enable(&self.page_table), "paging");
+    self.has_own_paging = true;
     /* The firmware's stack is left for good. */
     __asm__ volatile("mov %0, %%rsp\n\t"
                      "xor %%ebp, %%ebp\n\t"

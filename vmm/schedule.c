@@ -35,8 +35,10 @@ static bool run_to_end(struct monitor *monitor)
         if (console_wants_cpu()) {
             enum monitor_request request = monitor->request;
             monitor->request = REQUEST_NONE;
-            if (request == REQUEST_QUIT)
+            if (request == REQUEST_QUIT) {
+                log_line("guest %s ends: quit at the prompt", guest->config->name);
                 return false;
+            }
             console_connect(guest);
             guest->end.kind = GUEST_WANTS_RESET;
             console_cpu_given();

@@ -1,5 +1,5 @@
-/* One virtual processor: the run loop `exit -> handle -> decide -> enter`, the events that go into
- * the guest, and the account of what its exits cost. */
+/* One virtual processor: the run loop `exit -> handle -> decide -> enter`, and the account of what
+ * its exits cost. */
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
@@ -21,7 +21,7 @@ struct vcpu_event {
     uint32_t instruction_length; /* of software interrupts and exceptions */
 };
 
-/* Exits of one reason: how many, and TSC ticks from exit to the readiness for the next entry. */
+/* Exits of one reason: how many, and the TSC ticks that their handlers took, from the exit on. */
 struct exit_account {
     uint64_t count;
     uint64_t cycles;
@@ -70,14 +70,6 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state);
 /* Runs the guest until it ends, wants a reset, or the console asks for the processor
  * (console_wants_cpu). May be called again when the guest has not ended. */
 void vcpu_run(struct vcpu *vcpu);
-
-/* Queues a hardware exception for the next entry. error_code is ignored for vectors that have none.
- * One that meets another still queued becomes a double fault where SDM vol. 3A, "Interrupt 8 -
- * Double Fault Exception (#DF)" says so. */
-void vcpu_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
-
-/* As vcpu_inject_exception with #PF; address goes to CR2. */
-void vcpu_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code);
 
 /* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
 struct control_registers vcpu_control_registers(void);

@@ -223,3 +223,11 @@ void trap_dispatch(struct trap_frame *frame)
     else if (!resume_safe_instruction(frame))
         stop_with_dump(frame);
 }
+
+void trap_enable_machine_checks(void)
+{
+    const uint32_t cpuid_1_edx_mce = BIT(7);
+
+    if ((cpuid_max(1, 0).edx & cpuid_1_edx_mce) != 0)
+        write_cr4(read_cr4() | CR4_MCE);
+}

@@ -61,6 +61,10 @@ static inline void trap_raise_machine_check(void)
     __asm__ volatile("int $18" : : : "memory");
 }
 
+/* Sets CR4.MCE where the processor has it: from here on a machine check is an exception instead of
+ * a shutdown. After descriptors_load. */
+void trap_enable_machine_checks(void);
+
 uint64_t trap_unclaimed_nmis(void);
 
 /* Where every stub ends up. Exceptions that are nobody's (see below) print registers and a

@@ -13,7 +13,17 @@ struct invalidation_descriptor {
 enum {
     INVEPT_ALL_CONTEXT = 2,
     INVVPID_SINGLE_CONTEXT = 1,
+    INVVPID_ALL_CONTEXT = 2,
 };
+
+static void invalidate_vpid(uint64_t type, uint16_t vpid)
+{
+    struct invalidation_descriptor descriptor = {vpid, 0};
+    bool failed;
+
+    __asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(descriptor), "r"(type) : "memory");
+    CHECK(!failed);
+}
 
 enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region)
 {
@@ -28,7 +38,12 @@ enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region
     write_cr4((read_cr4() | capabilities->cr4_fixed0 | CR4_VMXE) & capabilities->cr4_fixed1);
     *(uint32_t *)region = capabilities->revision;
     __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(physical) : "memory");
-    return failed ? STATUS_UNSUPPORTED : STATUS_OK;
+    if (failed)
+        return STATUS_UNSUPPORTED;
+    /* VMXON need not drop what an earlier user of VT-x left in the TLBs. */
+    vmx_invalidate_ept_all();
+    invalidate_vpid(INVVPID_ALL_CONTEXT, 0);
+    return STATUS_OK;
 }
 
 void vmx_disable(void)
@@ -75,14 +90,7 @@ void vmx_invalidate_ept_all(void)
 
 void vmx_invalidate_vpid(uint16_t vpid)
 {
-    struct invalidation_descriptor descriptor = {vpid, 0};
-    bool failed;
-
-    __asm__ volatile("invvpid %1, %2"
-                     : "=@ccbe"(failed)
-                     : "m"(descriptor), "r"((uint64_t)INVVPID_SINGLE_CONTEXT)
-                     : "memory");
-    CHECK(!failed);
+    invalidate_vpid(INVVPID_SINGLE_CONTEXT, vpid);
 }
 
 const char *vmx_instruction_error_name(uint32_t number)

@@ -262,7 +262,9 @@ void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value)
 
 void vmx_vcpu_set_cr4(const struct vmx_vcpu *vcpu, uint64_t value)
 {
-    vmcs_write_natural(VMCS_GUEST_CR4, value | vcpu->capabilities->cr4_fixed0 | CR4_MCE);
+    uint64_t machine_checks = read_cr4() & CR4_MCE;
+
+    vmcs_write_natural(VMCS_GUEST_CR4, value | vcpu->capabilities->cr4_fixed0 | machine_checks);
     vmcs_write_natural(VMCS_CR4_READ_SHADOW, value);
 }
 

@@ -31,6 +31,7 @@
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
 #define CONFIG_MESSAGE_BYTES      512
 #define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */
+#define CONFIG_CONSOLE_BAUD_MIN   50
 
 struct config_guest {
     char name[GUEST_NAME_BYTES];

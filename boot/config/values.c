@@ -96,13 +96,12 @@ static enum status set_baud(struct parser *parser, struct text value)
     uint64_t baud;
     size_t digits;
 
-    /* The 16550's divisor has 16 bits. */
-    if (!read_digits(value, &baud, &digits) || digits != value.length || baud == 0 ||
-        CONFIG_CONSOLE_BAUD_CLOCK % baud != 0 || CONFIG_CONSOLE_BAUD_CLOCK / baud > 0xffff)
+    if (!read_digits(value, &baud, &digits) || digits != value.length ||
+        baud < CONFIG_CONSOLE_BAUD_MIN || CONFIG_CONSOLE_BAUD_CLOCK % baud != 0)
         return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
                              "baud = %.*s: it has to divide %u, as 115200, 57600, 38400, 19200 and "
-                             "9600 do",
-                             QUOTED(value), CONFIG_CONSOLE_BAUD_CLOCK);
+                             "9600 do, and to be %u at least",
+                             QUOTED(value), CONFIG_CONSOLE_BAUD_CLOCK, CONFIG_CONSOLE_BAUD_MIN);
     parser->config->console_baud = (uint32_t)baud;
     return STATUS_OK;
 }

@@ -247,9 +247,10 @@ static void test_values(void **state)
             "portcullis.conf:2: console = COM1: it can be com1, com2, com3 or com4");
     REFUSED("[monitor]\nbaud = 115201\n", STATUS_OUT_OF_RANGE,
             "portcullis.conf:2: baud = 115201: it has to divide 115200, as 115200, 57600, 38400, "
-            "19200 and 9600 do");
+            "19200 and 9600 do, and to be 50 at least");
     assert_int_equal(parse("[monitor]\nbaud = 1\n" GUEST), STATUS_OUT_OF_RANGE);
-    assert_int_equal(parse("[monitor]\nbaud = 2\n" GUEST), STATUS_OK);
+    assert_int_equal(parse("[monitor]\nbaud = 48\n" GUEST), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[monitor]\nbaud = 50\n" GUEST), STATUS_OK);
     assert_int_equal(parse("[monitor]\nbaud = 0\n" GUEST), STATUS_OUT_OF_RANGE);
     assert_int_equal(parse("[monitor]\nbaud = 9600x\n" GUEST), STATUS_OUT_OF_RANGE);
     assert_int_equal(parse("[monitor]\nbaud = 18446744073709561216\n" GUEST), STATUS_OUT_OF_RANGE);

@@ -89,6 +89,22 @@ static void test_typing(void **state)
     ASSERT_LINE("\n", "");
 }
 
+/* What a prompt shows again after other output: the begun line, and never one that is done. */
+static void test_pending(void **state)
+{
+    (void)state;
+    assert_string_equal(line_editor_pending(&editor), "");
+    assert_int_equal(line_editor_feed(&editor, 'a'), LINE_PENDING);
+    assert_string_equal(line_editor_pending(&editor), "a");
+    assert_int_equal(line_editor_feed(&editor, '\r'), LINE_DONE);
+    assert_string_equal(line_editor_text(&editor), "a");
+    assert_string_equal(line_editor_pending(&editor), "");
+    assert_int_equal(line_editor_feed(&editor, 'b'), LINE_PENDING);
+    assert_string_equal(line_editor_pending(&editor), "b");
+    assert_int_equal(line_editor_feed(&editor, 0x03), LINE_CANCELLED);
+    assert_string_equal(line_editor_pending(&editor), "");
+}
+
 static void test_erasing(void **state)
 {
     (void)state;
@@ -211,7 +227,7 @@ static void test_random_bytes(void **state)
         char next = choice % 4 != 0 ? likely[(size_t)choice / 4 % (sizeof(likely) - 1)]
                                     : (char)(choice >> 8);
         if (line_editor_feed(&editor, next) == LINE_PENDING && !editor.is_finished)
-            ASSERT_SHOWN(line_editor_text(&editor));
+            ASSERT_SHOWN(line_editor_pending(&editor));
     }
 }
 
@@ -219,6 +235,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_typing, fresh),
+        cmocka_unit_test_setup(test_pending, fresh),
         cmocka_unit_test_setup(test_erasing, fresh),
         cmocka_unit_test_setup(test_what_is_ignored, fresh),
         cmocka_unit_test_setup(test_longest_line, fresh),

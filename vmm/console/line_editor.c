@@ -187,3 +187,8 @@ const char *line_editor_text(const struct line_editor *editor)
 {
     return editor->line;
 }
+
+const char *line_editor_pending(const struct line_editor *editor)
+{
+    return editor->is_finished ? "" : editor->line;
+}

@@ -48,8 +48,11 @@ void line_editor_init(struct line_editor *editor, line_echo *echo, void *echo_co
 /* One received character. */
 enum line_result line_editor_feed(struct line_editor *editor, char character);
 
-/* After LINE_DONE: the line without its end. While it is pending: what has been typed so far, to be
- * shown again after output has disturbed it. Valid until the next feed. */
+/* After LINE_DONE: the line without its end. Valid until the next feed. */
 const char *line_editor_text(const struct line_editor *editor);
+
+/* What has been typed of a line that is not done, to be shown again after output has disturbed it;
+ * "" where none has been begun. Valid until the next feed. */
+const char *line_editor_pending(const struct line_editor *editor);
 
 #endif

@@ -5,7 +5,7 @@
  *     0x000a0000  nothing (a PC has its VGA window and option ROMs here)
  *     0x000e0000  RAM, reserved: what a PC's firmware leaves behind, the ACPI tables
  *     0x00100000  RAM, up to the end of memory or to 3 GiB
- *     0xc0000000  nothing but the IOAPIC at 0xfec00000 and the local APIC at 0xfee00000
+ *     0xc0000000  nothing (a PC has its PCI devices and APICs here)
  *     0x100000000 RAM: what is left of memory
  *
  * Host memory stands behind it in the same order: below 3 GiB the offset is the guest-physical

@@ -1,0 +1,131 @@
+#include "vmm/events.h"
+
+#include "arch/x86/cpu.h"
+#include "vmm/guest.h"
+
+/* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
+enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
+
+static enum exception_class exception_class(uint8_t vector)
+{
+    switch (vector) {
+    case VECTOR_DE:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_CP: return CLASS_CONTRIBUTORY;
+    case VECTOR_PF:
+    case VECTOR_VE: return CLASS_PAGE_FAULT;
+    default: return CLASS_BENIGN;
+    }
+}
+
+static bool pushes_error_code(enum trap_vector vector)
+{
+    switch (vector) {
+    case VECTOR_DF:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_PF:
+    case VECTOR_AC:
+    case VECTOR_CP: return true;
+    default: return false;
+    }
+}
+
+static bool makes_double_fault(uint32_t first_info, enum trap_vector second)
+{
+    enum exception_class first_class;
+
+    if (INTERRUPTION_TYPE(first_info) != INTERRUPTION_HARDWARE_EXCEPTION)
+        return false;
+    first_class = exception_class(INTERRUPTION_VECTOR(first_info));
+    if (first_class == CLASS_CONTRIBUTORY)
+        return exception_class((uint8_t)second) == CLASS_CONTRIBUTORY;
+    return first_class == CLASS_PAGE_FAULT && exception_class((uint8_t)second) != CLASS_BENIGN;
+}
+
+void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
+{
+    if (vcpu->event.info != 0 && makes_double_fault(vcpu->event.info, vector)) {
+        vector = VECTOR_DF;
+        error_code = 0;
+    }
+    vcpu->event = (struct vcpu_event){
+        .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector),
+    };
+    /* In real mode no exception pushes an error code ("VM-Entry Controls for Event Injection"). */
+    if (pushes_error_code(vector) && (vmcs_read_natural(VMCS_GUEST_CR0) & CR0_PE) != 0) {
+        vcpu->event.info |= INTERRUPTION_ERROR_CODE_VALID;
+        vcpu->event.error_code = error_code;
+    }
+}
+
+void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code)
+{
+    write_cr2(
+        address.value); /* the guest's: VT-x does not switch CR2 and the monitor never faults */
+    events_inject_exception(vcpu, VECTOR_PF, error_code);
+}
+
+void events_requeue_interrupted(struct vcpu *vcpu)
+{
+    uint32_t info = vmcs_read32(VMCS_IDT_VECTORING_INFO);
+
+    if ((info & INTERRUPTION_VALID) == 0)
+        return;
+    vcpu->event = (struct vcpu_event){.info = info & ~(uint32_t)INTERRUPTION_NMI_UNBLOCKING};
+    if ((info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vcpu->event.error_code = vmcs_read32(VMCS_IDT_VECTORING_ERROR_CODE);
+    switch (INTERRUPTION_TYPE(info)) {
+    case INTERRUPTION_SOFTWARE_INTERRUPT:
+    case INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION:
+    case INTERRUPTION_SOFTWARE_EXCEPTION:
+        vcpu->event.instruction_length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+        break;
+    case INTERRUPTION_NMI:
+        /* Injecting it needs NMIs unblocked; the entry blocks them again. */
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint32_t)INTERRUPTIBILITY_NMI);
+        break;
+    case INTERRUPTION_EXTERNAL:
+    case INTERRUPTION_HARDWARE_EXCEPTION: break;
+    }
+}
+
+static bool takes_external_interrupts(void)
+{
+    return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
+           (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
+}
+
+static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
+    if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
+    if (event->instruction_length != 0)
+        vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
+    vcpu->halted = false;
+}
+
+void events_prepare_entry(struct vcpu *vcpu)
+{
+    struct machine *machine = &vcpu->guest->machine;
+    bool interrupt_pending = machine_interrupt_pending(machine);
+
+    if (vcpu->event.info != 0) {
+        inject(vcpu, &vcpu->event);
+        vcpu->event.info = 0;
+    } else if (interrupt_pending && takes_external_interrupts()) {
+        uint8_t vector = machine_acknowledge_interrupt(machine);
+        inject(vcpu, &(struct vcpu_event){
+                         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
+        interrupt_pending = machine_interrupt_pending(machine);
+    }
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
+}
