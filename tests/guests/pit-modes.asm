@@ -103,7 +103,7 @@ start:
         and     ebx, 0xffff
         cmp     ebx, 1100               ; a millisecond lies between the two
         expect_if "latch holds", ae
-        control 0xd8                    ; read-back: status and count of counter 2
+        control 0xc8                    ; read-back: status and count of counter 2
         in      al, PIT + 2
         movzx   ebx, al
         expect  "read-back: status first", rbx, 0xb4

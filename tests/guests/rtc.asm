@@ -60,20 +60,25 @@ start:
         expect  "century", rax, 0x20
 
         ; UIP goes up before each update, and the second changes within it.
-        mov     ecx, 4000000
+        call    timer_start
 .no_uip:
-        push    rcx
+        call    timer_elapsed
+        cmp     eax, PM_TIMER_HZ * 2
+        ja      .seen
         fetch   0x0a
-        pop     rcx
         test    al, 0x80
-        loopz   .no_uip
+        jz      .no_uip
+.seen:  fetch   0x0a
+        test    al, 0x80
         expect_if "UIP seen", nz
-        mov     ecx, 4000000
-.uip:   push    rcx
+.uip:   call    timer_elapsed
+        cmp     eax, PM_TIMER_HZ * 4
+        ja      .over
         fetch   0x0a
-        pop     rcx
         test    al, 0x80
-        loopnz  .uip
+        jnz     .uip
+.over:  fetch   0x0a
+        test    al, 0x80
         expect_if "UIP over", z
         fetch   0
         mov     ebx, eax
