@@ -26,17 +26,19 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 COMMON   := -std=gnu11 -g -I. $(WARNINGS) -fno-strict-aliasing -MMD -MP
 
 # --- Host: unit tests -------------------------------------------------------------------------
-HOST_CFLAGS  := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_CFLAGS  := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+                $(HOST_EXTRA)
 HOST_OBJS    := $(PORTABLE_SRCS:%.c=$(BUILD)/host/%.o) $(BUILD)/host/tests/unit/check_host.o
 HOST_LIB     := $(BUILD)/host/portcullis.a
 TEST_BINS    := $(UNIT_TESTS:%=$(BUILD)/host/test_%)
+TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 
 .PHONY: check clean help
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-check: $(TEST_BINS) ## unit tests on this machine, under a minute
-	@$(PYTHON) tests/run_unit.py $(TEST_BINS)
+check: $(TEST_BINS) ## unit tests of monitor and tools on this machine, under a minute
+	@$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
@@ -127,6 +129,33 @@ image: $(IMAGE) ## build/portcullis.img, for a USB stick or an emulator
 
 run: $(IMAGE) ## boot the image in an emulator, with this terminal as its serial line
 	@tools/machine --interactive $(RUN_OPTIONS) $(IMAGE)
+
+# --- Whole machines: the monitor in an emulator, with test guests and with Debian -------------------
+GUEST_PROGRAMS := $(patsubst tests/guests/%.asm,$(BUILD)/guests/%.bin,$(wildcard tests/guests/*.asm))
+
+$(BUILD)/guests/%.bin: tests/guests/%.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -Werror -I ./ -MD $(@:.bin=.d) -MP $< -o $@
+
+# What fails in the first half does not keep the second from running: the counts carry it over.
+.PHONY: test
+test: $(TEST_BINS) $(IMAGE) $(GUEST_PROGRAMS) ## check, then whole machines; about ten minutes
+	@mkdir -p $(BUILD)/test
+	@rm -f $(BUILD)/test/check.json
+	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/check.json $(TOOL_TESTS) $(TEST_BINS)
+	@$(PYTHON) tests/machine/run.py --build $(BUILD) --counts $(BUILD)/test/check.json
+
+# --- For whoever works on it ------------------------------------------------------------------------
+.PHONY: coverage format
+coverage: ## which lines the unit tests reach: build/coverage/html/index.html
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage HOST_EXTRA=--coverage check
+	@lcov --quiet --capture --directory $(BUILD)/coverage/host --output-file $(BUILD)/coverage/all.info
+	@lcov --quiet --remove $(BUILD)/coverage/all.info '*/tests/*' '/usr/*' --output-file $(BUILD)/coverage/portable.info
+	@genhtml --quiet --output-directory $(BUILD)/coverage/html $(BUILD)/coverage/portable.info
+	@lcov --summary $(BUILD)/coverage/portable.info
+
+format: ## clang-format on all C sources, in place
+	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean: ## remove everything built
 	rm -rf $(BUILD)

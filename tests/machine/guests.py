@@ -1,0 +1,92 @@
+"""The guest programs, one after the other in one boot. Each is one check: it reports over the debug
+port what it found, a line "PASS name" or "FAIL name: ..." each, and ends by writing 0 (all passed)
+to the debug exit port."""
+
+import glob
+import os
+import re
+
+from bench import ROOT
+
+GUEST_MEMORY = "16M"
+KILL_PREFIX = "kill-"
+EXIT_GOOD = 1  # the value 0 as code, v << 1 | 1
+
+# What the monitor has to have said while a guest ran: {guest: (regular expression, how often)}.
+MONITOR_SAYS = {
+    "reset": (r"^portcullis: guest reset resets$", 3),
+}
+
+
+def programs(build):
+    """{name: binary} of all guest programs that there are sources of."""
+    sources = sorted(glob.glob(os.path.join(ROOT, "tests", "guests", "*.asm")))
+    names = [os.path.splitext(os.path.basename(path))[0] for path in sources]
+    return {name: os.path.join(build, "guests", f"{name}.bin") for name in names}
+
+
+def configuration(names, on_last_exit):
+    """The text of a configuration that runs these programs one after the other."""
+    text = f"[monitor]\nschedule = sequence\non_last_exit = {on_last_exit}\n"
+    for name in names:
+        text += f"\n[guest {name}]\nkernel = \\portcullis\\{name}.bin\nmemory = {GUEST_MEMORY}\n"
+    return text
+
+
+def files(binaries, names):
+    """What Bench.image needs for them."""
+    return {f"\\portcullis\\{name}.bin": binaries[name] for name in names}
+
+
+def part(text, name):
+    """(what was said while guest NAME ran, its exit code); (None, None) where it never began, code
+    None where it never ended."""
+    quoted = re.escape(name)
+    start = re.search(rf"^portcullis: guest {quoted} starts: .*\n", text, re.M)
+    if start is None:
+        return None, None
+    end = re.compile(rf"^portcullis: guest {quoted} ended: .*, exit code (\d+)$", re.M)
+    end = end.search(text, start.end())
+    if end is None:
+        return text[start.end():], None
+    return text[start.end():end.start()], int(end.group(1))
+
+
+def verdict(text, name):
+    """What is wrong with guest NAME's run, as a list of lines; empty when it passed."""
+    said, code = part(text, name)
+    if said is None:
+        return ["it never started"]
+    prefix = re.escape(name)
+    passed = re.findall(rf"^{prefix}: PASS .*$", said, re.M)
+    wrong = re.findall(rf"^{prefix}: FAIL .*$", said, re.M)
+    if code is None:
+        wrong.append("it did not end")
+    elif code != EXIT_GOOD:
+        wrong.append(f"exit code {code}, not {EXIT_GOOD}")
+    if not passed:
+        wrong.append("no PASS line")
+    if not re.search(rf"^{prefix}: END checks [1-9a-f][0-9a-f]*, failed 0$", said, re.M):
+        wrong.append("no line END that says that all passed")
+    if name in MONITOR_SAYS:
+        pattern, count = MONITOR_SAYS[name]
+        found = len(re.findall(pattern, said, re.M))
+        if found != count:
+            wrong.append(f"{pattern} came {found} times, not {count}")
+    if wrong:
+        wrong.append(f"({len(passed)} PASS lines) the last it said:")
+        wrong += [f"  {line}" for line in said.rstrip().split("\n")[-12:]]
+    return wrong
+
+
+def run(bench, report):
+    binaries = programs(bench.build)
+    names = [name for name in binaries if not name.startswith(KILL_PREFIX)]
+    image = bench.image("guests", configuration(names, "poweroff"), files(binaries, names))
+    boot = bench.boot(report, image)
+    for name in names:
+        wrong = verdict(boot.text, name)
+        report.check(name, not wrong, "\n".join(wrong))
+    report.check("the machine is off after the last one, with success",
+                 boot.status == 0 and boot.exit_code == EXIT_GOOD,
+                 f"status {boot.status}, {boot.result}")

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+"""Run whole machines: run.py [--build DIR] [--counts FILE]... [GROUP...]
+
+Each group of tests boots the monitor in an emulator (QEMU with nested KVM where the processor has
+VMX, else Bochs) and judges what came over the serial line; two groups run at a time. Every boot
+leaves its serial output at build/test/NAME.txt. --counts adds what other runners counted, as
+{"passed": N, "failed": N}; a FILE that is not there counts as a failure. Ends with "N passed, N
+failed" over all of it; exit status 1 when something failed or nothing ran.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+# pylint: disable=wrong-import-position
+import debian  # noqa: E402
+import firmware  # noqa: E402
+import guests  # noqa: E402
+import kills  # noqa: E402
+from bench import ROOT, Bench, Report  # noqa: E402
+
+# The longest first: what is short fills the gaps.
+GROUPS = {
+    "usb": debian.run_usb,
+    "debian": debian.run,
+    "guests": guests.run,
+    "kills": kills.run,
+    "firmware": firmware.run,
+}
+MACHINES_AT_ONCE = 2
+
+
+def run_group(bench, name):
+    """The finished Report of one group; what goes wrong in the test itself is a failure."""
+    report = Report(name)
+    started = time.monotonic()
+    print(f"...  {name}: running, serial output in {os.path.relpath(bench.path(name))}.txt",
+          flush=True)
+    try:
+        GROUPS[name](bench, report)
+        if report.passed + report.failed == 0:
+            report.check("checked something", False)
+    except Exception:  # pylint: disable=broad-exception-caught
+        report.check("the test ran to its end", False, traceback.format_exc())
+    print(f"{report.text()}\n     {name}: {report.passed} passed, {report.failed} failed"
+          f" ({time.monotonic() - started:.0f} s)", flush=True)
+    return report
+
+
+def read_counts(path):
+    """(passed, failed) of another runner."""
+    try:
+        with open(path, encoding="ascii") as file:
+            counts = json.load(file)
+        return counts["passed"], counts["failed"]
+    except (OSError, ValueError, KeyError) as error:
+        print(f"FAIL {path}: its runner left no counts: {error}")
+        return 0, 1
+
+
+def interrupt(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="run.py", description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
+    parser.add_argument("--counts", action="append", default=[], metavar="FILE")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
+    options = parser.parse_args()
+    wanted = options.groups or list(GROUPS)
+    for name in wanted:
+        if name not in GROUPS:
+            parser.error(f"unknown group '{name}'; there are: {', '.join(GROUPS)}")
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+
+    bench = Bench(options.build)
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:
+        runs = [pool.submit(run_group, bench, name) for name in wanted]
+        try:
+            for run in concurrent.futures.as_completed(runs):
+                passed += run.result().passed
+                failed += run.result().failed
+        except KeyboardInterrupt:
+            bench.stop()
+            pool.shutdown(cancel_futures=True)
+            print("interrupted", file=sys.stderr)
+            return 1
+    for path in options.counts:
+        more_passed, more_failed = read_counts(path)
+        passed += more_passed
+        failed += more_failed
+    print(f"{passed} passed, {failed} failed")
+    return failed != 0 or passed == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

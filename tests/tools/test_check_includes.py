@@ -1,0 +1,104 @@
+"""tools/check-includes: the tree itself has no include that points the wrong way, and one that does
+is caught."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import tool
+
+CHECK = os.path.join(tool.TOOLS, "check-includes")
+
+
+def run(*arguments):
+    return subprocess.run([CHECK, *arguments], capture_output=True, text=True, check=False)
+
+
+class TreeTest(unittest.TestCase):
+    def test_this_tree(self):
+        result = run()
+        self.assertEqual((result.stdout, result.returncode), ("", 0))
+
+
+class OffenceTest(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(prefix="test-check-includes-")
+        self.addCleanup(shutil.rmtree, self.root)
+        for header in ("vmm/base/types.h", "vmm/base/log.h", "vmm/iobus/iobus.h",
+                       "vmm/iobus/io_access.h", "vmm/devices/i8254.h", "vmm/machine.h",
+                       "arch/x86/vmcs.h", "boot/main.h", "vmm/boot_info.h"):
+            self.write(header, "")
+
+    def write(self, path, text):
+        os.makedirs(os.path.dirname(os.path.join(self.root, path)), exist_ok=True)
+        with open(os.path.join(self.root, path), "w", encoding="ascii") as file:
+            file.write(text)
+
+    def verdict(self, path, line):
+        """The one offence of a file with this line, after two others; empty when it is allowed."""
+        self.write(path, f"/* why */\nint x;\n{line}\n")
+        result = run(self.root)
+        os.unlink(os.path.join(self.root, path))
+        self.assertEqual(result.returncode, 1 if result.stdout else 0, result.stderr)
+        if result.stdout:
+            self.assertEqual(result.stdout.count("\n"), 1)
+            self.assertTrue(result.stdout.startswith(f"{path}:3: "), result.stdout)
+        return result.stdout
+
+    def test_allowed(self):
+        for path, header in (
+                ("vmm/base/log.c", "vmm/base/log.h"), ("vmm/iobus/t.c", "vmm/base/types.h"),
+                ("vmm/devices/d.c", "vmm/iobus/io_access.h"),
+                ("vmm/devices/d.c", "vmm/devices/i8254.h"), ("arch/x86/a.c", "arch/x86/vmcs.h"),
+                ("vmm/v.c", "arch/x86/vmcs.h"), ("vmm/v.c", "vmm/devices/i8254.h"),
+                ("boot/b.c", "vmm/machine.h"), ("boot/b.c", "arch/x86/vmcs.h"),
+                ("boot/config/c.c", "vmm/boot_info.h"), ("vmm/loader/l.c", "vmm/boot_info.h")):
+            self.assertEqual(self.verdict(path, f'#include "{header}"'), "", (path, header))
+        for path, line in (("vmm/base/b.h", "#include <stdint.h>"),
+                           ("boot/b.c", "#include <efi.h>"), ("vmm/v.c", '// #include "nothing.h"'),
+                           ("arch/x86/a.asm", '%include "arch/x86/vmcs.h"')):
+            self.assertEqual(self.verdict(path, line), "", (path, line))
+
+    def test_wrong_way(self):
+        for path, header in (
+                ("vmm/base/b.c", "vmm/iobus/iobus.h"), ("vmm/base/b.c", "vmm/machine.h"),
+                ("vmm/iobus/t.c", "vmm/devices/i8254.h"), ("vmm/iobus/t.c", "vmm/base/log.h"),
+                ("vmm/iobus/t.c", "arch/x86/vmcs.h"), ("vmm/devices/d.c", "vmm/iobus/iobus.h"),
+                ("vmm/devices/d.c", "vmm/base/log.h"), ("vmm/devices/d.c", "vmm/machine.h"),
+                ("vmm/devices/d.h", "arch/x86/vmcs.h"), ("arch/x86/a.c", "vmm/machine.h"),
+                ("arch/x86/a.asm", "vmm/iobus/iobus.h"), ("arch/x86/memory/m.c", "vmm/machine.h"),
+                ("vmm/v.c", "boot/main.h"), ("vmm/loader/l.c", "vmm/machine.h"),
+                ("vmm/memory/h.c", "arch/x86/vmcs.h"), ("boot/config/c.c", "boot/main.h")):
+            line = f'%include "{header}"' if path.endswith(".asm") else f'#  include "{header}"'
+            self.assertIn(f'"{header}": ', self.verdict(path, line), (path, header))
+
+    def test_other_ways_round(self):
+        for path, line, words in (
+                ("vmm/devices/d.c", '#include "i8254.h"', "from the root"),
+                ("vmm/devices/d.c", '#include "../machine.h"', "from the root"),
+                ("vmm/devices/d.c", '#include "vmm/devices/../machine.h"', "from the root"),
+                ("vmm/devices/d.c", "#include <vmm/machine.h>", "of the system"),
+                ("vmm/devices/d.c", "#include <stdio.h>", "of the system"),
+                ("vmm/v.c", "#include <efi.h>", "of the system"),
+                ("vmm/devices/d.c", "#include HEADER", "name the file")):
+            self.assertIn(words, self.verdict(path, line), (path, line))
+
+    def test_folder_without_a_room(self):
+        self.write("arch/arm/a.c", "")
+        result = run(self.root)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("arch/arm/a.c:1: its folder is in no room", result.stdout)
+
+    def test_usage(self):
+        self.assertEqual(run("a", "b").returncode, 2)
+        empty = tempfile.mkdtemp(prefix="test-check-includes-")
+        self.addCleanup(os.rmdir, empty)
+        result = run(empty)
+        self.assertEqual(result.returncode, 2)
+        self.assertIn("no sources", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
