@@ -1,6 +1,7 @@
 #include "vmm/events.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "vmm/guest.h"
 
 /* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
@@ -128,4 +129,12 @@ void events_prepare_entry(struct vcpu *vcpu)
         interrupt_pending = machine_interrupt_pending(machine);
     }
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
+}
+
+void events_pend_single_step(uint64_t rflags)
+{
+    const uint64_t pending_single_step = BIT(14);
+
+    if ((rflags & RFLAGS_TF) != 0 && (vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) == 0)
+        vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
 }

@@ -14,8 +14,6 @@
  * interrupts get their turn. */
 #define ITERATIONS_MAX 64
 
-#define PENDING_SINGLE_STEP BIT(14) /* of the VMCS's pending debug exceptions */
-
 /* What one instruction works with, taken out of the VMCS once. */
 struct guest_cpu {
     struct vcpu *vcpu;
@@ -152,8 +150,7 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     case INSN_DONE: return EXIT_NEXT_INSTRUCTION;
     case INSN_AGAIN:
         /* Single-stepping traps after each iteration, with RIP on the instruction. */
-        if ((cpu->state.rflags & RFLAGS_TF) != 0)
-            vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_SINGLE_STEP);
+        events_pend_single_step(cpu->state.rflags);
         return EXIT_RESUME;
     case INSN_FAULT: return inject(cpu->vcpu, fault);
     case INSN_FAILED: break;

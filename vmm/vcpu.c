@@ -13,8 +13,7 @@
 
 #include <string.h>
 
-/* --- Entering and leaving
- * ------------------------------------------------------------------------- */
+/* --- Entering and leaving --- */
 
 /* A VM exit stores the activity state: whoever was halted and is to stay so gets it written anew,
  * as some emulators store "active" for every exit. */
@@ -45,7 +44,6 @@ static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
 static void advance_rip(struct vcpu *vcpu)
 {
     const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
-    const uint64_t pending_single_step = BIT(14);
     uint32_t length = vcpu->decoded_length;
     uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
@@ -61,8 +59,7 @@ static void advance_rip(struct vcpu *vcpu)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
     if ((rflags & RFLAGS_RF) != 0)
         vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
-    if ((rflags & RFLAGS_TF) != 0)
-        vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
+    events_pend_single_step(rflags);
 }
 
 static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result result)
@@ -144,8 +141,7 @@ void vcpu_run(struct vcpu *vcpu)
     iobus_reader_park(&vcpu->mmio_reader);
 }
 
-/* --- Creation and start -------------------------------------------------------------------------
- */
+/* --- Creation and start --- */
 
 struct control_registers vcpu_control_registers(void)
 {

@@ -127,6 +127,19 @@ start:
         mov     rax, dr6
         bt      eax, 14
         expect_if "TF: DR6.BS", c
+        ; A fault in the shadow of MOV SS, while single-stepping: the fault comes, the step does not.
+        mov     qword [trap_resume], .step_5
+        mov     ecx, 0x12345            ; an MSR that does not exist
+        mov     eax, DATA
+        pushfq
+        or      dword [rsp], 1 << 8
+        popfq
+        mov     ss, eax
+.unknown_msr:
+        rdmsr
+.step_5:
+        expect  "TF and MOV SS: the fault", [trap_vector], EXCEPTION_GP
+        expect  "TF and MOV SS: RIP", [trap_rip], .unknown_msr
         mov     qword [trap_resume], 0
         finish
 
