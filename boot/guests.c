@@ -22,7 +22,7 @@ EFI_STATUS guests_efi_status(enum status status)
     return EFI_INVALID_PARAMETER;
 }
 
-/* --- Files ----------------------------------------------------------------------------------- */
+/* --- Files --- */
 
 static bool find_read_already(const struct config *config, const struct boot_info *boot,
                               const char *path, struct blob *blob)
@@ -87,7 +87,7 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
     return EFI_SUCCESS;
 }
 
-/* --- Memory ---------------------------------------------------------------------------------- */
+/* --- Memory --- */
 
 static EFI_STATUS allocate_ram(struct uefi *uefi, const struct config_guest *wanted, hpa_t *ram)
 {

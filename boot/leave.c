@@ -11,7 +11,7 @@
  * try is a new chance; a firmware that changes it every time is broken. */
 #define EXIT_TRIES 8
 
-/* --- What the machine has -------------------------------------------------------------------- */
+/* --- What the machine has --- */
 
 static hpa_t find_acpi_rsdp(const EFI_SYSTEM_TABLE *system)
 {
@@ -59,7 +59,7 @@ void leave_ask(struct uefi *uefi, struct boot_info *boot)
     read_clock(uefi, boot);
 }
 
-/* --- Letting go ------------------------------------------------------------------------------ */
+/* --- Letting go --- */
 
 /* Translates into `raw`, which has room for every descriptor that the map can have, and from there
  * into boot. */

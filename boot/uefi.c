@@ -3,7 +3,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
 
-/* --- Console --------------------------------------------------------------------------------- */
+/* --- Console --- */
 
 void uefi_print(struct uefi *uefi, const char *text)
 {
@@ -80,7 +80,7 @@ const char *uefi_status_name(EFI_STATUS status)
     return code < ARRAY_COUNT(names) && names[code] != NULL ? names[code] : "an unknown error";
 }
 
-/* --- Memory ---------------------------------------------------------------------------------- */
+/* --- Memory --- */
 
 /* The firmware may add descriptors with each allocation, the one for the map itself included. */
 #define MAP_SPARE_DESCRIPTORS 64

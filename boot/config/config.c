@@ -49,7 +49,7 @@ enum status config_refuse(struct parser *parser, unsigned line, enum status stat
     return status;
 }
 
-/* --- The nearest known word ------------------------------------------------------------------ */
+/* --- The nearest known word --- */
 
 #define DISTANCE_CHARS_MAX 24
 
@@ -110,7 +110,7 @@ static enum status refuse_unknown_key(struct parser *parser, struct text key,
                          parser->guest ? "[guest]" : "[monitor]", known);
 }
 
-/* --- Sections -------------------------------------------------------------------------------- */
+/* --- Sections --- */
 
 static bool is_guest_name_char(char c)
 {
@@ -216,7 +216,7 @@ static enum status read_section(struct parser *parser, struct section *section, 
                          QUOTED(inside));
 }
 
-/* --- Lines ----------------------------------------------------------------------------------- */
+/* --- Lines --- */
 
 static enum status read_key(struct parser *parser, struct section *section, struct text line)
 {
@@ -290,7 +290,7 @@ static enum status read_line(struct parser *parser, struct section *section, str
     return read_key(parser, section, line);
 }
 
-/* --- The whole file -------------------------------------------------------------------------- */
+/* --- The whole file --- */
 
 static enum status check_whole(struct parser *parser, uint32_t cpu_count)
 {

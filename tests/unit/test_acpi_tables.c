@@ -235,8 +235,7 @@ static void test_aml_values(void **state)
     assert_true(aml.is_full);
 }
 
-/* --- The ACPI Component Architecture's own reading of it ---------------------------------------
- */
+/* --- The ACPI Component Architecture's own reading of it --- */
 
 static char directory[] = "/tmp/portcullis-acpi-XXXXXX";
 

@@ -40,7 +40,7 @@
 #define DAYS_PER_4_YEARS     (4 * 365 + 1)
 #define DAYS_PER_10000_YEARS (2500 * DAYS_PER_4_YEARS)
 
-/* --- The divider chain ---------------------------------------------------------------------- */
+/* --- The divider chain --- */
 
 static bool chain_runs(const struct mc146818 *rtc)
 {
@@ -86,7 +86,7 @@ static uint64_t cycles_of_edge(uint64_t edge, uint64_t period)
     return edge * period - UIP_CYCLES - period / 2;
 }
 
-/* --- Clock and calendar registers ----------------------------------------------------------- */
+/* --- Clock and calendar registers --- */
 
 static bool decode(const struct mc146818 *rtc, uint8_t byte, unsigned *value)
 {
@@ -220,7 +220,7 @@ static void set_calendar(struct mc146818 *rtc, const struct calendar *calendar)
     rtc->fell_back = calendar->fell_back;
 }
 
-/* --- Daylight saving: "Daylight Savings Enable (DSE)" ---------------------------------------- */
+/* --- Daylight saving: "Daylight Savings Enable (DSE)" --- */
 
 /* 02:00:00 on the last Sunday of a month, in seconds since day 0. */
 static uint64_t last_sunday(const struct calendar *calendar, unsigned year, unsigned month)
@@ -275,7 +275,7 @@ static void advance(struct calendar *calendar, uint64_t updates)
     }
 }
 
-/* --- Alarm: "Alarm Interrupt", don't-care codes 0xc0 to 0xff -------------------------------- */
+/* --- Alarm: "Alarm Interrupt", don't-care codes 0xc0 to 0xff --- */
 
 #define ANY UINT32_MAX
 
@@ -354,7 +354,7 @@ static uint64_t updates_until_alarm(const struct mc146818 *rtc)
     }
 }
 
-/* --- The chip ------------------------------------------------------------------------------- */
+/* --- The chip --- */
 
 static void drive_irq(struct mc146818 *rtc)
 {

@@ -75,7 +75,7 @@ static unsigned trigger_level(const struct uart16550 *uart)
     return has_fifos(uart) ? levels[uart->fcr >> 6] : 1;
 }
 
-/* --- Interrupts ----------------------------------------------------------------------------- */
+/* --- Interrupts --- */
 
 /* "FIFO Interrupt Mode Operation": the time-out is 4 characters long, a character being the start
  * bit, the word, parity and the stop bits ("LCR"; 1.5 of them for words of 5 bits). */
@@ -136,7 +136,7 @@ static void drive_irq(struct uart16550 *uart)
           interrupt_gate(uart) && interrupt_id(uart) != IIR_NONE);
 }
 
-/* --- Receiver ------------------------------------------------------------------------------- */
+/* --- Receiver --- */
 
 /* "LSR", bits 2 to 4: a byte's errors show when it comes to the top of the FIFO. */
 static void reveal_errors(struct uart16550 *uart)
@@ -185,7 +185,7 @@ static void clear_receiver(struct uart16550 *uart)
     uart->lsr_errors &= (uint8_t)~ERRORS_OF_A_BYTE;
 }
 
-/* --- Transmitter ---------------------------------------------------------------------------- */
+/* --- Transmitter --- */
 
 /* Moves what the sink takes, or in loopback the receiver; empty then is an interrupt. */
 static void transmit(struct uart16550 *uart, uint64_t now_ns)
@@ -231,7 +231,7 @@ static void clear_transmitter(struct uart16550 *uart)
     uart->transmitting_first = uart->transmitting_count = 0;
 }
 
-/* --- Control registers ---------------------------------------------------------------------- */
+/* --- Control registers --- */
 
 static void write_ier(struct uart16550 *uart, uint8_t value)
 {
@@ -325,7 +325,7 @@ static uint8_t read_msr(struct uart16550 *uart)
     return value;
 }
 
-/* --- The chip ------------------------------------------------------------------------------- */
+/* --- The chip --- */
 
 void uart16550_init(struct uart16550 *uart, const struct uart16550_wires *wires)
 {

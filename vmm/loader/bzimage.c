@@ -5,7 +5,7 @@
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 
-/* --- The file's and boot_params' fields ------------------------------------------------------ */
+/* --- The file's and boot_params' fields --- */
 
 /* The setup header has the same offsets in the file and in boot_params. */
 enum setup_header {
@@ -54,7 +54,7 @@ enum boot_params {
 #define E820_RAM              1
 #define E820_RESERVED         2
 
-/* --- Where things go in the guest ------------------------------------------------------------ */
+/* --- Where things go in the guest --- */
 
 #define BOOT_PARAMS_GPA UINT64_C(0x10000)
 #define GDT_GPA         UINT64_C(0x11000)
@@ -84,7 +84,7 @@ static uint64_t round_up_mib(uint64_t bytes)
     return align_up(bytes, PAGE_SIZE_LARGE) / MIB;
 }
 
-/* --- Checks ---------------------------------------------------------------------------------- */
+/* --- Checks --- */
 
 static enum status check_header(const struct blob *file, const struct loader_report *report,
                                 struct plan *plan)
@@ -279,7 +279,7 @@ static enum status bzimage_check(const struct guest_config *guest,
     return make_plan(guest, report, &plan);
 }
 
-/* --- Writing the guest ----------------------------------------------------------------------- */
+/* --- Writing the guest --- */
 
 static void write_e820(uint8_t *boot_params, uint64_t memory_bytes)
 {

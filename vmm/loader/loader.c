@@ -32,7 +32,7 @@ static const struct loader *const loaders[] = {
     [GUEST_FORMAT_FLAT] = &loader_flat,
 };
 
-/* --- Recognition ----------------------------------------------------------------------------- */
+/* --- Recognition --- */
 
 /* Multiboot 0.6.96, 3.1: within the first 8192 bytes, 4-byte aligned; magic, flags and checksum add
  * up to 0. */
@@ -79,7 +79,7 @@ const char *guest_format_name(enum guest_format format)
     return (size_t)format < ARRAY_COUNT(loaders) ? loaders[format]->name : "unknown";
 }
 
-/* --- The way in ------------------------------------------------------------------------------ */
+/* --- The way in --- */
 
 enum status loader_refuse(const struct loader_report *report, const char *file, enum status status,
                           const char *format, ...)
