@@ -139,7 +139,7 @@ $(BUILD)/guests/%.bin: tests/guests/%.asm
 
 # What fails in the first half does not keep the second from running: the counts carry it over.
 .PHONY: test
-test: $(TEST_BINS) $(IMAGE) $(GUEST_PROGRAMS) ## check, then whole machines; about ten minutes
+test: $(TEST_BINS) $(IMAGE) $(GUEST_PROGRAMS) ## check, then whole machines; about five minutes
 	@mkdir -p $(BUILD)/test
 	@rm -f $(BUILD)/test/check.json
 	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/check.json $(TOOL_TESTS) $(TEST_BINS)
