@@ -100,8 +100,10 @@ static bool on_serial_transmit(void *context, uint8_t byte)
     return console_guest_transmit(context, byte);
 }
 
-static void flush_debug_line(struct guest *guest)
+void guest_flush_debug_line(struct guest *guest)
 {
+    if (guest->debug_length == 0)
+        return;
     log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
     guest->debug_length = 0;
 }
@@ -110,12 +112,14 @@ static void on_debug_byte(void *context, uint8_t byte)
 {
     struct guest *guest = context;
 
-    if (byte == '\n')
-        flush_debug_line(guest);
-    else if (byte != '\r') {
+    if (byte == '\n') {
+        if (guest->debug_length == 0)
+            log_text("%s:\n", guest->config->name);
+        guest_flush_debug_line(guest);
+    } else if (byte != '\r') {
         guest->debug_line[guest->debug_length++] = (char)byte;
         if (guest->debug_length == sizeof(guest->debug_line))
-            flush_debug_line(guest);
+            guest_flush_debug_line(guest);
     }
 }
 
@@ -281,7 +285,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     enum status status;
 
     guest->end = (struct guest_end){.kind = GUEST_RUNNING};
-    guest->debug_length = 0;
+    guest_flush_debug_line(guest); /* of the life before a reset */
     memset(guest->ram, 0, config->memory_bytes);
     acpi_rsdp = write_acpi_tables(guest);
     status = loader_load(config, guest->ram, acpi_rsdp, &entry);

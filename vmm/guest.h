@@ -77,6 +77,9 @@ void guest_stop(struct guest *guest, const char *format, ...) __attribute__((for
 /* Ends the guest in an orderly way. */
 void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason);
 
+/* Prints what came through the debug console since its last newline, if anything. */
+void guest_flush_debug_line(struct guest *guest);
+
 /* The host memory behind [gpa, +size_bytes), null unless all of it is the guest's RAM in one piece.
  */
 uint8_t *guest_memory(const struct guest *guest, gpa_t gpa, uint64_t size_bytes);

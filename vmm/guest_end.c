@@ -7,6 +7,7 @@ void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, c
 {
     if (guest->end.kind != GUEST_RUNNING)
         return;
+    guest_flush_debug_line(guest);
     guest->end = (struct guest_end){.kind = kind, .exit_code = exit_code};
     format_text(guest->end.reason, sizeof(guest->end.reason), "%s", reason);
 }
@@ -17,6 +18,7 @@ void guest_stop(struct guest *guest, const char *format, ...)
 
     if (guest->end.kind != GUEST_RUNNING)
         return;
+    guest_flush_debug_line(guest);
     guest->end = (struct guest_end){.kind = GUEST_STOPPED, .exit_code = EXIT_CODE_STOPPED};
     va_start(arguments, format);
     format_text_v(guest->end.reason, sizeof(guest->end.reason), format, arguments);
