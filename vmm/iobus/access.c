@@ -5,6 +5,10 @@
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
 
+/* The bytes of an access, by its size. */
+static const uint64_t byte_masks[9] = {
+    [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
+
 /* Only this reader's vCPU writes the counter, so that no read-modify-write is needed. */
 static inline void count(_Atomic uint64_t *counter, uint64_t amount)
 {
@@ -13,26 +17,30 @@ static inline void count(_Atomic uint64_t *counter, uint64_t amount)
 }
 
 /* Calls the handler and accounts for it. True if it answered. */
-static inline bool call(const struct iobus *bus, struct iobus_reader *reader,
-                        const struct iobus_target *target, struct io_access *access)
+static inline bool call(uint64_t (*clock)(void), io_handler *handler, void *context,
+                        struct iobus_counter *counter, struct io_access *access)
 {
-    /* Before the call: the handler may publish another table, but this one stays until the vCPU's
-     * next quiescent point. */
-    struct iobus_counter *counter =
-        &reader->counters[target->counter_chunk][target->counter_offset];
-    uint64_t started;
-
-    if (bus->clock == NULL) {
-        if (target->handler(target->context, access) != IO_HANDLED)
+    if (clock == NULL) {
+        if (handler(context, access) != IO_HANDLED)
             return false;
     } else {
-        started = bus->clock();
-        if (target->handler(target->context, access) != IO_HANDLED)
+        uint64_t started = clock();
+
+        if (handler(context, access) != IO_HANDLED)
             return false;
-        count(&counter->cycles, bus->clock() - started);
+        count(&counter->cycles, clock() - started);
     }
     count(&counter->hits, 1);
     return true;
+}
+
+/* Where the reader counts for a target. A handler may publish another table, but this one stays
+ * until the vCPU's next quiescent point. */
+static inline bool call_target(const struct iobus *bus, struct iobus_reader *reader,
+                               const struct iobus_target *target, struct io_access *access)
+{
+    return call(bus->clock, target->handler, target->context,
+                &reader->counters[target->counter_chunk][target->counter_offset], access);
 }
 
 /* An access on its way from candidate to candidate. Byte i is bit i of pending. */
@@ -79,7 +87,7 @@ static void offer(struct transfer *transfer, uint32_t target, unsigned at, unsig
         .is_write = transfer->is_write,
     };
 
-    if (!call(transfer->bus, transfer->reader, &transfer->table->targets[target], &piece))
+    if (!call_target(transfer->bus, transfer->reader, &transfer->table->targets[target], &piece))
         return;
     if (!transfer->is_write)
         transfer->value = (transfer->value & ~(mask << 8 * at)) | (piece.value & mask) << 8 * at;
@@ -170,13 +178,17 @@ static uint32_t doorbell_with_data(const struct iobus_table *table, const struct
 
     if (in_group == 0)
         return IOBUS_NONE;
+    found = table->data_index[iobus_data_slot(value, first, table->data_mask)];
+    if (__builtin_expect(found - first < in_group && table->data[found] == value, 1))
+        return found;
     found = first + iobus_search(table->data + first, in_group, value);
     return table->data[found] == value ? found : IOBUS_NONE;
 }
 
-/* Offers the access as the guest made it to the doorbells that match. True if one answered. */
+/* Offers the access as the guest made it to the doorbells that match, but to the one asked before.
+ * True if one answered. */
 static bool ring(const struct transfer *transfer, const struct iobus_point *point,
-                 const struct io_access *access)
+                 const struct io_access *access, uint32_t asked)
 {
     const struct iobus_table *table = transfer->table;
     unsigned width = IOBUS_WIDTH_1 + (unsigned)__builtin_ctz(access->size);
@@ -190,19 +202,20 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
     for (unsigned i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
         struct io_access copy = {transfer->address, transfer->value, access->size, true};
 
-        if (candidates[i] == IOBUS_NONE || iobus_target_is_dead(table, candidates[i]))
+        if (candidates[i] == IOBUS_NONE || candidates[i] == asked ||
+            iobus_target_is_dead(table, candidates[i]))
             continue;
-        if (call(transfer->bus, transfer->reader, &table->targets[candidates[i]], &copy))
+        if (call_target(transfer->bus, transfer->reader, &table->targets[candidates[i]], &copy))
             return true;
     }
     return false;
 }
 
-/* Everything but the common case. */
+/* Everything but the common case. asked is a doorbell that has declined already, or IOBUS_NONE. */
 static __attribute__((noinline)) void access_any(const struct iobus *bus,
                                                  struct iobus_reader *reader,
                                                  const struct iobus_table *table,
-                                                 struct io_access *access)
+                                                 struct io_access *access, uint32_t asked)
 {
     CHECK(access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8);
 
@@ -228,7 +241,7 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
         uint32_t point = table->segments[segment].point;
 
         if (access->is_write && point != IOBUS_NONE &&
-            ring(&transfer, &table->points[point], access))
+            ring(&transfer, &table->points[point], access, asked))
             return;
         for (unsigned from = 0, end; from < size; from = end) {
             uint32_t target = innermost(table, segment);
@@ -248,8 +261,9 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
 static __attribute__((noinline)) void access_declined(const struct iobus *bus,
                                                       struct iobus_reader *reader,
                                                       const struct iobus_table *table,
-                                                      uint32_t target, struct io_access *access)
+                                                      struct io_access *access)
 {
+    uint32_t segment = iobus_search(table->starts, table->segment_count, access->address);
     uint64_t mask = bytes_mask(access->size);
     struct transfer transfer = {
         .bus = bus,
@@ -261,51 +275,121 @@ static __attribute__((noinline)) void access_declined(const struct iobus *bus,
         .pending = low_bits(access->size),
     };
 
-    offer_outwards(&transfer, table->targets[target].parent, 0, access->size);
+    offer_outwards(&transfer, table->targets[table->segments[segment].target].parent, 0,
+                   access->size);
     leave_unclaimed(&transfer, 0, access->size);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }
 
+/* The entry that may cover the address: of ports, what the index says; otherwise what its page's
+ * slot says, or where the last access fell, which may come from an older table, or what the tree
+ * says. No more than a guess: whoever uses it compares the address with what the entry covers, and
+ * entries cover disjoint addresses. */
+static inline const struct iobus_entry *guess(const struct iobus_table *table,
+                                              struct iobus_reader *reader, uint64_t address)
+{
+    const struct iobus_entry *entry;
+    uint64_t index;
+
+    if (table->port_index != NULL)
+        return &table->entries[table->port_index[address & IOBUS_PORT_LAST]];
+    entry = &table->entries[table->page_index[iobus_page_slot(address, table->page_mask)]];
+    if (__builtin_expect(address - entry->first <= entry->length_minus_1, 1))
+        return entry;
+    entry = &table->entries[iobus_clamp(reader->last_segment, table->entry_last)];
+    if (address - entry->first <= entry->length_minus_1)
+        return entry;
+    index =
+        iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address), table->entry_last);
+    reader->last_segment = (uint32_t)index;
+    return &table->entries[index];
+}
+
+/* A write of 1, 2, 4 or 8 bytes to a point while nothing is dead. The doorbell of its width and
+ * data, which in nearly all cases answers, is asked at once. */
+static __attribute__((noinline)) void access_point(const struct iobus *bus,
+                                                   struct iobus_reader *reader,
+                                                   const struct iobus_table *table, uint32_t number,
+                                                   struct io_access *access)
+{
+    const struct iobus_point *point = &table->points[number];
+    struct io_access copy = {
+        .address = access->address,
+        .value = access->value & byte_masks[access->size],
+        .size = access->size,
+        .is_write = true,
+    };
+    uint32_t target = doorbell_with_data(
+        table, point, IOBUS_WIDTH_1 + (unsigned)__builtin_ctz(access->size), copy.value);
+
+    if (target == IOBUS_NONE || !call_target(bus, reader, &table->targets[target], &copy))
+        access_any(bus, reader, table, access, target);
+}
+
+/* What is kept while the handler runs, beside the copy that it may scribble on. */
+struct direct_call {
+    struct io_access copy;
+    struct iobus_reader *reader;
+    const struct iobus_table *table;
+};
+
+/* With the copy made: calls, and takes the answer. */
+static inline void finish_direct(struct direct_call *direct, const struct iobus_entry *entry,
+                                 struct iobus_counter *counter, struct io_access *access,
+                                 uint64_t (*clock)(void))
+{
+    if (__builtin_expect(!call(clock, entry->handler, entry->context, counter, &direct->copy), 0))
+        access_declined(direct->reader->bus, direct->reader, direct->table, access);
+    else if (!access->is_write)
+        access->value = direct->copy.value & byte_masks[access->size];
+}
+
+static __attribute__((noinline)) void finish_timed(struct direct_call *direct,
+                                                   const struct iobus_entry *entry,
+                                                   struct iobus_counter *counter,
+                                                   struct io_access *access)
+{
+    finish_direct(direct, entry, counter, access, direct->reader->bus->clock);
+}
+
 void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access)
 {
     const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
-    uint64_t address = access->address;
-    unsigned size = access->size;
+    uint64_t address = access->address, size = access->size;
+    bool is_write = access->is_write;
+    const struct iobus_entry *entry = guess(table, reader, address);
+    uint64_t offset = address - entry->first;
 
-    /* The last hit may come from an older table with more segments, hence the clamp. */
-    uint32_t index = (uint32_t)iobus_clamp(reader->last_segment, table->segment_count - 1);
-    const struct iobus_segment *segment = &table->segments[index];
-
-    if (address - segment->first > segment->last - segment->first) {
-        index = iobus_search(table->starts, table->segment_count, address);
-        segment = &table->segments[index];
-        reader->last_segment = index;
-    }
-
-    /* Also false past the end of the space, which the last segment does not cover. */
-    uint64_t offset = address - segment->first, length_minus_1 = segment->last - segment->first;
-    bool is_direct = offset <= length_minus_1 && (segment->direct_sizes[access->is_write] & size) &&
-                     is_aligned(address, size) && table->removal_count == 0;
-    uint64_t room = length_minus_1 - offset;
-
-    if (__builtin_expect(!is_direct || (room < size - 1 && room + segment->beyond_bytes < size - 1),
-                         0)) {
-        access_any(bus, reader, table, access);
+    if (__builtin_expect(
+            offset > entry->length_minus_1 || size - 1 > entry->whole_minus_1 - offset ||
+                (address & (size - 1)) != 0 || (entry->direct_sizes[is_write] & size) == 0,
+            0)) {
+        if (is_write && offset <= entry->length_minus_1 && entry->point != IOBUS_NONE)
+            access_point(bus, reader, table, entry->point, access);
+        else
+            access_any(bus, reader, table, access, IOBUS_NONE);
         return;
     }
 
-    /* Whatever the processor guesses above, no handler sees an address outside its segment. */
-    const struct iobus_target *target = &table->targets[segment->target];
-    struct io_access copy = {
-        .address = segment->first + iobus_clamp(offset, length_minus_1),
-        .value = access->is_write ? access->value : bytes_mask(size),
-        .size = (uint8_t)size,
-        .is_write = access->is_write,
+    /* Whatever the processor guesses above, no guest chooses an address outside the segment. */
+    struct direct_call direct = {
+        .copy =
+            {
+                .address = iobus_poison(address, offset, entry->length_minus_1),
+                .value = is_write ? access->value : byte_masks[size],
+                .size = (uint8_t)size,
+                .is_write = is_write,
+            },
+        .reader = reader,
+        .table = table,
     };
+    struct iobus_counter *counter =
+        (struct iobus_counter *)((char *)reader->counters[entry->counter_chunk] +
+                                 entry->counter_offset_bytes);
 
-    if (__builtin_expect(!call(bus, reader, target, &copy), 0))
-        access_declined(bus, reader, table, segment->target, access);
-    else if (!access->is_write)
-        access->value = copy.value & bytes_mask(size);
+    if (bus->clock == NULL)
+        finish_direct(&direct, entry, counter, access, NULL);
+    else
+        finish_timed(&direct, entry, counter, access);
 }

@@ -1,5 +1,6 @@
 /* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
  * registrations, and one allocation. */
+#include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
 
 #include <string.h>
@@ -68,18 +69,38 @@ static void *carve(uint8_t *memory, size_t *used_bytes, size_t size_bytes)
     return array;
 }
 
-/* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes. */
-static size_t arrange(uint8_t *memory, uint32_t extent_count, uint32_t doorbell_count,
-                      struct iobus_layout *layout, struct scratch *scratch)
+/* The levels of a tree with at least count nodes or one less. */
+static uint32_t levels_for(uint64_t count)
+{
+    return count <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(count - 1);
+}
+
+/* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes: with n
+ * registrations, about 500 times n; a bus of ports, the 128 KiB of its index more. */
+static size_t arrange(uint8_t *memory, uint64_t address_last, uint32_t extent_count,
+                      uint32_t doorbell_count, struct iobus_layout *layout, struct scratch *scratch)
 {
     size_t used = 0, count = (size_t)extent_count + doorbell_count;
     size_t segments = iobus_segments_max(extent_count, doorbell_count);
+    size_t tree_nodes = (size_t)1 << levels_for(segments), page_slots = 4 * tree_nodes;
+    size_t data_slots = (size_t)4 << levels_for(doorbell_count);
 
     (void)carve(memory, &used, sizeof(*layout));
     layout->starts = carve(memory, &used, segments * sizeof(*layout->starts));
+    if (address_last == IOBUS_PORT_LAST) {
+        layout->port_index =
+            carve(memory, &used, (IOBUS_PORT_LAST + 1) * sizeof(*layout->port_index));
+    } else {
+        layout->tree = carve(memory, &used, tree_nodes * sizeof(*layout->tree));
+        layout->page_index = carve(memory, &used, page_slots * sizeof(*layout->page_index));
+        layout->page_mask = (uint32_t)(page_slots - 1);
+    }
+    layout->entries = carve(memory, &used, segments * sizeof(*layout->entries));
     layout->segments = carve(memory, &used, segments * sizeof(*layout->segments));
     layout->targets = carve(memory, &used, count * sizeof(*layout->targets));
     layout->data = carve(memory, &used, count * sizeof(*layout->data));
+    layout->data_index = carve(memory, &used, data_slots * sizeof(*layout->data_index));
+    layout->data_mask = (uint32_t)(data_slots - 1);
     layout->points = carve(memory, &used, doorbell_count * sizeof(*layout->points));
     layout->registrations = carve(memory, &used, count * sizeof(*layout->registrations));
     scratch->extents = carve(memory, &used, extent_count * sizeof(*scratch->extents));
@@ -144,6 +165,12 @@ static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *poin
     }
     while (group <= IOBUS_WIDTH_COUNT)
         point->data_first[group++] = at;
+    for (group = 0; group < IOBUS_WIDTH_COUNT; group++) {
+        uint32_t first = point->data_first[group];
+
+        for (uint32_t i = first; i < point->data_first[group + 1]; i++)
+            layout->data_index[iobus_data_slot(layout->data[i], first, layout->data_mask)] = i;
+    }
 
     for (unsigned i = 0; i < IOBUS_WIDTH_COUNT; i++)
         point->without_data[i] = IOBUS_NONE;
@@ -161,6 +188,89 @@ static void fill_target(struct iobus_target *target, const struct iobus_registra
     target->access_sizes = registration->access_sizes;
     target->parent = IOBUS_NONE;
     atomic_init(&target->dead_from, UINT32_MAX);
+}
+
+/* Level by level: node i of a level that has n nodes is the middle of the i-th of n equal parts of
+ * the segments. Where no segment is left, the key is one that nothing is above. */
+static void fill_tree(const struct iobus_layout *layout)
+{
+    uint64_t *tree = layout->tree;
+
+    tree[0] = 0; /* no node */
+    for (uint32_t level = 0; level < layout->tree_levels; level++) {
+        uint64_t span = UINT64_C(1) << (layout->tree_levels - level), on_level = UINT64_C(1)
+                                                                                 << level;
+
+        for (uint64_t i = 0; i < on_level; i++) {
+            uint64_t segment = i * span + span / 2;
+
+            tree[on_level + i] =
+                segment < layout->segment_count ? layout->starts[segment] - 1 : UINT64_MAX;
+        }
+    }
+}
+
+static void fill_port_index(const struct iobus_layout *layout)
+{
+    for (uint32_t segment = 0; segment < layout->segment_count; segment++) {
+        for (uint64_t port = layout->segments[segment].first;
+             port <= layout->segments[segment].last; port++)
+            layout->port_index[port] = (uint16_t)segment;
+    }
+}
+
+/* A guess per page, for the first pages of everything that is there. Where two want one slot, the
+ * later has it and the other is found by the tree. */
+#define INDEXED_PAGES_MAX 16
+
+static void fill_page_index(const struct iobus_layout *layout)
+{
+    memset(layout->page_index, 0, ((size_t)layout->page_mask + 1) * sizeof(*layout->page_index));
+    for (uint32_t i = 0; i < layout->segment_count; i++) {
+        const struct iobus_segment *segment = &layout->segments[i];
+        uint64_t pages = (segment->last >> 12) - (segment->first >> 12) + 1;
+
+        if (segment->target == IOBUS_NONE && segment->point == IOBUS_NONE)
+            continue;
+        for (uint64_t page = 0; page < pages && page < INDEXED_PAGES_MAX; page++)
+            layout->page_index[iobus_page_slot(segment->first + (page << 12), layout->page_mask)] =
+                i;
+    }
+}
+
+/* What the common access needs, gathered. */
+static void fill_entries(struct iobus_layout *layout)
+{
+    for (uint32_t i = 0; i < layout->segment_count; i++) {
+        const struct iobus_segment *segment = &layout->segments[i];
+        struct iobus_entry *entry = &layout->entries[i];
+
+        *entry = (struct iobus_entry){
+            .first = segment->first,
+            .length_minus_1 = segment->last - segment->first,
+            .whole_minus_1 = segment->last - segment->first + segment->beyond_bytes,
+            .point = segment->point,
+        };
+        if (segment->target == IOBUS_NONE)
+            continue;
+
+        const struct iobus_target *target = &layout->targets[segment->target];
+
+        entry->handler = target->handler;
+        entry->context = target->context;
+        entry->counter_offset_bytes =
+            target->counter_offset * (uint32_t)sizeof(struct iobus_counter);
+        entry->counter_chunk = target->counter_chunk;
+        entry->direct_sizes[0] = segment->direct_sizes[0];
+        entry->direct_sizes[1] = segment->direct_sizes[1];
+    }
+    if (layout->port_index != NULL) {
+        fill_port_index(layout);
+    } else {
+        layout->tree_levels = levels_for(layout->segment_count);
+        fill_tree(layout);
+        fill_page_index(layout);
+    }
 }
 
 /* Fills the arrays from the merged registrations. */
@@ -184,6 +294,7 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
                                       .target = i,
                                       .access_sizes = registration->access_sizes};
     }
+    memset(layout->data_index, 0, ((size_t)layout->data_mask + 1) * sizeof(*layout->data_index));
     for (uint32_t i = 0; i < count;) {
         if (!layout->registrations[i]->is_doorbell) {
             i++;
@@ -207,6 +318,7 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
     layout->segment_count =
         iobus_flatten(scratch->extents, extent_count, scratch->point_addresses, point_count,
                       address_last, layout->starts, layout->segments);
+    fill_entries(layout);
     return STATUS_OK;
 }
 
@@ -241,13 +353,14 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
     if (extent_count + doorbell_count >= UINT32_MAX / 4)
         return STATUS_NO_MEMORY;
 
-    layout.size_bytes =
-        arrange(NULL, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
+    layout.size_bytes = arrange(NULL, address_last, (uint32_t)extent_count,
+                                (uint32_t)doorbell_count, &layout, &scratch);
     uint8_t *memory = allocator->allocate(allocator->context, layout.size_bytes, 64);
 
     if (memory == NULL)
         return STATUS_NO_MEMORY;
-    arrange(memory, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
+    arrange(memory, address_last, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout,
+            &scratch);
     layout.registration_count = (uint32_t)(extent_count + doorbell_count);
     merge(old, additions, addition_count, layout.registrations);
 
@@ -264,13 +377,29 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
     return STATUS_OK;
 }
 
+/* Takes no size, so that every access goes the long way. */
+static const struct iobus_entry no_entry = {.point = IOBUS_NONE};
+static const uint64_t no_tree[1];
+static const uint32_t no_page_index[1];
+
 void iobus_table_set(struct iobus_table *table, struct iobus_layout *layout)
 {
+    bool has_dead = layout->removal_count != 0;
+
     *table = (struct iobus_table){
+        .entries = has_dead ? &no_entry : layout->entries,
+        .port_index = has_dead ? NULL : layout->port_index,
+        .page_index = has_dead ? no_page_index : layout->page_index,
+        .page_mask = has_dead ? 0 : layout->page_mask,
+        .tree = has_dead ? no_tree : layout->tree,
+        .tree_levels = has_dead ? 0 : layout->tree_levels,
+        .entry_last = has_dead ? 0 : layout->segment_count - 1,
         .starts = layout->starts,
         .segments = layout->segments,
         .targets = layout->targets,
         .data = layout->data,
+        .data_index = layout->data_index,
+        .data_mask = layout->data_mask,
         .points = layout->points,
         .segment_count = layout->segment_count,
         .removal_count = layout->removal_count,

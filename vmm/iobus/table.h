@@ -23,6 +23,19 @@ struct iobus_target {
     _Atomic uint32_t dead_from;
 };
 
+/* What the common access needs to know of a segment, in one line; entry i is segment i's. */
+struct iobus_entry {
+    _Alignas(64) uint64_t first;
+    uint64_t length_minus_1;
+    uint64_t whole_minus_1; /* the same, with the bytes behind it that have the same target */
+    io_handler *handler;
+    void *context;
+    uint32_t counter_offset_bytes;
+    uint8_t counter_chunk;
+    uint8_t direct_sizes[2]; /* as the segment's */
+    uint32_t point;          /* as the segment's */
+};
+
 enum {
     IOBUS_WIDTH_ANY,
     IOBUS_WIDTH_1,
@@ -44,7 +57,15 @@ struct iobus_layout {
     uint32_t table_count; /* tables that use it, retired ones included */
     uint32_t removal_count;
     uint32_t segment_count;
+    uint32_t tree_levels;
     uint64_t *starts;
+    uint64_t *tree;
+    uint32_t *page_index;
+    uint32_t page_mask;
+    uint32_t data_mask;
+    uint32_t *data_index;
+    uint16_t *port_index;
+    struct iobus_entry *entries;
     struct iobus_segment *segments;
     struct iobus_target *targets;
     uint64_t *data; /* of the targets that are doorbells with data */
@@ -55,11 +76,23 @@ struct iobus_layout {
 };
 
 struct iobus_table {
-    _Alignas(64) const uint64_t *starts; /* of the segments, packed for the search */
+    /* Of the common access: which entry may be the one, lookup.h tells how. While something here is
+     * dead, there is no entry but one that covers nothing. */
+    _Alignas(64) const struct iobus_entry *entries;
+    const uint16_t *port_index; /* null if this is no bus of ports, or something is dead */
+    const uint32_t *page_index; /* page_mask + 1 numbers of entries, by iobus_page_slot */
+    const uint64_t *tree;
+    uint32_t page_mask;
+    uint32_t tree_levels;
+    uint32_t entry_last;
+
+    const uint64_t *starts; /* of the segments, packed for the search */
     const struct iobus_segment *segments;
     const struct iobus_target *targets;
     const uint64_t *data;
+    const uint32_t *data_index; /* data_mask + 1 targets, by iobus_data_slot */
     const struct iobus_point *points;
+    uint32_t data_mask;
     uint32_t segment_count; /* at least 1 */
     uint32_t removal_count; /* 0: nothing here is dead */
 
