@@ -145,6 +145,29 @@ test: $(TEST_BINS) $(IMAGE) $(GUEST_PROGRAMS) ## check, then whole machines; abo
 	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/check.json $(TOOL_TESTS) $(TEST_BINS)
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) --counts $(BUILD)/test/check.json
 
+# --- How fast the bus is ------------------------------------------------------------------------------
+BENCH_CFLAGS := $(COMMON) -O2 -pthread
+BENCH_OBJS   := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard bench/*.c vmm/iobus/*.c) \
+                  tests/unit/check_host.c)
+
+$(BUILD)/bench/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BENCH_CFLAGS) -c $< -o $@
+
+$(BUILD)/bench/iobus_bench: $(BENCH_OBJS)
+	$(Q)$(CC) $(BENCH_CFLAGS) $^ -o $@
+
+.PHONY: bench-iobus
+bench-iobus: $(BUILD)/bench/iobus_bench ## the I/O bus beside other lookups: table, build/bench-iobus.json, .svg
+	@$< $(BUILD)/bench-iobus.json $(BUILD)/bench/iobus.dat
+	@gnuplot -e "data='$(BUILD)/bench/iobus.dat'; picture='$(BUILD)/bench-iobus.svg'" bench/iobus.gp
+
+# --- Proof --------------------------------------------------------------------------------------------
+.PHONY: prove
+prove: ## prove the lookup of the I/O bus, with Frama-C, z3 and cvc4 (installs them)
+	@tools/deps proof
+	@$(PYTHON) tests/proof/run.py
+
 # --- For whoever works on it ------------------------------------------------------------------------
 .PHONY: coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
