@@ -168,6 +168,11 @@ prove: ## prove the lookup of the I/O bus, with Frama-C, z3 and cvc4 (installs t
 	@tools/deps proof
 	@$(PYTHON) tests/proof/run.py
 
+# --- Model --------------------------------------------------------------------------------------------
+.PHONY: model
+model: ## verify the bus's reclaim protocol with Spin, and that broken variants are caught
+	@$(PYTHON) tests/model/run.py --build $(BUILD)/model
+
 # --- For whoever works on it ------------------------------------------------------------------------
 .PHONY: coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
