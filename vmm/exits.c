@@ -9,7 +9,6 @@
 
 /* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
 #define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
-#define DR6_BD         BIT(13)
 #define DR7_GD         BIT(13)
 
 enum exit_action exit_general_protection(struct vcpu *vcpu)

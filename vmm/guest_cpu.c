@@ -1,6 +1,5 @@
 #include "vmm/guest_cpu.h"
 
-#include "arch/x86/cpu.h"
 #include "arch/x86/insn/insn_execute.h"
 #include "arch/x86/insn/insn_string_io.h"
 #include "arch/x86/msr.h"

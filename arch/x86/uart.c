@@ -127,16 +127,11 @@ static bool is_present(const struct uart *uart)
 
 bool uart_is_present(uint16_t port)
 {
-    const uint8_t patterns[] = {0x5a, 0xa5};
-    uint16_t scratch = (uint16_t)(port + UART_SCR);
-    uint8_t before = inb(scratch);
-    bool answers = true;
+    struct uart uart = {.port = port};
+    uint8_t before = read_register(&uart, UART_SCR);
+    bool answers = holds(&uart, UART_SCR, 0xff);
 
-    for (size_t i = 0; i < ARRAY_COUNT(patterns); i++) {
-        outb(scratch, patterns[i]);
-        answers &= inb(scratch) == patterns[i];
-    }
-    outb(scratch, before);
+    write_register(&uart, UART_SCR, before);
     return answers;
 }
 
