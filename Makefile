@@ -14,7 +14,7 @@ Q := $(if $(V),,@)
 # --- Sources, by room -------------------------------------------------------------------------
 # Portable rooms compile for the host as they are: unit tests, fuzzing, sanitisers.
 PORTABLE_ROOMS := vmm/base vmm/iobus vmm/devices vmm/loader vmm/policy vmm/acpi vmm/console \
-                  vmm/memory arch/x86/insn arch/x86/memory arch/x86/exits boot/config \
+                  vmm/memory vmm/attachments arch/x86/insn arch/x86/memory arch/x86/exits boot/config \
                   boot/firmware
 PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c)) vmm/clock.c
 MONITOR_SRCS  := $(sort $(PORTABLE_SRCS) $(wildcard vmm/*.c arch/x86/*.c boot/*.c))

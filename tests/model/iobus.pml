@@ -24,7 +24,7 @@
  *   collect             iobus_collect, quiescent_epoch, free_table; iobus_finish, which C calls later:
  *                       a completion here comes at the earliest moment there is
  *   reclaim             iobus_reclaim, compact
- *   lock, unlock        lock.h                                             LOCK: XCHG, MOV
+ *   lock, unlock        spinlock.h                                         LOCK: XCHG, MOV
  *
  * Left out: what has no part in the order of things (slots, counters, addresses, the direct index),
  * attaching and detaching readers (under the lock, and only parked ones), failing updates (they

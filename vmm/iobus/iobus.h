@@ -16,10 +16,10 @@
 #ifndef VMM_IOBUS_IOBUS_H
 #define VMM_IOBUS_IOBUS_H
 
+#include "vmm/base/spinlock.h"
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
 #include "vmm/iobus/io_access.h"
-#include "vmm/iobus/lock.h"
 #include "vmm/iobus/unclaimed.h"
 
 #include <stdatomic.h>
@@ -130,7 +130,7 @@ struct iobus {
     uint64_t (*clock)(void);
 
     /* The writers', under the lock. */
-    _Alignas(64) struct iobus_lock lock;
+    _Alignas(64) struct spinlock lock;
     struct iobus_allocator allocator;
     struct iobus_reader *readers;
     struct iobus_table *retired_first, *retired_last;

@@ -164,7 +164,7 @@ size_t iobus_reclaim(struct iobus *bus)
 {
     size_t waiting = 0;
 
-    iobus_lock(&bus->lock);
+    spinlock_acquire(&bus->lock);
 
     struct iobus_completion *completions = iobus_collect(bus, NULL);
 
@@ -173,7 +173,7 @@ size_t iobus_reclaim(struct iobus *bus)
     for (const struct iobus_table *table = bus->retired_first; table != NULL;
          table = table->next_retired)
         waiting++;
-    iobus_unlock(&bus->lock);
+    spinlock_release(&bus->lock);
     iobus_finish(completions);
     return waiting;
 }

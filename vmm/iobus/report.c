@@ -31,18 +31,18 @@ void iobus_for_each_range(struct iobus *bus,
     for (;; is_first = false) {
         struct iobus_range_info info;
 
-        iobus_lock(&bus->lock);
+        spinlock_acquire(&bus->lock);
 
         const struct iobus_registration *registration =
             next_registration(iobus_current(bus)->layout, is_first ? NULL : &last);
 
         if (registration == NULL) {
-            iobus_unlock(&bus->lock);
+            spinlock_release(&bus->lock);
             return;
         }
         last = *registration;
         iobus_slot_sum(bus, registration, &info.hits, &info.cycles);
-        iobus_unlock(&bus->lock);
+        spinlock_release(&bus->lock);
 
         memcpy(info.name, last.name, sizeof(info.name));
         info.first = last.first;
@@ -100,7 +100,7 @@ iobus_for_each_unclaimed(struct iobus *bus,
     struct iobus_unclaimed_count others = {0};
 
     for (size_t number = 0;; number++) {
-        iobus_lock(&bus->lock);
+        spinlock_acquire(&bus->lock);
 
         const struct iobus_unclaimed *table = unclaimed_table(bus, number);
 
@@ -110,18 +110,18 @@ iobus_for_each_unclaimed(struct iobus *bus,
             others.read_count += count.read_count;
             others.write_count += count.write_count;
         }
-        iobus_unlock(&bus->lock);
+        spinlock_release(&bus->lock);
         if (table == NULL)
             return others;
 
         for (unsigned i = 0; i < IOBUS_UNCLAIMED_MAX; i++) {
             struct iobus_unclaimed_count count;
 
-            iobus_lock(&bus->lock);
+            spinlock_acquire(&bus->lock);
 
             bool is_shown = sum_unclaimed(bus, number, i, &count);
 
-            iobus_unlock(&bus->lock);
+            spinlock_release(&bus->lock);
             if (is_shown)
                 visit(context, &count);
         }

@@ -120,18 +120,18 @@ enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader)
     atomic_init(&reader->seen_epoch, 0);
     atomic_init(&reader->is_parked, true);
 
-    iobus_lock(&bus->lock);
+    spinlock_acquire(&bus->lock);
     for (uint32_t chunk = 0; chunk < bus->chunk_count; chunk++) {
         if (add_chunk(bus, reader, chunk))
             continue;
         while (chunk-- > 0)
             drop_chunk(bus, reader, chunk);
-        iobus_unlock(&bus->lock);
+        spinlock_release(&bus->lock);
         return STATUS_NO_MEMORY;
     }
     reader->next = bus->readers;
     bus->readers = reader;
-    iobus_unlock(&bus->lock);
+    spinlock_release(&bus->lock);
     return STATUS_OK;
 }
 
@@ -157,7 +157,7 @@ void iobus_reader_detach(struct iobus_reader *reader)
 {
     struct iobus *bus = reader->bus;
 
-    iobus_lock(&bus->lock);
+    spinlock_acquire(&bus->lock);
     keep_counts(bus, reader);
     for (struct iobus_reader **link = &bus->readers; *link != NULL; link = &(*link)->next) {
         if (*link == reader) {
@@ -167,5 +167,5 @@ void iobus_reader_detach(struct iobus_reader *reader)
     }
     for (uint32_t chunk = 0; chunk < bus->chunk_count; chunk++)
         drop_chunk(bus, reader, chunk);
-    iobus_unlock(&bus->lock);
+    spinlock_release(&bus->lock);
 }

@@ -270,14 +270,14 @@ enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
         return STATUS_OK;
     }
 
-    iobus_lock(&bus->lock);
+    spinlock_acquire(&bus->lock);
 
     /* Before, for the memory; afterwards, because often no vCPU is out of its guest. */
     struct iobus_completion *completions = iobus_collect(bus, NULL);
     enum status status = apply(bus, update, conflict);
 
     completions = iobus_collect(bus, completions);
-    iobus_unlock(&bus->lock);
+    spinlock_release(&bus->lock);
     iobus_finish(completions);
     return status;
 }
@@ -311,7 +311,6 @@ enum status iobus_init(struct iobus *bus, uint64_t address_last,
     bus->clock = clock;
     bus->slot_free = IOBUS_NONE;
     bus->next_serial = 1;
-    atomic_flag_clear(&bus->lock.is_held);
     atomic_init(&bus->epoch, 1);
 
     struct iobus_table *table = iobus_allocate(bus, sizeof(*table));

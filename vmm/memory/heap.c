@@ -213,20 +213,6 @@ static void block_release(struct heap *heap, uint32_t page, uint8_t *block)
 
 /* The heap. */
 
-static void lock(struct heap *heap)
-{
-    while (atomic_flag_test_and_set_explicit(&heap->is_locked, memory_order_acquire)) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-}
-
-static void unlock(struct heap *heap)
-{
-    atomic_flag_clear_explicit(&heap->is_locked, memory_order_release);
-}
-
 enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
 {
     uint64_t address = (uint64_t)(uintptr_t)region;
@@ -246,7 +232,6 @@ enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
     }
 
     memset(heap, 0, sizeof(*heap));
-    atomic_flag_clear(&heap->is_locked);
     heap->pages = (struct heap_page *)(uintptr_t)begin;
     heap->first_page = (uint8_t *)(uintptr_t)first_page;
     heap->page_count = (uint32_t)page_count;
@@ -301,9 +286,9 @@ void *heap_allocate(struct heap *heap, size_t size_bytes, size_t alignment_bytes
     CHECK(alignment_bytes <= HEAP_ALIGNMENT_MAX);
     if (size_bytes == 0 || size_bytes > heap->page_count * PAGE_SIZE)
         return NULL;
-    lock(heap);
+    spinlock_acquire(&heap->lock);
     memory = allocate_locked(heap, size_bytes, alignment_bytes);
-    unlock(heap);
+    spinlock_release(&heap->lock);
     return memory;
 }
 
@@ -328,7 +313,7 @@ void heap_release(struct heap *heap, void *memory)
     CHECK(offset / PAGE_SIZE < heap->page_count);
     page = (uint32_t)(offset / PAGE_SIZE);
 
-    lock(heap);
+    spinlock_acquire(&heap->lock);
     if (heap->pages[page].state == PAGE_DIVIDED) {
         block_release(heap, page, address);
     } else {
@@ -340,7 +325,7 @@ void heap_release(struct heap *heap, void *memory)
         heap->used_bytes -= taken_bytes;
         run_release(heap, page);
     }
-    unlock(heap);
+    spinlock_release(&heap->lock);
 }
 
 struct heap_statistics heap_statistics(struct heap *heap)
@@ -348,7 +333,7 @@ struct heap_statistics heap_statistics(struct heap *heap)
     struct heap_statistics statistics;
     uint32_t largest = 0;
 
-    lock(heap);
+    spinlock_acquire(&heap->lock);
     for (uint32_t run = heap->free_runs; run != NONE; run = heap->pages[run].next) {
         if (heap->pages[run].run_pages > largest)
             largest = heap->pages[run].run_pages;
@@ -359,6 +344,6 @@ struct heap_statistics heap_statistics(struct heap *heap)
         .peak_used_bytes = heap->peak_used_bytes,
         .largest_free_bytes = largest * PAGE_SIZE,
     };
-    unlock(heap);
+    spinlock_release(&heap->lock);
     return statistics;
 }

@@ -10,10 +10,9 @@
 #ifndef VMM_MEMORY_HEAP_H
 #define VMM_MEMORY_HEAP_H
 
+#include "vmm/base/spinlock.h"
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
-
-#include <stdatomic.h>
 
 #define HEAP_ALIGNMENT_MAX PAGE_SIZE_LARGE
 #define HEAP_CLASS_COUNT   6 /* blocks of 64 << class bytes */
@@ -22,7 +21,7 @@ struct heap_page;
 
 /* All fields are the heap's own. */
 struct heap {
-    atomic_flag is_locked;
+    struct spinlock lock;
     struct heap_page *pages; /* descriptors, one for each page from first_page on */
     uint8_t *first_page;
     uint32_t page_count;
