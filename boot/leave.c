@@ -5,29 +5,11 @@
 #include "boot/firmware/unix_time.h"
 #include "boot/messages.h"
 
-#include <string.h>
-
 /* A stale key means that the map changed under our hands, through a timer of the firmware's. Each
  * try is a new chance; a firmware that changes it every time is broken. */
 #define EXIT_TRIES 8
 
 /* --- What the machine has --- */
-
-static hpa_t find_acpi_rsdp(const EFI_SYSTEM_TABLE *system)
-{
-    static const EFI_GUID acpi_20 = ACPI_20_TABLE_GUID, acpi_10 = ACPI_TABLE_GUID;
-    hpa_t rsdp = HPA(0);
-
-    for (UINTN i = 0; i < system->NumberOfTableEntries; i++) {
-        const EFI_CONFIGURATION_TABLE *table = &system->ConfigurationTable[i];
-
-        if (memcmp(&table->VendorGuid, &acpi_20, sizeof(acpi_20)) == 0)
-            return HPA((uint64_t)table->VendorTable);
-        if (memcmp(&table->VendorGuid, &acpi_10, sizeof(acpi_10)) == 0)
-            rsdp = HPA((uint64_t)table->VendorTable);
-    }
-    return rsdp;
-}
 
 static void read_clock(struct uefi *uefi, struct boot_info *boot)
 {
@@ -54,7 +36,6 @@ static void read_clock(struct uefi *uefi, struct boot_info *boot)
 
 void leave_ask(struct uefi *uefi, struct boot_info *boot)
 {
-    boot->acpi_rsdp = find_acpi_rsdp(uefi->system);
     boot->efi_runtime_services = HPA((uint64_t)uefi->system->RuntimeServices);
     read_clock(uefi, boot);
 }

@@ -5,7 +5,7 @@
 #include "boot/uefi.h"
 #include "vmm/boot_info.h"
 
-/* Fills boot's acpi_rsdp, wall clock and runtime services. A clock that cannot be read is said and
+/* Fills boot's wall clock and runtime services. A clock that cannot be read is said and
  * leaves 1970. */
 void leave_ask(struct uefi *uefi, struct boot_info *boot);
 

@@ -7,6 +7,7 @@
 #include "boot/image.h"
 #include "boot/leave.h"
 #include "boot/messages.h"
+#include "boot/processors.h"
 #include "boot/uefi.h"
 #include "boot/volume.h"
 #include "vmm/boot_info.h"
@@ -96,8 +97,11 @@ static void describe_image(void)
  * machine, up to everything but its VT-x. */
 static EFI_STATUS prepare(void)
 {
-    EFI_STATUS status = volume_open(&uefi, &volume);
+    EFI_STATUS status;
 
+    boot.acpi_rsdp = uefi_acpi_rsdp(&uefi);
+    processors_find(&uefi, &boot);
+    status = volume_open(&uefi, &volume);
     if (!EFI_ERROR(status))
         status = read_config();
     if (!EFI_ERROR(status))
@@ -107,6 +111,8 @@ static EFI_STATUS prepare(void)
         status = allocate_heap();
     if (!EFI_ERROR(status))
         status = guests_allocate_ram(&uefi, &config, &boot);
+    if (!EFI_ERROR(status))
+        processors_allocate_area(&uefi, &boot);
     if (!EFI_ERROR(status))
         status = check_serial();
     if (!EFI_ERROR(status))

@@ -3,6 +3,8 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
 
+#include <string.h>
+
 /* --- Console --- */
 
 void uefi_print(struct uefi *uefi, const char *text)
@@ -80,6 +82,23 @@ const char *uefi_status_name(EFI_STATUS status)
     return code < ARRAY_COUNT(names) && names[code] != NULL ? names[code] : "an unknown error";
 }
 
+hpa_t uefi_acpi_rsdp(const struct uefi *uefi)
+{
+    static const EFI_GUID acpi_20 = ACPI_20_TABLE_GUID, acpi_10 = ACPI_TABLE_GUID;
+    const EFI_SYSTEM_TABLE *system = uefi->system;
+    hpa_t rsdp = HPA(0);
+
+    for (UINTN i = 0; i < system->NumberOfTableEntries; i++) {
+        const EFI_CONFIGURATION_TABLE *table = &system->ConfigurationTable[i];
+
+        if (memcmp(&table->VendorGuid, &acpi_20, sizeof(acpi_20)) == 0)
+            return HPA((uint64_t)table->VendorTable);
+        if (memcmp(&table->VendorGuid, &acpi_10, sizeof(acpi_10)) == 0)
+            rsdp = HPA((uint64_t)table->VendorTable);
+    }
+    return rsdp;
+}
+
 /* --- Memory --- */
 
 /* The firmware may add descriptors with each allocation, the one for the map itself included. */
@@ -138,20 +157,24 @@ void uefi_release_all(struct uefi *uefi)
         release_last(uefi);
 }
 
-/* The highest aligned place of size_bytes in the descriptor's memory; 0: none. */
+/* The highest aligned place of size_bytes below limit in the descriptor's memory; 0: none. */
 static uint64_t place_in(const EFI_MEMORY_DESCRIPTOR *descriptor, uint64_t size_bytes,
-                         uint64_t alignment_bytes)
+                         uint64_t alignment_bytes, uint64_t limit)
 {
-    uint64_t bytes = descriptor->NumberOfPages * PAGE_SIZE, place;
+    uint64_t end = descriptor->PhysicalStart + descriptor->NumberOfPages * PAGE_SIZE, place;
 
-    if (descriptor->Type != EfiConventionalMemory || bytes < size_bytes)
+    if (end > limit)
+        end = limit;
+    if (descriptor->Type != EfiConventionalMemory || end < descriptor->PhysicalStart ||
+        end - descriptor->PhysicalStart < size_bytes)
         return 0;
-    place = align_down(descriptor->PhysicalStart + bytes - size_bytes, alignment_bytes);
+    place = align_down(end - size_bytes, alignment_bytes);
     return place >= descriptor->PhysicalStart ? place : 0;
 }
 
 /* AllocateAnyPages knows no alignment, so the place is chosen here: the highest one. */
-void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)
+void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
+                          uint64_t limit)
 {
     struct uefi_memory_map map = {.descriptors = NULL};
     EFI_PHYSICAL_ADDRESS best = 0;
@@ -162,7 +185,7 @@ void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_b
     if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
         return NULL;
     for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
-        uint64_t place = place_in(uefi_descriptor(&map, i), size_bytes, alignment_bytes);
+        uint64_t place = place_in(uefi_descriptor(&map, i), size_bytes, alignment_bytes, limit);
 
         if (place > best)
             best = place;
@@ -176,6 +199,11 @@ void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_b
     uefi->allocations[uefi->allocation_count++] =
         (struct uefi_allocation){.base = best, .page_count = size_bytes / PAGE_SIZE};
     return (void *)best;
+}
+
+void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)
+{
+    return uefi_allocate_below(uefi, size_bytes, alignment_bytes, UINT64_MAX);
 }
 
 uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes)

@@ -44,10 +44,18 @@ void uefi_print(struct uefi *uefi, const char *text);
 /* The status's name in the UEFI specification (appendix D), "EFI_DEVICE_ERROR". Never null. */
 const char *uefi_status_name(EFI_STATUS status);
 
+/* The root pointer of the ACPI tables, of the newest revision that the firmware offers; 0: there is
+ * none (UEFI 2.10, 4.6, "EFI Configuration Table"). */
+hpa_t uefi_acpi_rsdp(const struct uefi *uefi);
+
 /* size_bytes of EfiLoaderData at a multiple of alignment_bytes (a power of two, at least a page),
  * not at address 0; null when the firmware has no such piece. It is remembered for
  * uefi_release_all. The content is whatever was there. */
 void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes);
+
+/* The same, all of it below limit. */
+void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
+                          uint64_t limit);
 
 /* The size of the largest piece that uefi_allocate would give with that alignment now. */
 uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes);

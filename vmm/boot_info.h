@@ -6,6 +6,7 @@
 #include "vmm/base/types.h"
 
 #define BOOT_GUESTS_MAX        64
+#define BOOT_CPUS_MAX          256
 #define BOOT_MEMORY_RANGES_MAX 512
 #define GUEST_NAME_BYTES       32
 #define GUEST_CMDLINE_BYTES    2048
@@ -66,6 +67,10 @@ struct boot_info {
 
     struct memory_range memory[BOOT_MEMORY_RANGES_MAX]; /* ascending, disjoint */
     size_t memory_count;
+
+    size_t cpu_count; /* at least 1 */
+    uint32_t cpu_apic_ids[BOOT_CPUS_MAX];
+    hpa_t ap_area;        /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h); 0: there are none */
 
     hpa_t acpi_rsdp;             /* 0: the firmware has no ACPI tables */
     uint64_t wall_clock_seconds; /* Unix time, UTC */

@@ -1,24 +1,21 @@
 /* The monitor's start: from what the firmware left to guests on a machine that is ours. */
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/descriptors.h"
 #include "arch/x86/fatal.h"
 #include "arch/x86/host_acpi.h"
 #include "arch/x86/ioapic.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/legacy_pic.h"
 #include "arch/x86/paging.h"
-#include "arch/x86/traps.h"
 #include "arch/x86/tsc.h"
-#include "arch/x86/vmx.h"
 #include "vmm/base/log.h"
 #include "vmm/clock.h"
 #include "vmm/console.h"
+#include "vmm/cpus.h"
 #include "vmm/memory/heap.h"
 #include "vmm/monitor.h"
 #include "vmm/symbols.h"
 
-#define STACK_BYTES    (16 * PAGE_SIZE)
 #define CONSOLE_VECTOR VECTOR_FIRST
 
 /* All of the monitor's state that has no better place. */
@@ -26,12 +23,8 @@ static struct {
     const struct boot_info *boot;
     struct heap heap;
     struct page_table page_table;
-    struct cpu_descriptors descriptors;
     struct host_acpi acpi;
-    struct vmx_capabilities vmx;
-    void *vmxon_region;
     bool has_own_paging;
-    bool is_in_vmx_operation;
     struct monitor monitor;
 } self;
 
@@ -58,8 +51,7 @@ static _Noreturn void switch_off(void)
 {
     log_line("machine off, exit code %lu", self.monitor.exit_code);
     console_flush();
-    if (self.is_in_vmx_operation)
-        vmx_disable();
+    cpus_stop_others();
     if (self.has_own_paging)
         map_runtime_services(self.boot);
     firmware_power_off(self.boot->efi_runtime_services);
@@ -115,17 +107,6 @@ static void map_image(const struct boot_info *boot)
     map(boot->image.value, boot->image_bytes, 0);
     map(boot->text.value, boot->text_bytes, PAGE_EXECUTE);
     map(boot->data.value, boot->data_bytes, PAGE_WRITE);
-}
-
-/* A stack with an unmapped page below it: an overflow is a fault, not somebody else's data. */
-static uint64_t make_stack(void)
-{
-    uint8_t *pages = heap_allocate(&self.heap, PAGE_SIZE + STACK_BYTES, PAGE_SIZE);
-
-    if (pages == NULL)
-        give_up("no memory for a stack", status_name(STATUS_NO_MEMORY));
-    must(page_table_unmap(&self.page_table, (uint64_t)pages, PAGE_SIZE), "guard page");
-    return (uint64_t)pages + PAGE_SIZE + STACK_BYTES;
 }
 
 /* --- The machine's interrupts and clock --- */
@@ -215,41 +196,28 @@ static void start_vmx(void)
 {
     char message[256];
 
-    if (vmx_check_capabilities(&self.vmx, message, sizeof(message)) != STATUS_OK)
+    if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK)
         give_up(message, "the boot stage had found nothing wrong");
-    self.vmxon_region = heap_allocate(&self.heap, PAGE_SIZE, PAGE_SIZE);
-    if (self.vmxon_region == NULL)
-        give_up("no memory for the VMXON region", status_name(STATUS_NO_MEMORY));
-    *(uint64_t *)self.vmxon_region = 0;
-    must(vmx_enable(&self.vmx, self.vmxon_region), "VMXON failed");
-    self.is_in_vmx_operation = true;
 }
 
 /* On the monitor's own stack and page tables. */
 static _Noreturn void run_on_own_stack(void)
 {
     const struct boot_info *boot = self.boot;
-    struct exception_stacks stacks = {
-        .nmi_top = make_stack(),
-        .double_fault_top = make_stack(),
-        .machine_check_top = make_stack(),
-    };
 
-    descriptors_init(&self.descriptors, &stacks);
-    descriptors_load(&self.descriptors);
-    trap_enable_machine_checks();
     backtrace_set_symbolizer(symbol_lookup);
     fatal_set_stop_hook(flush_last_words);
     read_acpi(boot);
     map_interrupt_controllers();
-    paging_flush(); /* the guard pages of the stacks, too, were mapped before */
+    paging_flush();
     legacy_pic_disable();
     must(lapic_init(), "the local APIC");
     calibrate_clock();
     start_vmx();
+    cpus_start_others(boot);
 
-    self.monitor.environment =
-        (struct guest_environment){.boot = boot, .capabilities = &self.vmx, .heap = &self.heap};
+    self.monitor.environment = (struct guest_environment){
+        .boot = boot, .capabilities = &cpu_this()->vmx, .heap = &self.heap};
     commands_install(&self.monitor);
     route_console_interrupt(boot);
     schedule_guests(&self.monitor);
@@ -269,16 +237,17 @@ void monitor_main(const struct boot_info *boot)
          "page tables");
     map_memory(boot);
     map_image(boot);
-    uint64_t stack_top = make_stack();
     must(paging_enable(&self.page_table), "paging");
     self.has_own_paging = true;
+    must(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
     /* The firmware's stack is left for good. */
     __asm__ volatile("mov %0, %%rsp\n\t"
                      "xor %%ebp, %%ebp\n\t"
                      "call *%1\n\t"
                      "ud2"
                      :
-                     : "r"(stack_top), "r"(run_on_own_stack)
+
+                     : "r"(cpu_this()->stack_top), "r"(run_on_own_stack)
                      : "memory");
     __builtin_unreachable();
 }

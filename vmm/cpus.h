@@ -1,0 +1,79 @@
+/* The machine's processors: bringing them up, giving them work, interrupting them.
+ *
+ * The one that booted has number 0 and runs the console between its exits. The others wait, halted,
+ * until they are given a function to run. */
+#ifndef VMM_CPUS_H
+#define VMM_CPUS_H
+
+#include "arch/x86/descriptors.h"
+#include "arch/x86/memory/page_table.h"
+#include "arch/x86/vmx_capabilities.h"
+#include "vmm/boot_info.h"
+
+#include <stdatomic.h>
+
+struct heap;
+struct vcpu;
+
+struct cpu {
+    struct cpu *self; /* first: what GS points to */
+    uint32_t index;
+    uint32_t apic_id;
+    struct vcpu *vcpu; /* whose exit is being handled here; null outside the run loop */
+    struct vmx_capabilities vmx;
+    bool is_in_vmx_operation;
+
+    struct cpu_descriptors descriptors;
+    uint64_t stack_top;
+    void *vmxon_region;
+    _Atomic bool is_online;
+    void (*_Atomic work)(void *context); /* null: idle */
+    void *work_context;
+};
+
+/* This processor. Valid once cpus_init has run on it. */
+static inline struct cpu *cpu_this(void)
+{
+    struct cpu *cpu;
+
+    __asm__("movq %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+/* Sets up the processor that booted: stacks, descriptor tables, machine checks. page_table is in
+ * force; the caller goes on to cpu_this()->stack_top. Keeps heap and page_table. STATUS_NO_MEMORY.
+ */
+MUST_USE enum status cpus_init(struct page_table *page_table, struct heap *heap);
+
+/* Enters VMX operation here. Calibrates nothing and needs no clock. On failure message (size
+ * bytes) says what is missing. */
+MUST_USE enum status cpus_enable_vmx(char *message, size_t size);
+
+/* Starts the machine's other processors, one after the other, at most as many as boot lists. The
+ * clock runs. Whoever does not answer, or lacks what the first one has, is reported on the log and
+ * left out. */
+void cpus_start_others(const struct boot_info *boot);
+
+/* How many are there to use, the first one included; their numbers are 0..cpus_count() - 1. */
+uint32_t cpus_count(void);
+struct cpu *cpus_get(uint32_t index);
+
+/* Has another, idle processor run function(context). What was written before is seen there. */
+void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context);
+
+/* Whether it has nothing to do; what it wrote before is seen here. */
+bool cpus_is_idle(const struct cpu *cpu);
+
+/* Makes a processor that is in its guest, or halted, come back to the monitor once. One that is in
+ * the monitor leaves its guest again at once after the next entry. */
+void cpus_kick(const struct cpu *cpu);
+
+/* Halts this processor until an interrupt comes. Interrupts that came since they were disabled
+ * count: check for work, then call this. */
+void cpus_wait(void);
+
+/* Leaves VMX operation on all processors and halts all but this one: before the firmware switches
+ * the machine off. The others are idle. */
+void cpus_stop_others(void);
+
+#endif
