@@ -1,0 +1,83 @@
+/* What connects the local APICs of a guest: finds the receivers of a message and posts it to them.
+ * Intel SDM vol. 3A, Sep 2023, "Determining IPI Destination", "x2APIC ID and Logical x2APIC ID",
+ * "Message Signalled Interrupts".
+ *
+ * apic_bus_add is called before any vCPU runs; everything else from any processor at any time,
+ * without lock. A message is posted when the call returns; the receiver sees it the next time it
+ * accepts (local_apic.h). */
+#ifndef VMM_DEVICES_APIC_BUS_H
+#define VMM_DEVICES_APIC_BUS_H
+
+#include "vmm/devices/apic_message.h"
+#include "vmm/devices/local_apic.h"
+
+enum {
+    APIC_BUS_MAX = 64,
+};
+
+/* ICR bits 19:18. */
+enum apic_shorthand {
+    APIC_NO_SHORTHAND,
+    APIC_SELF,
+    APIC_ALL_INCLUDING_SELF,
+    APIC_ALL_EXCLUDING_SELF,
+};
+
+struct apic_bus_wires {
+    /* APIC index has news: it must leave its guest or wake up, and accept. Not null. Called on the
+     * sender's processor, which may be the receiver's own; then nothing needs doing. */
+    void (*kick)(void *context, unsigned index);
+    /* A level-triggered interrupt has ended, on the processor that ended it: the broadcast that I/O
+     * APICs wait for. May be null. */
+    void (*eoi)(void *context, uint8_t vector);
+    void *context;
+};
+
+struct apic_bus {
+    struct local_apic *apics[APIC_BUS_MAX];
+    unsigned count;
+    struct apic_bus_wires wires;
+    _Atomic unsigned last_chosen; /* by lowest-priority arbitration */
+};
+
+/* An empty bus; wires are copied. */
+void apic_bus_init(struct apic_bus *bus, const struct apic_bus_wires *wires);
+
+/* Sets an APIC up (local_apic_init) at the next free index and puts it on the bus. False if the bus
+ * is full, or the config's ID is above 254 or taken. */
+bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
+                  const struct local_apic_config *config) __attribute__((warn_unused_result));
+
+/* The logical ID of an APIC in x2APIC mode: cluster in 31:16, one bit of 15:0. */
+static inline uint32_t apic_x2apic_logical_id(uint32_t id)
+{
+    return id >> 4 << 16 | UINT32_C(1) << (id & 0xf);
+}
+
+/* Sends a message. source is the sending local APIC; null for an I/O APIC and others that have
+ * 8-bit destinations, as has an APIC in xAPIC mode. True if an APIC took it: an INIT with
+ * deassertion has no effect and nobody takes it; a fixed, lowest-priority or ExtINT interrupt is
+ * taken by APICs that software has enabled. Lowest priority goes to the receiver with the lowest
+ * PPR, in turn where there are several. SMIs are taken without effect. Vectors below 16 raise an
+ * error in the receivers. */
+bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
+                   const struct local_apic *source);
+
+/* Likewise for an IPI of source with a shorthand, which makes the destination meaningless. bus may
+ * be null: then nobody takes it. */
+bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
+                       enum apic_shorthand shorthand, const struct local_apic *source);
+
+/* The write of data to address that a device makes as a message-signalled interrupt. False also if
+ * the address is not 0xfeexxxxx, and for a level-triggered message that deasserts. "Message Address
+ * Register Format", "Message Data Register Format". */
+bool apic_bus_send_msi(struct apic_bus *bus, uint64_t address, uint32_t data);
+
+/* LINT0 (the 8259A's INTR) or LINT1 (NMI), pin 0 or 1, of all APICs is asserted or not. One caller
+ * at a time for a pin. */
+void apic_bus_set_lint(struct apic_bus *bus, unsigned pin, bool level);
+
+/* For the local APICs: tells wires.eoi. bus may be null. */
+void apic_bus_end_of_interrupt(struct apic_bus *bus, uint8_t vector);
+
+#endif

@@ -1,0 +1,256 @@
+#include "vmm/devices/local_apic.h"
+
+#include "vmm/base/bits.h"
+#include "vmm/devices/apic_bus.h"
+#include "vmm/devices/local_apic_internal.h"
+
+#include <string.h>
+
+/* What INIT, RESET and a disabled APIC that is enabled again have in common: "Local APIC State
+ * After Power-Up or Reset". */
+static void reset_registers(struct local_apic *apic)
+{
+    memset(apic->irr, 0, sizeof(apic->irr));
+    memset(apic->isr, 0, sizeof(apic->isr));
+    memset(apic->tmr, 0, sizeof(apic->tmr));
+    for (unsigned entry = 0; entry < LOCAL_APIC_LVT_COUNT; entry++)
+        apic->lvt[entry] = LVT_MASK;
+    apic->tpr = 0;
+    apic->svr = 0xff;
+    apic->ldr = 0;
+    apic->dfr = UINT32_MAX;
+    apic->esr = 0;
+    apic->errors = 0;
+    apic->icr = 0;
+    apic->initial_count = 0;
+    apic->divide_configuration = 0;
+    apic->timer_is_armed = false;
+    apic->timer_deadline_tsc = 0;
+    apic->extint_latched = false;
+    local_apic_publish(apic);
+    local_apic_update(apic);
+}
+
+void local_apic_init(struct local_apic *apic, struct apic_bus *bus, unsigned index,
+                     const struct local_apic_config *config)
+{
+    memset(apic, 0, sizeof(*apic));
+    apic->bus = bus;
+    apic->index = index;
+    apic->config = *config;
+    local_apic_reset(apic);
+}
+
+void local_apic_reset(struct local_apic *apic)
+{
+    atomic_store(&apic->events, 0);
+    atomic_store(&apic->lint_edges, 0);
+    for (unsigned word = 0; word < 8; word++) {
+        atomic_store(&apic->edge_requests[word], 0);
+        atomic_store(&apic->level_requests[word], 0);
+    }
+    apic->base = LOCAL_APIC_DEFAULT_BASE | APIC_BASE_EN_FLAG |
+                 (apic->config.is_bsp ? APIC_BASE_BSP_FLAG : 0);
+    apic->mode = LOCAL_APIC_XAPIC;
+    reset_registers(apic);
+    apic->has_news = true; /* a pin may be high */
+}
+
+void local_apic_init_signal(struct local_apic *apic)
+{
+    reset_registers(apic);
+    apic->has_news = true;
+}
+
+void local_apic_set_virtual_wire(struct local_apic *apic)
+{
+    apic->svr = 0xff | SVR_ENABLE;
+    apic->lvt[LOCAL_APIC_LVT_LINT0] = APIC_EXTINT << LVT_DELIVERY_SHIFT;
+    apic->lvt[LOCAL_APIC_LVT_LINT1] = APIC_NMI << LVT_DELIVERY_SHIFT;
+    local_apic_publish(apic);
+    apic->has_news = true;
+}
+
+/* By the current mode and EXTD + 2 * EN of the value written: "x2APIC State Transitions", figure
+ * "Local x2APIC State Transitions with IA32_APIC_BASE, INIT, and RESET". */
+static const struct {
+    bool is_legal;
+    enum local_apic_mode mode;
+} transitions[3][4] = {
+    [LOCAL_APIC_DISABLED] = {[0] = {true, LOCAL_APIC_DISABLED}, [2] = {true, LOCAL_APIC_XAPIC}},
+    [LOCAL_APIC_XAPIC] = {[0] = {true, LOCAL_APIC_DISABLED},
+                          [2] = {true, LOCAL_APIC_XAPIC},
+                          [3] = {true, LOCAL_APIC_X2APIC}},
+    [LOCAL_APIC_X2APIC] = {[0] = {true, LOCAL_APIC_DISABLED}, [3] = {true, LOCAL_APIC_X2APIC}},
+};
+
+bool local_apic_write_base(struct local_apic *apic, uint64_t value)
+{
+    uint64_t address_bits = BITS(UINT64_MAX, apic->config.physical_address_bits - 1, 12) << 12;
+    uint64_t defined = address_bits | APIC_BASE_EN_FLAG | APIC_BASE_BSP_FLAG;
+    if (apic->config.has_x2apic)
+        defined |= APIC_BASE_EXTD_FLAG;
+    unsigned wanted = (unsigned)BITS(value, 11, 10);
+    if ((value & ~defined) != 0 || !transitions[apic->mode][wanted].is_legal)
+        return false;
+
+    enum local_apic_mode old = apic->mode;
+    apic->mode = transitions[old][wanted].mode;
+    apic->base = (value & ~(uint64_t)APIC_BASE_BSP_FLAG) | (apic->base & APIC_BASE_BSP_FLAG);
+    if (apic->mode == old)
+        return true;
+    if (apic->mode == LOCAL_APIC_X2APIC)
+        apic->icr = 0;
+    else if (apic->mode == LOCAL_APIC_DISABLED)
+        reset_registers(apic);
+    local_apic_publish(apic);
+    local_apic_update(apic);
+    apic->has_news = true;
+    return true;
+}
+
+void local_apic_write_cr8(struct local_apic *apic, uint64_t value)
+{
+    apic->tpr = (uint8_t)(value << 4);
+    local_apic_update(apic);
+}
+
+/* --- Priorities ------------------------------------------------------------------------------- */
+
+int local_apic_highest_request(const struct local_apic *apic)
+{
+    return vector_highest(apic->irr);
+}
+
+static uint32_t pack_published(const struct local_apic *apic)
+{
+    uint32_t lint_pins = 0;
+    for (unsigned pin = 0; pin < 2; pin++)
+        lint_pins |= (uint32_t)(local_apic_lint_delivery(apic, pin) >= 0) << pin;
+    return (uint32_t)apic->mode | ((apic->svr & SVR_ENABLE) != 0 ? 1u << 2 : 0) | lint_pins << 3 |
+           (uint32_t)apic->ppr << 8 | apic->ldr >> 24 << 16 | apic->dfr >> 28 << 24;
+}
+
+struct local_apic_published local_apic_published(const struct local_apic *apic)
+{
+    uint32_t packed = atomic_load(&apic->published);
+    return (struct local_apic_published){
+        .mode = (enum local_apic_mode)(packed & 3),
+        .is_enabled = (packed >> 2 & 1) != 0,
+        .lint_pins = packed >> 3 & 3,
+        .ppr = (uint8_t)(packed >> 8),
+        .logical_id = (uint8_t)(packed >> 16),
+        .model = packed >> 24 & 0xf,
+    };
+}
+
+void local_apic_publish(struct local_apic *apic)
+{
+    apic->extint_pins = 0;
+    for (unsigned pin = 0; pin < 2; pin++) {
+        if (local_apic_lint_delivery(apic, pin) == APIC_EXTINT)
+            apic->extint_pins |= (uint8_t)(1u << pin);
+    }
+    atomic_store(&apic->published, pack_published(apic));
+}
+
+void local_apic_update(struct local_apic *apic)
+{
+    int in_service = vector_highest(apic->isr);
+    int requested = vector_highest(apic->irr);
+    unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service & 0xf0;
+
+    /* "Task and Processor Priorities": figure "Processor-Priority Register (PPR)". */
+    uint8_t ppr = (apic->tpr & 0xf0u) >= service_class ? apic->tpr : (uint8_t)service_class;
+    if (ppr != apic->ppr) {
+        apic->ppr = ppr;
+        /* Only a hint for lowest-priority arbitration, so nothing has to be ordered with it. */
+        uint32_t packed = atomic_load_explicit(&apic->published, memory_order_relaxed);
+        atomic_store_explicit(&apic->published, (packed & ~0xff00u) | (uint32_t)ppr << 8,
+                              memory_order_relaxed);
+    }
+
+    bool is_deliverable =
+        apic->mode != LOCAL_APIC_DISABLED && requested >= 0 && requested >> 4 > ppr >> 4;
+    int16_t pending = (int16_t)(is_deliverable ? requested : LOCAL_APIC_NO_VECTOR);
+    if (pending != apic->pending) {
+        apic->pending = pending;
+        apic->has_news |= is_deliverable;
+    }
+}
+
+uint8_t local_apic_acknowledge(struct local_apic *apic)
+{
+    if (apic->pending == LOCAL_APIC_NO_VECTOR)
+        return (uint8_t)apic->svr;
+    uint8_t vector = (uint8_t)apic->pending;
+    vector_clear(apic->irr, vector);
+    vector_set(apic->isr, vector);
+    local_apic_update(apic);
+    return vector;
+}
+
+void local_apic_end_of_interrupt(struct local_apic *apic)
+{
+    int in_service = vector_highest(apic->isr);
+    if (in_service < 0)
+        return;
+    uint8_t vector = (uint8_t)in_service;
+    vector_clear(apic->isr, vector);
+    local_apic_update(apic);
+
+    uint32_t *lint0 = &apic->lvt[LOCAL_APIC_LVT_LINT0];
+    if ((*lint0 & LVT_REMOTE_IRR) != 0 && apic->lint0_vector == vector) {
+        *lint0 &= ~(uint32_t)LVT_REMOTE_IRR;
+        apic->has_news = true; /* the pin may still be asserted */
+    }
+    if (vector_test(apic->tmr, vector) && (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
+        apic_bus_end_of_interrupt(apic->bus, vector);
+}
+
+/* --- Interrupts of the APIC's own ------------------------------------------------------------- */
+
+void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level)
+{
+    if (vector < 16) {
+        local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
+        return;
+    }
+    vector_set(apic->irr, vector);
+    if (is_level)
+        vector_set(apic->tmr, vector);
+    else
+        vector_clear(apic->tmr, vector);
+    local_apic_update(apic);
+}
+
+void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry)
+{
+    uint32_t lvt = apic->lvt[entry];
+    if ((lvt & LVT_MASK) != 0)
+        return;
+    /* Timer and error entries have no delivery mode; theirs reads as fixed. */
+    switch (BITS(lvt, 10, 8)) {
+    case APIC_FIXED: local_apic_request(apic, lvt & LVT_VECTOR, false); break;
+    case APIC_NMI: local_apic_post_event(apic, APIC_EVENT_NMI, 0); break;
+    case APIC_INIT: local_apic_post_event(apic, APIC_EVENT_INIT, 0); break;
+    default: break; /* SMI has no effect; ExtINT follows the pin; the rest is reserved */
+    }
+}
+
+void local_apic_signal(struct local_apic *apic, enum local_apic_lvt source)
+{
+    local_apic_deliver_lvt(apic, source);
+    if (source == LOCAL_APIC_LVT_PERFORMANCE)
+        apic->lvt[source] |= LVT_MASK;
+}
+
+void local_apic_error(struct local_apic *apic, uint32_t error)
+{
+    bool is_first = apic->errors == 0;
+    apic->errors |= error;
+    /* "Error Handling": a write of ESR re-arms the error interrupt. Errors that the error interrupt
+     * itself causes, by an illegal vector, end here as well. */
+    if (is_first)
+        local_apic_deliver_lvt(apic, LOCAL_APIC_LVT_ERROR);
+}

@@ -1,0 +1,130 @@
+/* What the files of the local APIC, and the bus between APICs, know of one another. */
+#ifndef VMM_DEVICES_LOCAL_APIC_INTERNAL_H
+#define VMM_DEVICES_LOCAL_APIC_INTERNAL_H
+
+#include "vmm/devices/local_apic.h"
+
+/* IA32_APIC_BASE */
+enum {
+    APIC_BASE_BSP_FLAG = 1u << 8,
+    APIC_BASE_EXTD_FLAG = 1u << 10,
+    APIC_BASE_EN_FLAG = 1u << 11,
+};
+
+/* Local vector table */
+enum {
+    LVT_VECTOR = 0xff,
+    LVT_DELIVERY_SHIFT = 8,
+    LVT_DELIVERY_STATUS = 1u << 12, /* read-only */
+    LVT_POLARITY = 1u << 13,        /* the board's pins are asserted or not: reads back only */
+    LVT_REMOTE_IRR = 1u << 14,      /* read-only */
+    LVT_LEVEL = 1u << 15,
+    LVT_MASK = 1u << 16,
+    LVT_TIMER_MODE_SHIFT = 17,
+};
+
+/* Spurious-interrupt vector register */
+enum {
+    SVR_ENABLE = 1u << 8,
+    SVR_FOCUS = 1u << 9, /* reads back only, as there is no focus processor */
+    SVR_SUPPRESS_EOI_BROADCAST = 1u << 12,
+};
+
+/* Error status register */
+enum {
+    ESR_SEND_ILLEGAL_VECTOR = 1u << 5,
+    ESR_RECEIVE_ILLEGAL_VECTOR = 1u << 6,
+    ESR_ILLEGAL_REGISTER = 1u << 7,
+};
+
+/* local_apic.events */
+enum {
+    APIC_EVENT_NMI = 1u << 0,
+    APIC_EVENT_INIT = 1u << 1,
+    APIC_EVENT_STARTUP = 1u << 2,
+    APIC_EVENT_EXTINT = 1u << 3,
+    APIC_EVENT_VECTOR_SHIFT = 8, /* bits 15:8, with STARTUP */
+};
+
+/* local_apic.published, unpacked: one load, hence consistent. */
+struct local_apic_published {
+    enum local_apic_mode mode;
+    bool is_enabled;   /* by software */
+    uint8_t lint_pins; /* bit n: a rising LINTn means something */
+    uint8_t ppr;
+    uint8_t logical_id; /* LDR bits 31:24 */
+    uint8_t model;      /* DFR bits 31:28 */
+};
+
+/* --- For senders: from any processor. True: the owner must be kicked. --- */
+
+struct local_apic_published local_apic_published(const struct local_apic *apic);
+
+/* A fixed interrupt; vectors below 16 raise the receiver's error. */
+bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_level);
+
+/* One of APIC_EVENT_*; vector is that of a STARTUP. */
+bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vector);
+
+/* LINT0 or LINT1 is asserted, or is not. One caller at a time for a pin. */
+bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level);
+
+/* --- For the owner --- */
+
+/* Empties the requests in the inbox into IRR and TMR. */
+void local_apic_merge_requests(struct local_apic *apic);
+
+/* A fixed interrupt of the APIC's own. */
+void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
+
+/* Works PPR and the pending vector out anew after a change of IRR, ISR, TPR or mode. */
+void local_apic_update(struct local_apic *apic);
+
+/* Tells senders what changed in mode, SVR, LDR, DFR or the LVT entries of LINT0 and LINT1. */
+void local_apic_publish(struct local_apic *apic);
+
+/* How LINTn is delivered now: an enum apic_delivery, or -1 for not at all. */
+int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin);
+
+/* An interrupt of the local vector table, if it is not masked. */
+void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry);
+
+/* Notes ESR_* and raises the error interrupt, once between two writes of ESR. */
+void local_apic_error(struct local_apic *apic, uint32_t error);
+
+/* A write of the EOI register: "Signaling Interrupt Servicing Completion". */
+void local_apic_end_of_interrupt(struct local_apic *apic);
+
+/* --- Timer: each is called with the timer up to date (local_apic_run) --- */
+
+void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt);
+void local_apic_timer_write_initial_count(struct local_apic *apic, uint32_t count);
+void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_configuration);
+uint32_t local_apic_timer_current_count(const struct local_apic *apic);
+
+static inline void vector_set(uint32_t *map, uint8_t vector)
+{
+    map[vector / 32] |= UINT32_C(1) << vector % 32;
+}
+
+static inline void vector_clear(uint32_t *map, uint8_t vector)
+{
+    map[vector / 32] &= ~(UINT32_C(1) << vector % 32);
+}
+
+static inline bool vector_test(const uint32_t *map, uint8_t vector)
+{
+    return (map[vector / 32] >> vector % 32 & 1) != 0;
+}
+
+/* The highest vector of a map, or LOCAL_APIC_NO_VECTOR. */
+static inline int vector_highest(const uint32_t *map)
+{
+    for (int word = 7; word >= 0; word--) {
+        if (map[word] != 0)
+            return word * 32 + 31 - __builtin_clz(map[word]);
+    }
+    return LOCAL_APIC_NO_VECTOR;
+}
+
+#endif

@@ -1,0 +1,325 @@
+/* The registers of the local APIC as MMIO and as MSRs: "Local APIC Register Address Map", "x2APIC
+ * Register Address Space". A register is named by bits 11:4 of its MMIO offset, which are bits 7:0
+ * of its MSR's index. */
+#include "vmm/base/bits.h"
+#include "vmm/devices/apic_bus.h"
+#include "vmm/devices/local_apic_internal.h"
+
+enum {
+    REGISTER_ID = 0x02,
+    REGISTER_VERSION = 0x03,
+    REGISTER_TPR = 0x08,
+    REGISTER_APR = 0x09,
+    REGISTER_PPR = 0x0a,
+    REGISTER_EOI = 0x0b,
+    REGISTER_RRD = 0x0c,
+    REGISTER_LDR = 0x0d,
+    REGISTER_DFR = 0x0e,
+    REGISTER_SVR = 0x0f,
+    REGISTER_ISR = 0x10,
+    REGISTER_TMR = 0x18,
+    REGISTER_IRR = 0x20,
+    REGISTER_ESR = 0x28,
+    REGISTER_LVT_CMCI = 0x2f,
+    REGISTER_ICR = 0x30,
+    REGISTER_ICR_HIGH = 0x31,
+    REGISTER_LVT_TIMER = 0x32,
+    REGISTER_LVT_ERROR = 0x37,
+    REGISTER_INITIAL_COUNT = 0x38,
+    REGISTER_CURRENT_COUNT = 0x39,
+    REGISTER_DIVIDE = 0x3e,
+    REGISTER_SELF_IPI = 0x3f,
+    REGISTER_COUNT = 0x40,
+};
+
+/* Interrupt command register, low half */
+enum {
+    ICR_DELIVERY_STATUS = 1u << 12, /* read-only; in x2APIC mode it reads as 0 */
+    ICR_ASSERT = 1u << 14,
+    ICR_LEVEL = 1u << 15,
+};
+
+enum {
+    LVT_SOURCE = LVT_VECTOR | 7u << LVT_DELIVERY_SHIFT | LVT_DELIVERY_STATUS | LVT_MASK,
+    LVT_PIN = LVT_SOURCE | LVT_POLARITY | LVT_REMOTE_IRR | LVT_LEVEL,
+    ICR_LOW = 0xcdfff, /* vector to delivery status, level, trigger mode, shorthand */
+};
+
+enum access {
+    NONE = 0,
+    XAPIC_READ = 1,
+    XAPIC_WRITE = 2,
+    X2APIC_READ = 4,
+    X2APIC_WRITE = 8,
+    READ = XAPIC_READ | X2APIC_READ,
+    WRITE = XAPIC_WRITE | X2APIC_WRITE,
+};
+
+/* Which accesses there are, and the bits that are not reserved for writing: others are ignored in
+ * xAPIC mode and fault in x2APIC mode. */
+static const struct {
+    uint8_t access;
+    uint32_t bits;
+} registers[REGISTER_COUNT] = {
+    [REGISTER_ID] = {READ, 0},
+    [REGISTER_VERSION] = {READ, 0},
+    [REGISTER_TPR] = {READ | WRITE, 0xff},
+    [REGISTER_APR] = {XAPIC_READ, 0},
+    [REGISTER_PPR] = {READ, 0},
+    [REGISTER_EOI] = {WRITE, 0},
+    [REGISTER_RRD] = {XAPIC_READ, 0},
+    [REGISTER_LDR] = {READ | XAPIC_WRITE, 0xff000000},
+    [REGISTER_DFR] = {XAPIC_READ | XAPIC_WRITE, 0xf0000000},
+    [REGISTER_SVR] = {READ | WRITE, 0xff | SVR_ENABLE | SVR_FOCUS | SVR_SUPPRESS_EOI_BROADCAST},
+    [REGISTER_ISR... REGISTER_IRR + 7] = {READ, 0},
+    [REGISTER_ESR] = {READ | WRITE, 0},
+    [REGISTER_LVT_CMCI] = {READ | WRITE, LVT_SOURCE},
+    [REGISTER_ICR] = {READ | WRITE, ICR_LOW},
+    [REGISTER_ICR_HIGH] = {XAPIC_READ | XAPIC_WRITE, 0xff000000},
+    [REGISTER_LVT_TIMER + LOCAL_APIC_LVT_TIMER] = {READ | WRITE, LVT_VECTOR | LVT_DELIVERY_STATUS |
+                                                                     LVT_MASK |
+                                                                     3u << LVT_TIMER_MODE_SHIFT},
+    [REGISTER_LVT_TIMER + LOCAL_APIC_LVT_THERMAL] = {READ | WRITE, LVT_SOURCE},
+    [REGISTER_LVT_TIMER + LOCAL_APIC_LVT_PERFORMANCE] = {READ | WRITE, LVT_SOURCE},
+    [REGISTER_LVT_TIMER + LOCAL_APIC_LVT_LINT0] = {READ | WRITE, LVT_PIN},
+    [REGISTER_LVT_TIMER + LOCAL_APIC_LVT_LINT1] = {READ | WRITE, LVT_PIN},
+    [REGISTER_LVT_ERROR] = {READ | WRITE, LVT_VECTOR | LVT_DELIVERY_STATUS | LVT_MASK},
+    [REGISTER_INITIAL_COUNT] = {READ | WRITE, UINT32_MAX},
+    [REGISTER_CURRENT_COUNT] = {READ, 0},
+    [REGISTER_DIVIDE] = {READ | WRITE, 0xb},
+    [REGISTER_SELF_IPI] = {X2APIC_WRITE, 0xff},
+};
+
+/* Which shorthands (bit n: value n) an IPI may have: tables "Valid Combinations for the Pentium 4
+ * and Intel Xeon Processors' Local xAPIC Interrupt Command Register" and the one after it. What
+ * they call invalid, and the reserved modes, are not sent; but NMIs to oneself are, as processors
+ * do. */
+static const struct {
+    uint8_t shorthands;
+    bool needs_vector; /* 16..255 */
+} ipi_rules[8] = {
+    [APIC_FIXED] = {0xf, true},
+    [APIC_LOWEST_PRIORITY] = {1u << APIC_NO_SHORTHAND | 1u << APIC_ALL_EXCLUDING_SELF, true},
+    [APIC_SMI] = {1u << APIC_NO_SHORTHAND | 1u << APIC_ALL_EXCLUDING_SELF, false},
+    [APIC_NMI] = {0xf, false},
+    [APIC_INIT] = {1u << APIC_NO_SHORTHAND | 1u << APIC_ALL_EXCLUDING_SELF, false},
+    [APIC_STARTUP] = {1u << APIC_NO_SHORTHAND | 1u << APIC_ALL_EXCLUDING_SELF, false},
+};
+
+/* The bits of a register that are not reserved for writing, as bits 31:0. */
+static uint32_t defined_bits(const struct local_apic *apic, unsigned number)
+{
+    uint32_t bits = registers[number].bits;
+    if (number == REGISTER_LVT_TIMER && !apic->config.has_tsc_deadline)
+        bits &= ~(2u << LVT_TIMER_MODE_SHIFT);
+    return bits;
+}
+
+static void send_ipi(struct local_apic *apic, uint32_t low, uint32_t destination)
+{
+    unsigned delivery = (unsigned)BITS(low, 10, 8);
+    enum apic_shorthand shorthand = (enum apic_shorthand)BITS(low, 19, 18);
+    uint8_t vector = (uint8_t)low;
+
+    if ((ipi_rules[delivery].shorthands >> shorthand & 1) == 0)
+        return;
+    if (ipi_rules[delivery].needs_vector && vector < 16) {
+        local_apic_error(apic, ESR_SEND_ILLEGAL_VECTOR);
+        return;
+    }
+    struct apic_message message = {
+        .destination = destination,
+        .is_logical = BITS(low, 11, 11) != 0,
+        .delivery = (enum apic_delivery)delivery,
+        .vector = vector,
+        /* The trigger mode is ignored but for INIT, so all others are edges. */
+        .is_level = delivery == APIC_INIT && (low & ICR_LEVEL) != 0,
+        .is_asserted = (low & ICR_ASSERT) != 0,
+    };
+    apic_bus_send_ipi(apic->bus, &message, shorthand, apic);
+}
+
+static uint32_t *lvt_of(struct local_apic *apic, unsigned number)
+{
+    return &apic->lvt[number == REGISTER_LVT_CMCI ? LOCAL_APIC_LVT_CMCI
+                                                  : number - REGISTER_LVT_TIMER];
+}
+
+/* "Arbitration Priority Register (APR)" of the P6 family. */
+static uint32_t arbitration_priority(const struct local_apic *apic)
+{
+    int requested = vector_highest(apic->irr), in_service = vector_highest(apic->isr);
+    unsigned request_class = requested < 0 ? 0 : (unsigned)requested >> 4;
+    unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service >> 4;
+    unsigned task_class = apic->tpr >> 4;
+
+    if (task_class >= request_class && task_class > service_class)
+        return apic->tpr;
+    unsigned both = task_class & service_class;
+    return (both > request_class ? both : request_class) << 4;
+}
+
+static uint64_t read_register(struct local_apic *apic, unsigned number)
+{
+    bool is_x2apic = apic->mode == LOCAL_APIC_X2APIC;
+    switch (number) {
+    case REGISTER_ID: return is_x2apic ? apic->config.id : apic->config.id << 24;
+    case REGISTER_VERSION: return LOCAL_APIC_VERSION;
+    case REGISTER_TPR: return apic->tpr;
+    case REGISTER_APR: return arbitration_priority(apic);
+    case REGISTER_PPR: return apic->ppr;
+    case REGISTER_LDR: return is_x2apic ? apic_x2apic_logical_id(apic->config.id) : apic->ldr;
+    case REGISTER_DFR: return apic->dfr;
+    case REGISTER_SVR: return apic->svr;
+    case REGISTER_ISR ... REGISTER_ISR + 7: return apic->isr[number - REGISTER_ISR];
+    case REGISTER_TMR ... REGISTER_TMR + 7: return apic->tmr[number - REGISTER_TMR];
+    case REGISTER_IRR ... REGISTER_IRR + 7: return apic->irr[number - REGISTER_IRR];
+    case REGISTER_ESR: return apic->esr;
+    case REGISTER_ICR: return is_x2apic ? apic->icr : (uint32_t)apic->icr;
+    case REGISTER_ICR_HIGH: return apic->icr >> 32;
+    case REGISTER_LVT_CMCI:
+    case REGISTER_LVT_TIMER ... REGISTER_LVT_ERROR: return *lvt_of(apic, number);
+    case REGISTER_INITIAL_COUNT: return apic->initial_count;
+    case REGISTER_CURRENT_COUNT: return local_apic_timer_current_count(apic);
+    case REGISTER_DIVIDE: return apic->divide_configuration;
+    default: return 0; /* RRD, and what can only be written */
+    }
+}
+
+static void write_lvt(struct local_apic *apic, unsigned number, uint32_t value)
+{
+    uint32_t *lvt = lvt_of(apic, number);
+    value &= ~(uint32_t)(LVT_DELIVERY_STATUS | LVT_REMOTE_IRR);
+    if ((apic->svr & SVR_ENABLE) == 0)
+        value |= LVT_MASK; /* "Local APIC State After It Has Been Software Disabled" */
+    /* Remote IRR outlives a write that keeps the pin level-triggered and fixed. */
+    if ((value & (LVT_LEVEL | 7u << LVT_DELIVERY_SHIFT)) == LVT_LEVEL)
+        value |= *lvt & LVT_REMOTE_IRR;
+    if (number == REGISTER_LVT_TIMER)
+        local_apic_timer_write_lvt(apic, value);
+    *lvt = value;
+    local_apic_publish(apic);
+    apic->has_news = true; /* LINT0 may be asserted and has come to mean something */
+}
+
+static void write_svr(struct local_apic *apic, uint32_t value)
+{
+    apic->svr = value;
+    if ((value & SVR_ENABLE) == 0) {
+        for (unsigned entry = 0; entry < LOCAL_APIC_LVT_COUNT; entry++)
+            apic->lvt[entry] |= LVT_MASK;
+    }
+    local_apic_publish(apic);
+}
+
+/* value has no reserved bits, and the timer is up to date. */
+static void write_register(struct local_apic *apic, unsigned number, uint64_t value)
+{
+    uint32_t low = (uint32_t)value;
+    switch (number) {
+    case REGISTER_TPR:
+        apic->tpr = (uint8_t)low;
+        local_apic_update(apic);
+        break;
+    case REGISTER_EOI: local_apic_end_of_interrupt(apic); break;
+    case REGISTER_LDR:
+        apic->ldr = low;
+        local_apic_publish(apic);
+        break;
+    case REGISTER_DFR:
+        apic->dfr = low | 0x0fffffff;
+        local_apic_publish(apic);
+        break;
+    case REGISTER_SVR: write_svr(apic, low); break;
+    case REGISTER_ESR:
+        apic->esr = apic->errors;
+        apic->errors = 0;
+        break;
+    case REGISTER_ICR:
+        value &= ~(uint64_t)ICR_DELIVERY_STATUS;
+        if (apic->mode == LOCAL_APIC_X2APIC)
+            apic->icr = value;
+        else
+            apic->icr = (apic->icr & ~(uint64_t)UINT32_MAX) | (uint32_t)value;
+        send_ipi(apic, (uint32_t)apic->icr,
+                 (uint32_t)(apic->icr >> (apic->mode == LOCAL_APIC_X2APIC ? 32 : 56)));
+        break;
+    case REGISTER_ICR_HIGH: apic->icr = (uint64_t)low << 32 | (uint32_t)apic->icr; break;
+    case REGISTER_LVT_CMCI:
+    case REGISTER_LVT_TIMER ... REGISTER_LVT_ERROR: write_lvt(apic, number, low); break;
+    case REGISTER_INITIAL_COUNT: local_apic_timer_write_initial_count(apic, low); break;
+    case REGISTER_DIVIDE: local_apic_timer_write_divide(apic, low); break;
+    case REGISTER_SELF_IPI: /* "Self IPI Register": as a fixed, edge-triggered IPI to itself */
+        send_ipi(apic, (uint32_t)APIC_SELF << 18 | ICR_ASSERT | low, 0);
+        break;
+    default: break;
+    }
+}
+
+/* Registers show the time and the messages that are here. Attention stays, as accepting is more. */
+static void catch_up(struct local_apic *apic, uint64_t now_tsc)
+{
+    local_apic_run(apic, now_tsc);
+    if (atomic_load_explicit(&apic->attention, memory_order_acquire) != 0)
+        local_apic_merge_requests(apic);
+}
+
+bool local_apic_mmio_read(struct local_apic *apic, uint32_t offset, unsigned size_bytes,
+                          uint64_t now_tsc, uint64_t *value)
+{
+    if (apic->mode != LOCAL_APIC_XAPIC)
+        return false;
+    *value = 0;
+    catch_up(apic, now_tsc);
+    unsigned number = offset >> 4;
+    if (number >= REGISTER_COUNT || (registers[number].access & (XAPIC_READ | XAPIC_WRITE)) == 0) {
+        local_apic_error(apic, ESR_ILLEGAL_REGISTER);
+        return true;
+    }
+    unsigned byte = offset & 0xf;
+    if (byte + size_bytes <= 4)
+        *value = read_register(apic, number) >> 8 * byte & bytes_mask(size_bytes);
+    return true;
+}
+
+bool local_apic_mmio_write(struct local_apic *apic, uint32_t offset, unsigned size_bytes,
+                           uint64_t now_tsc, uint64_t value)
+{
+    if (apic->mode != LOCAL_APIC_XAPIC)
+        return false;
+    catch_up(apic, now_tsc);
+    unsigned number = offset >> 4;
+    if (number >= REGISTER_COUNT || (registers[number].access & (XAPIC_READ | XAPIC_WRITE)) == 0)
+        local_apic_error(apic, ESR_ILLEGAL_REGISTER);
+    else if ((registers[number].access & XAPIC_WRITE) != 0 && size_bytes == 4 &&
+             (offset & 0xf) == 0)
+        write_register(apic, number, value & defined_bits(apic, number));
+    return true;
+}
+
+bool local_apic_read_msr(struct local_apic *apic, uint32_t index, uint64_t now_tsc, uint64_t *value)
+{
+    unsigned number = index - 0x800;
+    if (apic->mode != LOCAL_APIC_X2APIC || number >= REGISTER_COUNT ||
+        (registers[number].access & X2APIC_READ) == 0)
+        return false;
+    catch_up(apic, now_tsc);
+    *value = read_register(apic, number);
+    return true;
+}
+
+bool local_apic_write_msr(struct local_apic *apic, uint32_t index, uint64_t now_tsc, uint64_t value)
+{
+    unsigned number = index - 0x800;
+    if (apic->mode != LOCAL_APIC_X2APIC || number >= REGISTER_COUNT ||
+        (registers[number].access & X2APIC_WRITE) == 0)
+        return false;
+    uint64_t defined = defined_bits(apic, number);
+    if (number == REGISTER_ICR)
+        defined |= (uint64_t)UINT32_MAX << 32; /* the destination */
+    if ((value & ~defined) != 0)
+        return false;
+    catch_up(apic, now_tsc);
+    write_register(apic, number, value);
+    return true;
+}
