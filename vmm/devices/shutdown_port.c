@@ -1,0 +1,38 @@
+#include "vmm/devices/shutdown_port.h"
+
+#include <stddef.h>
+
+static const char word[] = "Shutdown";
+
+#define WORD_LENGTH (sizeof(word) - 1)
+
+void shutdown_port_reset(struct shutdown_port *port)
+{
+    port->matched = 0;
+}
+
+void shutdown_port_init(struct shutdown_port *port, void (*ended)(void *context), void *context)
+{
+    *port = (struct shutdown_port){.ended = ended, .context = context};
+}
+
+uint8_t shutdown_port_read(const struct shutdown_port *port)
+{
+    (void)port;
+    return 0xff;
+}
+
+void shutdown_port_write(struct shutdown_port *port, uint8_t byte)
+{
+    /* No proper beginning of the word recurs inside it, so a failed try leaves at most this byte.
+     */
+    if (byte != (uint8_t)word[port->matched])
+        port->matched = 0;
+    if (byte == (uint8_t)word[port->matched])
+        port->matched++;
+    if (port->matched < WORD_LENGTH)
+        return;
+    port->matched = 0;
+    if (port->ended != NULL)
+        port->ended(port->context);
+}
