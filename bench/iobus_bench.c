@@ -1,6 +1,6 @@
 /* Measures the bus beside other lookups, in one process, in rounds: each round measures every
  * scheme once, so that what disturbs the machine disturbs all of them; the median of the rounds
- * counts. Usage: iobus_bench JSON PLOT, the files to write. */
+ * counts. Usage: iobus_bench JSON PLOT [CASE], the files to write, and the one case to measure. */
 #include "bench/results.h"
 #include "bench/schemes.h"
 #include "vmm/iobus/iobus.h"
@@ -503,39 +503,47 @@ static const struct lookup_case {
     {"port-miss", false, MISSES},        {"mmio-miss", true, MISSES},
 };
 
+static bool is_wanted(const char *only, const char *case_name)
+{
+    return only == NULL || strcmp(only, case_name) == 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s JSON PLOT\n", argv[0]);
+    if (argc != 3 && argc != 4) {
+        fprintf(stderr, "usage: %s JSON PLOT [CASE]\n", argv[0]);
         return 2;
     }
+    const char *only = argc == 4 ? argv[3] : NULL;
     /* Large blocks too come from memory that is mapped already, as all of the monitor's is. */
     mallopt(M_MMAP_THRESHOLD, 1 << 30);
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     for (size_t i = 0; i < sizeof(lookup_cases) / sizeof(lookup_cases[0]); i++) {
-        for (size_t j = 0; j < RANGE_COUNTS; j++) {
+        for (size_t j = 0; j < RANGE_COUNTS && is_wanted(only, lookup_cases[i].name); j++) {
             struct bed *bed = make_bed(range_counts[j], lookup_cases[i].is_mmio, false);
 
             measure(bed, lookup_cases[i].name, lookup_cases[i].pattern);
             free_bed(bed);
         }
     }
-    for (size_t j = 0; j < RANGE_COUNTS && range_counts[j] <= 1000; j++) {
+    for (size_t j = 0; range_counts[j] <= 1000 && is_wanted(only, "one-address"); j++) {
         struct bed *bed = make_bed(range_counts[j], true, true);
 
         measure(bed, "one-address", RANDOM_HITS);
         free_bed(bed);
     }
     for (unsigned is_batch = 0; is_batch < 2; is_batch++) {
-        for (size_t j = 0; j < RANGE_COUNTS; j++) {
+        const char *case_name = is_batch ? "register-batch" : "register-each";
+
+        for (size_t j = 0; j < RANGE_COUNTS && is_wanted(only, case_name); j++) {
             struct bed *bed = make_bed(range_counts[j], true, false);
 
             shuffle(bed->linear.entries, bed->count);
-            measure_registering(bed, is_batch ? "register-batch" : "register-each", is_batch);
+            measure_registering(bed, case_name, is_batch);
             free_bed(bed);
         }
     }
-    for (size_t j = 3; j < 5; j++) {
+    for (size_t j = 3; j < 5 && is_wanted(only, "reader-under-writer"); j++) {
         struct bed *bed = make_bed(range_counts[j], false, false);
 
         measure_under_writer(bed);

@@ -31,12 +31,6 @@ static void nobody(struct io_access *access)
         access->value = UINT64_MAX >> (64 - 8 * access->size);
 }
 
-void direct_access(const struct bench_entry *entry, struct io_access *access)
-{
-    if (!call(entry, access))
-        nobody(access);
-}
-
 void linear_access(const struct linear *linear, struct io_access *access)
 {
     for (size_t i = 0; i < linear->count; i++) {

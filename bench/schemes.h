@@ -25,8 +25,13 @@ struct bench_entry {
     struct bench_device *device;
 };
 
-/* The floor: no lookup at all; the rest as the others do it. */
-void direct_access(const struct bench_entry *entry, struct io_access *access);
+/* The floor: no lookup at all, one indirect call; what there is beside it is in line, as the first
+ * part of the bus's access is. */
+static inline void direct_access(const struct bench_entry *entry, struct io_access *access)
+{
+    if (entry->handler(entry->device, access) != IO_HANDLED && !access->is_write)
+        access->value = UINT64_MAX >> (64 - 8 * access->size);
+}
 
 /* One after the other, in the order of registration: KVM before 2011. */
 struct linear {

@@ -119,6 +119,7 @@ struct live {
     uint64_t first, last;
     uint8_t access_sizes;
     bool is_doorbell;
+    bool is_overlay;
     struct iobus_match match;
     uint64_t hits;
     struct iobus_handle handle;
@@ -137,7 +138,16 @@ struct world {
     struct call expected[LOG_MAX];
     unsigned expected_count;
     unsigned updates_pending; /* completions not yet done */
+    unsigned ring_count;
 };
+
+/* Whether of two ranges around one address the first is the outer one. */
+static inline bool is_outer(const struct live *a, const struct live *b)
+{
+    if (a->last - a->first != b->last - b->first)
+        return a->last - a->first > b->last - b->first;
+    return !a->is_overlay && b->is_overlay;
+}
 
 static inline struct live *innermost_around(struct world *world, uint64_t address,
                                             const struct live *in)
@@ -149,9 +159,9 @@ static inline struct live *innermost_around(struct world *world, uint64_t addres
 
         if (!live->is_used || live->is_doorbell || address < live->first || address > live->last)
             continue;
-        if (in != NULL && live->last - live->first <= in->last - in->first)
+        if (in != NULL && !is_outer(live, in))
             continue;
-        if (best == NULL || live->last - live->first < best->last - best->first)
+        if (best == NULL || is_outer(best, live))
             best = live;
     }
     return best;
@@ -189,6 +199,34 @@ static inline bool oracle_rings(struct world *world, const struct io_access *acc
         }
     }
     return false;
+}
+
+/* The range that iobus_find_range ought to find. */
+static inline struct live *oracle_finds(struct world *world, uint64_t address)
+{
+    struct live *live = innermost_around(world, address, NULL);
+
+    while (live != NULL && live->is_overlay)
+        live = innermost_around(world, address, live);
+    return live;
+}
+
+/* The doorbell that iobus_ring ought to ring. */
+static inline struct live *oracle_bell(struct world *world, uint64_t address)
+{
+    struct live *bell = NULL;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < LIVE_MAX; i++) {
+        struct live *live = &world->live[i];
+
+        if (!live->is_used || !live->is_doorbell || live->first != address)
+            continue;
+        count++;
+        if (live->match.width_bytes == 0 && !live->match.has_data)
+            bell = live;
+    }
+    return count == 1 ? bell : NULL;
 }
 
 /* What the access ought to read, the calls going to world->expected. */
@@ -234,7 +272,7 @@ static inline uint64_t oracle_access(struct world *world, const struct io_access
                     .address = access->address + at,
                     .size = (uint8_t)size,
                     .is_write = access->is_write,
-                    .value = access->is_write ? access->value >> 8 * at & mask : mask,
+                    .value = access->is_write ? access->value >> 8 * at & mask : UINT64_MAX,
                 };
 
                 if (oracle_call(world, in, &piece)) {
@@ -273,7 +311,7 @@ static inline bool clash(const struct live *a, const struct live *b)
     if (a->last < b->first || b->last < a->first)
         return false; /* apart */
     if (a->first == b->first && a->last == b->last)
-        return true;
+        return a->is_overlay == b->is_overlay;
     return !(a->first <= b->first && b->last <= a->last) &&
            !(b->first <= a->first && a->last <= b->last);
 }

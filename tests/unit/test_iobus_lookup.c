@@ -91,8 +91,15 @@ static void test_ports(void **state)
     assert_int_equal(iobus_register(&bus, &added, NULL, NULL), STATUS_OK);
     added.first = 0xfff8;
     assert_int_equal(iobus_register(&bus, &added, NULL, NULL), STATUS_OK);
-    for (uint64_t port = 0; port <= IOBUS_PORT_LAST; port++)
-        assert_int_equal(published(&bus)->port_index[port], searched(published(&bus), port));
+    for (uint64_t port = 0; port <= IOBUS_PORT_LAST; port++) {
+        const struct iobus_table *table = published(&bus);
+        const struct iobus_call *call = &table->port_calls[table->port_index[port]];
+        uint32_t target = table->segments[searched(table, port)].target;
+
+        assert_ptr_equal(call->handler, target == IOBUS_NONE ? NULL : device_access);
+        if (target != IOBUS_NONE)
+            assert_int_equal(call->counter, table->targets[target].call.counter);
+    }
     iobus_destroy(&bus);
 }
 
@@ -108,11 +115,15 @@ static void test_data(void **state)
     iobus_reader_quiesce(&fixture->reader);
     table = published(&fixture->bus);
     uint32_t first = table->points[0].data_first[IOBUS_WIDTH_4];
+    uint32_t key = iobus_bell_key(0, IOBUS_WIDTH_4);
     unsigned found = 0;
 
-    for (unsigned i = 0; i < 4; i++)
-        found += table->data_index[iobus_data_slot(i * UINT64_C(1000), first, table->data_mask)] ==
-                 first + i;
+    for (unsigned i = 0; i < 4; i++) {
+        const struct iobus_bell *bell =
+            &table->bells[iobus_bell_slot(i * UINT64_C(1000), key, table->bell_mask)];
+
+        found += bell->key == key && bell->data == i * UINT64_C(1000) && bell->target == first + i;
+    }
     assert_true(found >= 3); /* two may want one slot */
 }
 

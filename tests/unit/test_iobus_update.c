@@ -147,7 +147,7 @@ static void test_no_memory_changes_nothing(void **state)
     struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
     struct iobus_update update = {
         .additions = ranges,
-        .addition_count = 70, /* more than the first chunk of slots */
+        .addition_count = 70, /* more slots than there are at first */
         .handles = handles,
         .removals = &handle,
         .removal_count = 1,
@@ -176,7 +176,7 @@ static void test_no_memory_changes_nothing(void **state)
         if (iobus_reader_attach(&fixture->bus, reader) == STATUS_OK)
             break;
     }
-    assert_int_equal(failures, 2);
+    assert_int_equal(failures, 1); /* one array of counters, whatever there is room for */
     iobus_reader_detach(reader);
     free(reader);
 

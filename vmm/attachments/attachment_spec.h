@@ -10,6 +10,9 @@
 #define ATTACHMENT_NAME_BYTES    24 /* closing NUL included */
 #define ATTACHMENT_DOORBELLS_MAX 16384
 #define ATTACHMENT_RING_MAX      4096
+#define ATTACHMENT_DELAY_US_MAX  1000000
+#define ATTACHMENT_LINES         24
+#define ATTACHMENT_MESSAGE_BYTES 320
 
 enum attachment_kind {
     ATTACHMENT_DOORBELL,
@@ -49,22 +52,32 @@ struct attachment_spec {
     bool is_level; /* triggers only: high until the end of interrupt, once for each raise */
 };
 
+/* "doorbell", "zone" or "trigger": the key in the configuration. */
+const char *attachment_kind_name(enum attachment_kind kind);
+
 /* Reads what follows the key `doorbell`, `zone` or `trigger`:
  *     doorbell = NAME port|mmio ADDRESS [width 1|2|4|8|any] [data VALUE] [count N] [line N]
  *                [trigger NAME] [drain NAME] [trace]
  *     zone     = NAME port|mmio ADDRESS LENGTH [ring N] [delay MICROSECONDS]
  *     trigger  = NAME line N [level]
- * words: of the line, word_count of them; each a NUL-ended string. Numbers as in C, decimal or 0x
- * hexadecimal. Defaults: width any, count 1, ring 64, delay 1000. Whether names exist and addresses
- * are free is found out when it is attached. STATUS_INVALID, STATUS_OUT_OF_RANGE: message
- * (message_bytes) says what is wrong with which word and what would be right. */
+ * The options of a doorbell or a zone may come in any order, each once. words: of the line,
+ * word_count of them; each a NUL-ended string. Numbers as in C, decimal or 0x hexadecimal.
+ * Defaults: width any, count 1, ring 64, delay 1000. Whether names exist and addresses are free is
+ * found out when it is attached. STATUS_INVALID, STATUS_OUT_OF_RANGE: message (message_bytes) says
+ * what is wrong with which word and what would be right; *spec then means nothing. */
 MUST_USE enum status attachment_spec_parse(enum attachment_kind kind, const char *const *words,
                                            size_t word_count, struct attachment_spec *spec,
                                            char *message, size_t message_bytes);
 
-/* The same for a line that has not been cut into words yet: length characters, blanks between. */
+/* The same for a line that has not been cut into words yet: length characters, blanks or tabs
+ * between the words. */
 MUST_USE enum status attachment_spec_parse_line(enum attachment_kind kind, const char *line,
                                                 size_t length, struct attachment_spec *spec,
                                                 char *message, size_t message_bytes);
+
+/* Whether a spec, wherever it comes from, keeps all the rules that can be told without a guest: the
+ * last step of parsing. Errors as above. */
+MUST_USE enum status attachment_spec_check(const struct attachment_spec *spec, char *message,
+                                           size_t message_bytes);
 
 #endif

@@ -146,6 +146,27 @@ static void auto_eoi(struct i8259 *chip, unsigned level)
         chip->lowest_priority = (uint8_t)level;
 }
 
+/* isr_before: of a chip that has just seen an EOI, automatic or not. That ends one service at most.
+ */
+static void tell_end(const struct i8259_pair *pair, enum i8259_which which, uint8_t isr_before)
+{
+    unsigned ended = isr_before & (uint8_t)~pair->chip[which].isr;
+
+    if (ended == 0 || pair->end_of_interrupt.ended == NULL)
+        return;
+
+    unsigned irq = (unsigned)__builtin_ctz(ended) + (which == I8259_SLAVE ? 8 : 0);
+
+    if (irq != CASCADE_IR)
+        pair->end_of_interrupt.ended(pair->end_of_interrupt.context, irq);
+}
+
+void i8259_pair_on_end_of_interrupt(struct i8259_pair *pair,
+                                    void (*ended)(void *context, unsigned irq), void *context)
+{
+    pair->end_of_interrupt = (struct i8259_end_of_interrupt){.ended = ended, .context = context};
+}
+
 void i8259_pair_reset(struct i8259_pair *pair)
 {
     for (unsigned which = I8259_MASTER; which <= I8259_SLAVE; which++) {
@@ -183,7 +204,9 @@ uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned off
         /* Between ISR and automatic EOI the INT pin shows its low level: another request behind it
          * is a new edge to the master. */
         update(pair);
+        uint8_t in_service_before = chip->isr;
         auto_eoi(chip, level);
+        tell_end(pair, which, in_service_before);
         update(pair);
         return (uint8_t)(POLL_REQUESTED | level);
     }
@@ -285,8 +308,12 @@ void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offse
         write_icw1(chip, value);
     else if (value & OCW3_SELECT)
         write_ocw3(chip, value);
-    else
+    else {
+        uint8_t in_service_before = chip->isr;
+
         write_ocw2(chip, value);
+        tell_end(pair, which, in_service_before);
+    }
     update(pair);
 }
 
@@ -342,8 +369,11 @@ uint8_t i8259_pair_acknowledge(struct i8259_pair *pair)
     /* The request just accepted was the foremost one, so INT is low now on both chips; if automatic
      * EOI lets the next one through, that is a rising edge again, which IR2 needs. */
     update(pair);
+    uint8_t slave_before = slave->isr, master_before = master->isr;
     auto_eoi(slave, slave_level);
     auto_eoi(master, level);
+    tell_end(pair, I8259_SLAVE, slave_before);
+    tell_end(pair, I8259_MASTER, master_before);
     update(pair);
     return vector;
 }

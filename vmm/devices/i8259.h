@@ -45,10 +45,17 @@ struct i8259 {
     bool poll; /* the next read is a poll */
 };
 
+/* Who is told when the service of an input ends; see i8259_pair_on_end_of_interrupt. */
+struct i8259_end_of_interrupt {
+    void (*ended)(void *context, unsigned irq); /* null: nobody */
+    void *context;
+};
+
 struct i8259_pair {
     struct i8259 chip[2];    /* by enum i8259_which */
     bool intr;               /* the master's INT pin */
     struct line intr_output; /* what hangs on it, besides whoever asks */
+    struct i8259_end_of_interrupt end_of_interrupt;
 };
 
 /* What a dump shows of one chip. */
@@ -64,6 +71,16 @@ struct i8259_state {
 /* Sets up a pair with all inputs low, in its power-on state. Changes of the INT pin are passed to
  * intr_output (copied; its set may be null), during the call that causes them. */
 void i8259_pair_init(struct i8259_pair *pair, struct line intr_output);
+
+/* From now on calls ended with irq (0..15, never 2) whenever an EOI takes that input out of
+ * service: specific or not, rotating or not, or automatic at the acknowledge or the poll ("End of
+ * Interrupt (EOI)", "Automatic End of Interrupt (AEOI) Mode"). An EOI for what is not in service,
+ * ICW1 and a reset end nothing. Called during the write or acknowledge, with the ISR bit gone and
+ * INT not yet driven anew: ended may set lines of the pair, so that a level input lowered here is
+ * not requested once more, but must call nothing else of it. A real 8259A has no pin for this: it
+ * is for lines that whoever drives them lowers once the interrupt has been served. */
+void i8259_pair_on_end_of_interrupt(struct i8259_pair *pair,
+                                    void (*ended)(void *context, unsigned irq), void *context);
 
 /* The power-on state: registers 0, not initialised, hence no interrupt until a guest has written
  * the ICWs ("Initialization Command Words"). The levels at the inputs belong to those who drive

@@ -1,51 +1,73 @@
-/* Dispatch. The common access, one range that takes it whole, stays in iobus_access; all else goes
- * through a transfer, byte by byte accounted for. */
+/* Dispatch. The common access, one range that takes it whole, goes straight to its handler, in the
+ * answer_* functions at the end; all else goes through a transfer, byte by byte accounted for. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
 
-/* The bytes of an access, by its size. */
-static const uint64_t byte_masks[9] = {
+/* 16, so that no size is beyond. */
+const uint64_t iobus_byte_masks[16] = {
     [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
 
-/* Only this reader's vCPU writes the counter, so that no read-modify-write is needed. */
+/* Adds to a counter. Only this reader's vCPU writes it, so that no locked instruction is needed; in
+ * one instruction, since this is done for every access. */
 static inline void count(_Atomic uint64_t *counter, uint64_t amount)
 {
+#if defined(__x86_64__)
+    __asm__ volatile("addq %[amount], %[counter]"
+                     : [counter] "+m"(*counter)
+                     : [amount] "er"(amount)
+                     : "cc");
+#else
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
                           memory_order_relaxed);
+#endif
 }
 
-/* Calls the handler and accounts for it. True if it answered. */
-static inline bool call(uint64_t (*clock)(void), io_handler *handler, void *context,
-                        struct iobus_counter *counter, struct io_access *access)
+/* Where the reader counts for a call now: before or after the handler, which may bring a larger
+ * array into use, need not be the same. */
+static inline _Atomic uint64_t *counter_of(const struct iobus_reader *reader,
+                                           const struct iobus_call *call)
 {
-    if (clock == NULL) {
-        if (handler(context, access) != IO_HANDLED)
-            return false;
-    } else {
-        uint64_t started = clock();
+    return atomic_load_explicit(&reader->counters, memory_order_acquire) + call->counter;
+}
 
-        if (handler(context, access) != IO_HANDLED)
-            return false;
-        count(&counter->cycles, clock() - started);
-    }
-    count(&counter->hits, 1);
+/* Calls the handler and accounts for it. True if it answered; else the hit is still counted, which
+ * take_back undoes. A handler may publish another table, but this one stays until the vCPU's next
+ * quiescent point. */
+static inline bool call_once(const struct iobus_table *table, struct iobus_reader *reader,
+                             const struct iobus_call *call, struct io_access *access, bool is_timed)
+{
+    count(counter_of(reader, call), 1);
+    if (!is_timed)
+        return call->handler(call->context, access) == IO_HANDLED;
+
+    uint64_t started = table->clock();
+
+    if (call->handler(call->context, access) != IO_HANDLED)
+        return false;
+    count(counter_of(reader, call) + 1, table->clock() - started);
     return true;
 }
 
-/* Where the reader counts for a target. A handler may publish another table, but this one stays
- * until the vCPU's next quiescent point. */
-static inline bool call_target(const struct iobus *bus, struct iobus_reader *reader,
-                               const struct iobus_target *target, struct io_access *access)
+static void take_back(const struct iobus_reader *reader, const struct iobus_call *call)
 {
-    return call(bus->clock, target->handler, target->context,
-                &reader->counters[target->counter_chunk][target->counter_offset], access);
+    count(counter_of(reader, call), UINT64_MAX);
+}
+
+static bool call_target(const struct iobus_table *table, struct iobus_reader *reader,
+                        uint32_t target, struct io_access *access)
+{
+    const struct iobus_call *call = &table->targets[target].call;
+
+    if (call_once(table, reader, call, access, table->clock != NULL))
+        return true;
+    take_back(reader, call);
+    return false;
 }
 
 /* An access on its way from candidate to candidate. Byte i is bit i of pending. */
 struct transfer {
-    const struct iobus *bus;
     struct iobus_reader *reader;
     const struct iobus_table *table;
     uint64_t address;
@@ -82,12 +104,12 @@ static void offer(struct transfer *transfer, uint32_t target, unsigned at, unsig
     uint64_t mask = bytes_mask(size);
     struct io_access piece = {
         .address = transfer->address + at,
-        .value = transfer->is_write ? transfer->value >> 8 * at & mask : mask,
+        .value = transfer->is_write ? transfer->value >> 8 * at & mask : UINT64_MAX,
         .size = (uint8_t)size,
         .is_write = transfer->is_write,
     };
 
-    if (!call_target(transfer->bus, transfer->reader, &transfer->table->targets[target], &piece))
+    if (!call_target(transfer->table, transfer->reader, target, &piece))
         return;
     if (!transfer->is_write)
         transfer->value = (transfer->value & ~(mask << 8 * at)) | (piece.value & mask) << 8 * at;
@@ -115,10 +137,10 @@ static void offer_outwards(struct transfer *transfer, uint32_t target, unsigned 
     }
 }
 
-static void note_unclaimed(const struct iobus *bus, struct iobus_reader *reader, uint64_t address,
-                           bool is_write)
+static void note_unclaimed(const struct iobus_table *table, struct iobus_reader *reader,
+                           uint64_t address, bool is_write)
 {
-    if (bus->address_last > IOBUS_PORT_LAST)
+    if (table->address_last > IOBUS_PORT_LAST)
         address &= ~(IOBUS_UNCLAIMED_GRANULE - 1);
     iobus_unclaimed_note(&reader->unclaimed, address, !is_write, is_write);
 }
@@ -130,7 +152,7 @@ static void leave_unclaimed(struct transfer *transfer, unsigned from, unsigned e
         unsigned run = pending_run(transfer, from, end);
 
         if (run != 0)
-            note_unclaimed(transfer->bus, transfer->reader, transfer->address + from,
+            note_unclaimed(transfer->table, transfer->reader, transfer->address + from,
                            transfer->is_write);
         from += run != 0 ? run : 1;
     }
@@ -178,9 +200,6 @@ static uint32_t doorbell_with_data(const struct iobus_table *table, const struct
 
     if (in_group == 0)
         return IOBUS_NONE;
-    found = table->data_index[iobus_data_slot(value, first, table->data_mask)];
-    if (__builtin_expect(found - first < in_group && table->data[found] == value, 1))
-        return found;
     found = first + iobus_search(table->data + first, in_group, value);
     return table->data[found] == value ? found : IOBUS_NONE;
 }
@@ -205,16 +224,15 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
         if (candidates[i] == IOBUS_NONE || candidates[i] == asked ||
             iobus_target_is_dead(table, candidates[i]))
             continue;
-        if (call_target(transfer->bus, transfer->reader, &table->targets[candidates[i]], &copy))
+        if (call_target(table, transfer->reader, candidates[i], &copy))
             return true;
     }
     return false;
 }
 
 /* Everything but the common case. asked is a doorbell that has declined already, or IOBUS_NONE. */
-static __attribute__((noinline)) void access_any(const struct iobus *bus,
+static __attribute__((noinline)) void access_any(const struct iobus_table *table,
                                                  struct iobus_reader *reader,
-                                                 const struct iobus_table *table,
                                                  struct io_access *access, uint32_t asked)
 {
     CHECK(access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8);
@@ -222,7 +240,6 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
     uint64_t mask = bytes_mask(access->size);
     unsigned size = access->size; /* as far as it lies in the address space */
     struct transfer transfer = {
-        .bus = bus,
         .reader = reader,
         .table = table,
         .address = access->address,
@@ -231,10 +248,10 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
         .pending = low_bits(access->size),
     };
 
-    if (access->address > bus->address_last)
+    if (access->address > table->address_last)
         size = 0;
-    else if (size - 1 > bus->address_last - access->address)
-        size = (unsigned)(bus->address_last - access->address) + 1;
+    else if (size - 1 > table->address_last - access->address)
+        size = (unsigned)(table->address_last - access->address) + 1;
 
     if (size != 0) {
         uint32_t segment = iobus_search(table->starts, table->segment_count, access->address);
@@ -252,21 +269,19 @@ static __attribute__((noinline)) void access_any(const struct iobus *bus,
         }
     }
     if (size < access->size) /* past the end of the space; there is no better address for it */
-        note_unclaimed(bus, reader, access->address, access->is_write);
+        note_unclaimed(table, reader, access->address, access->is_write);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }
 
-/* The innermost range took the whole access and declined. */
-static __attribute__((noinline)) void access_declined(const struct iobus *bus,
-                                                      struct iobus_reader *reader,
-                                                      const struct iobus_table *table,
-                                                      struct io_access *access)
+/* It was counted as answered. */
+void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
+                           struct io_access *access)
 {
     uint32_t segment = iobus_search(table->starts, table->segment_count, access->address);
+    const struct iobus_target *target = &table->targets[table->segments[segment].target];
     uint64_t mask = bytes_mask(access->size);
     struct transfer transfer = {
-        .bus = bus,
         .reader = reader,
         .table = table,
         .address = access->address,
@@ -275,30 +290,106 @@ static __attribute__((noinline)) void access_declined(const struct iobus *bus,
         .pending = low_bits(access->size),
     };
 
-    offer_outwards(&transfer, table->targets[table->segments[segment].target].parent, 0,
-                   access->size);
+    take_back(reader, &target->call);
+    offer_outwards(&transfer, target->parent, 0, access->size);
     leave_unclaimed(&transfer, 0, access->size);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }
 
-/* The entry that may cover the address: of ports, what the index says; otherwise what its page's
- * slot says, or where the last access fell, which may come from an older table, or what the tree
- * says. No more than a guess: whoever uses it compares the address with what the entry covers, and
- * entries cover disjoint addresses. */
-static inline const struct iobus_entry *guess(const struct iobus_table *table,
-                                              struct iobus_reader *reader, uint64_t address)
+/* All that does not go straight to a handler ends here. A write to the doorbells of a point, while
+ * nothing is dead: the one of its width and data, which in nearly all cases answers, is asked at
+ * once. point may be IOBUS_NONE. */
+static __attribute__((noinline)) enum io_outcome answer_otherwise(const struct iobus_table *table,
+                                                                  struct iobus_reader *reader,
+                                                                  struct io_access *access,
+                                                                  uint32_t point)
 {
-    const struct iobus_entry *entry;
+    static const uint8_t widths[16] = {
+        [1] = IOBUS_WIDTH_1, [2] = IOBUS_WIDTH_2, [4] = IOBUS_WIDTH_4, [8] = IOBUS_WIDTH_8};
+    uint32_t asked = IOBUS_NONE;
+
+    if (access->is_write && point != IOBUS_NONE) {
+        unsigned size = access->size & 15;
+        struct io_access copy = {
+            .address = access->address,
+            .value = access->value & iobus_byte_masks[size],
+            .size = (uint8_t)size,
+            .is_write = true,
+        };
+        uint32_t key = iobus_bell_key(point, widths[size]);
+        const struct iobus_bell *bell =
+            &table->bells[iobus_bell_slot(copy.value, key, table->bell_mask)];
+
+        if (__builtin_expect(bell->key == key && bell->data == copy.value, 1)) {
+            asked = bell->target;
+            if (__builtin_expect(call_target(table, reader, asked, &copy), 1))
+                return IO_HANDLED;
+        }
+    }
+    access_any(table, reader, access, asked);
+    return IO_HANDLED;
+}
+
+/* To the handler, if the access, which begins in the call's segment, is for it as it is. poison is
+ * 0, or all ones where the processor runs ahead with an address outside the segment: no device is
+ * then touched. */
+static inline __attribute__((always_inline)) enum io_outcome
+answer_call(const struct iobus_table *table, struct iobus_reader *reader,
+            const struct iobus_call *call, uintptr_t poison, struct io_access *access,
+            bool is_timed)
+{
+    uint32_t size = access->size, misaligned = (uint32_t)access->address & (size - 1);
+    void *context;
+
+    if (__builtin_expect((misaligned | (call->refused_sizes[access->is_write] & size)) != 0, 0))
+        return answer_otherwise(table, reader, access, call->point);
+    context = (void *)((uintptr_t)call->context | poison);
+    count(counter_of(reader, call), 1);
+    if (!is_timed)
+        return call->handler(context, access);
+
+    uint64_t started = table->clock();
+    enum io_outcome outcome = call->handler(context, access);
+
+    if (outcome == IO_HANDLED)
+        count(counter_of(reader, call) + 1, table->clock() - started);
+    return outcome;
+}
+
+/* The call of a port. Whatever the processor guesses, the index is within the table. */
+static inline const struct iobus_call *port_call(const struct iobus_table *table, uint16_t port)
+{
+    return &table->port_calls[table->port_index[port]];
+}
+
+static inline __attribute__((always_inline)) enum io_outcome
+answer_port(const struct iobus_table *table, struct iobus_reader *reader, struct io_access *access,
+            bool is_timed)
+{
+    uint64_t port = access->address;
+
+    if (__builtin_expect(port > IOBUS_PORT_LAST, 0))
+        return answer_otherwise(table, reader, access, IOBUS_NONE);
+    return answer_call(table, reader, port_call(table, (uint16_t)port), 0, access, is_timed);
+}
+
+static inline bool covers(const struct iobus_entry *entry, uint64_t address)
+{
+    return address - entry->first <= entry->length_minus_1;
+}
+
+/* Where the last access fell, which may come from an older table, or what the tree says. No more
+ * than a guess, as every entry that is found: whoever uses it looks whether it covers the address,
+ * and entries cover disjoint addresses. */
+static __attribute__((noinline)) const struct iobus_entry *
+second_guess(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address)
+{
+    const struct iobus_entry *entry =
+        &table->entries[iobus_clamp(reader->last_segment, table->entry_last)];
     uint64_t index;
 
-    if (table->port_index != NULL)
-        return &table->entries[table->port_index[address & IOBUS_PORT_LAST]];
-    entry = &table->entries[table->page_index[iobus_page_slot(address, table->page_mask)]];
-    if (__builtin_expect(address - entry->first <= entry->length_minus_1, 1))
-        return entry;
-    entry = &table->entries[iobus_clamp(reader->last_segment, table->entry_last)];
-    if (address - entry->first <= entry->length_minus_1)
+    if (covers(entry, address))
         return entry;
     index =
         iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address), table->entry_last);
@@ -306,90 +397,101 @@ static inline const struct iobus_entry *guess(const struct iobus_table *table,
     return &table->entries[index];
 }
 
-/* A write of 1, 2, 4 or 8 bytes to a point while nothing is dead. The doorbell of its width and
- * data, which in nearly all cases answers, is asked at once. */
-static __attribute__((noinline)) void access_point(const struct iobus *bus,
-                                                   struct iobus_reader *reader,
-                                                   const struct iobus_table *table, uint32_t number,
-                                                   struct io_access *access)
+/* By what the page's slot says. */
+static inline const struct iobus_entry *first_guess(const struct iobus_table *table,
+                                                    uint64_t address)
 {
-    const struct iobus_point *point = &table->points[number];
-    struct io_access copy = {
-        .address = access->address,
-        .value = access->value & byte_masks[access->size],
-        .size = access->size,
-        .is_write = true,
-    };
-    uint32_t target = doorbell_with_data(
-        table, point, IOBUS_WIDTH_1 + (unsigned)__builtin_ctz(access->size), copy.value);
-
-    if (target == IOBUS_NONE || !call_target(bus, reader, &table->targets[target], &copy))
-        access_any(bus, reader, table, access, target);
+    return &table->entries[table->page_index[iobus_page_slot(address, table->page_mask)]];
 }
 
-/* What is kept while the handler runs, beside the copy that it may scribble on. */
-struct direct_call {
-    struct io_access copy;
-    struct iobus_reader *reader;
-    const struct iobus_table *table;
+static inline __attribute__((always_inline)) enum io_outcome
+answer_entry(const struct iobus_table *table, struct iobus_reader *reader,
+             const struct iobus_entry *entry, struct io_access *access, bool is_timed)
+{
+    uint64_t poison = iobus_poison(0, access->address - entry->first, entry->length_minus_1);
+
+    return answer_call(table, reader, &entry->call, poison, access, is_timed);
+}
+
+static __attribute__((noinline)) enum io_outcome answer_second(const struct iobus_table *table,
+                                                               struct iobus_reader *reader,
+                                                               struct io_access *access)
+{
+    const struct iobus_entry *entry = second_guess(table, reader, access->address);
+
+    if (!covers(entry, access->address))
+        return answer_otherwise(table, reader, access, IOBUS_NONE);
+    if (table->clock != NULL)
+        return answer_entry(table, reader, entry, access, true);
+    return answer_entry(table, reader, entry, access, false);
+}
+
+static inline __attribute__((always_inline)) enum io_outcome
+answer_memory(const struct iobus_table *table, struct iobus_reader *reader,
+              struct io_access *access, bool is_timed)
+{
+    const struct iobus_entry *entry = first_guess(table, access->address);
+
+    if (__builtin_expect(!covers(entry, access->address), 0))
+        return answer_second(table, reader, access);
+    return answer_entry(table, reader, entry, access, is_timed);
+}
+
+static enum io_outcome answer_port_untimed(const struct iobus_table *table,
+                                           struct iobus_reader *reader, struct io_access *access)
+{
+    return answer_port(table, reader, access, false);
+}
+
+static enum io_outcome answer_port_timed(const struct iobus_table *table,
+                                         struct iobus_reader *reader, struct io_access *access)
+{
+    return answer_port(table, reader, access, true);
+}
+
+static enum io_outcome answer_memory_untimed(const struct iobus_table *table,
+                                             struct iobus_reader *reader, struct io_access *access)
+{
+    return answer_memory(table, reader, access, false);
+}
+
+static enum io_outcome answer_memory_timed(const struct iobus_table *table,
+                                           struct iobus_reader *reader, struct io_access *access)
+{
+    return answer_memory(table, reader, access, true);
+}
+
+static enum io_outcome answer_dead(const struct iobus_table *table, struct iobus_reader *reader,
+                                   struct io_access *access)
+{
+    return answer_otherwise(table, reader, access, IOBUS_NONE);
+}
+
+const struct iobus_table_head iobus_dead_table_head = {answer_dead};
+const struct iobus_table_head iobus_table_heads[2][2] = {
+    {{answer_memory_untimed}, {answer_memory_timed}},
+    {{answer_port_untimed}, {answer_port_timed}},
 };
 
-/* With the copy made: calls, and takes the answer. */
-static inline void finish_direct(struct direct_call *direct, const struct iobus_entry *entry,
-                                 struct iobus_counter *counter, struct io_access *access,
-                                 uint64_t (*clock)(void))
-{
-    if (__builtin_expect(!call(clock, entry->handler, entry->context, counter, &direct->copy), 0))
-        access_declined(direct->reader->bus, direct->reader, direct->table, access);
-    else if (!access->is_write)
-        access->value = direct->copy.value & byte_masks[access->size];
-}
-
-static __attribute__((noinline)) void finish_timed(struct direct_call *direct,
-                                                   const struct iobus_entry *entry,
-                                                   struct iobus_counter *counter,
-                                                   struct io_access *access)
-{
-    finish_direct(direct, entry, counter, access, direct->reader->bus->clock);
-}
-
-void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access)
+bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address)
 {
     const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
-    uint64_t address = access->address, size = access->size;
-    bool is_write = access->is_write;
-    const struct iobus_entry *entry = guess(table, reader, address);
-    uint64_t offset = address - entry->first;
+    struct io_access access = {.address = address, .size = 1, .is_write = true};
+    uint32_t point = IOBUS_NONE;
 
-    if (__builtin_expect(
-            offset > entry->length_minus_1 || size - 1 > entry->whole_minus_1 - offset ||
-                (address & (size - 1)) != 0 || (entry->direct_sizes[is_write] & size) == 0,
-            0)) {
-        if (is_write && offset <= entry->length_minus_1 && entry->point != IOBUS_NONE)
-            access_point(bus, reader, table, entry->point, access);
-        else
-            access_any(bus, reader, table, access, IOBUS_NONE);
-        return;
+    if (table->removal_count != 0)
+        return false;
+    if (table->port_index != NULL) {
+        if (address <= IOBUS_PORT_LAST)
+            point = port_call(table, (uint16_t)address)->point;
+    } else {
+        const struct iobus_entry *entry = first_guess(table, address);
+
+        if (!covers(entry, address))
+            entry = second_guess(table, reader, address);
+        if (covers(entry, address))
+            point = entry->call.point;
     }
-
-    /* Whatever the processor guesses above, no guest chooses an address outside the segment. */
-    struct direct_call direct = {
-        .copy =
-            {
-                .address = iobus_poison(address, offset, entry->length_minus_1),
-                .value = is_write ? access->value : byte_masks[size],
-                .size = (uint8_t)size,
-                .is_write = is_write,
-            },
-        .reader = reader,
-        .table = table,
-    };
-    struct iobus_counter *counter =
-        (struct iobus_counter *)((char *)reader->counters[entry->counter_chunk] +
-                                 entry->counter_offset_bytes);
-
-    if (bus->clock == NULL)
-        finish_direct(&direct, entry, counter, access, NULL);
-    else
-        finish_timed(&direct, entry, counter, access);
+    return point != IOBUS_NONE && table->points[point].only_any != IOBUS_NONE &&
+           call_target(table, reader, table->points[point].only_any, &access);
 }

@@ -45,7 +45,10 @@ struct iobus_match {
     uint64_t data; /* the value written, zero-extended; 0 without has_data */
 };
 
-/* A registration. Only read during the call that registers it. */
+/* A registration. Only read during the call that registers it.
+ *
+ * An overlay stands before a range: it may also cover exactly the same addresses as one range that
+ * is none, is then the inner one of the two, and what it declines goes on to the range under it. */
 struct iobus_range {
     uint64_t first;
     uint64_t length_bytes; /* 1..2^63; of a doorbell its width, 1 for any width */
@@ -54,6 +57,7 @@ struct iobus_range {
     io_handler *handler;
     void *context;
     const struct iobus_match *match; /* null: not a doorbell but a range of a device */
+    bool is_overlay;                 /* false for a doorbell */
 };
 
 /* Names one registration of one bus, never two. All zero is none. */
@@ -98,18 +102,29 @@ struct iobus_allocator {
     void *context;
 };
 
-/* Written by one vCPU only, so that counting costs no shared cache line. */
-struct iobus_counter {
-    _Atomic uint64_t hits;   /* accesses, or pieces of them, that the handler answered */
-    _Atomic uint64_t cycles; /* spent in the handler for these, if the bus has a clock */
-};
-
-/* Counters never move: chunk k holds 64 << k of them, so that the space grows without copying. */
-#define IOBUS_COUNTER_CHUNKS 26
+/* Counters are written by one vCPU only, so that counting costs no shared cache line. Per slot:
+ * hits, which are the accesses, or pieces of them, that the handler answered or is about to; and
+ * the cycles spent in the handler for these, if the bus has a clock. They never move: when more
+ * slots are needed, a larger array is put in use and the earlier ones stay part of the sums. */
+#define IOBUS_COUNTER_ARRAYS 24
 
 struct iobus_table;
-struct iobus_registration;
-struct iobus_slot;
+struct iobus_reader;
+
+/* How a table begins. answer offers an access to who is there: from the innermost range on, or, if
+ * that one takes the access whole, to that one alone. IO_DECLINED if it declined. Chosen when the
+ * table is made: by the kind of bus, whether it has a clock, and whether something is dead. */
+struct iobus_table_head {
+    enum io_outcome (*answer)(const struct iobus_table *table, struct iobus_reader *reader,
+                              struct io_access *access);
+};
+
+/* The bytes of an access of size 1, 2, 4, 8. */
+extern const uint64_t iobus_byte_masks[16];
+
+/* The other half of iobus_access: the innermost range had the whole access and declined. */
+void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
+                           struct io_access *access);
 
 /* One vCPU's view of one bus. All fields are the bus's own. */
 struct iobus_reader {
@@ -117,7 +132,8 @@ struct iobus_reader {
     _Atomic bool is_parked;
     uint32_t last_segment; /* where the last access fell; a hint only */
     struct iobus *bus;
-    struct iobus_counter *counters[IOBUS_COUNTER_CHUNKS];
+    _Atomic(_Atomic uint64_t *) counters; /* the newest of the arrays */
+    _Atomic uint64_t *counter_arrays[IOBUS_COUNTER_ARRAYS];
     struct iobus_unclaimed unclaimed;
     struct iobus_reader *next;
 };
@@ -135,9 +151,9 @@ struct iobus {
     struct iobus_reader *readers;
     struct iobus_table *retired_first, *retired_last;
     struct iobus_slot *slots;
-    uint32_t slot_count;  /* as many as the counter chunks hold */
+    uint32_t slot_count;  /* as many as the newest counter arrays hold */
     uint32_t slot_free;   /* first of the free list */
-    uint32_t chunk_count; /* of every reader's counters */
+    uint32_t array_count; /* of counters, per reader */
     uint64_t next_serial;
     struct iobus_unclaimed departed; /* what detached readers had counted */
 };
@@ -151,14 +167,14 @@ MUST_USE enum status iobus_init(struct iobus *bus, uint64_t address_last,
 void iobus_destroy(struct iobus *bus);
 
 /* Registers and removes as one step; ranges may nest, one inside another, but neither overlap
- * partly nor be the same; of doorbells, the same address, width and data twice is refused. What is
- * added is checked against what stays after the removals. May be called from a handler; waits for
- * other writers only, never for a vCPU. On any failure nothing changes:
- * STATUS_INVALID       a length, size, width or data that breaks the rules above
- * STATUS_OUT_OF_RANGE  it does not end within the address space
- * STATUS_CONFLICT      *conflict, if not null, tells which two
- * STATUS_NOT_FOUND     a removal that names nothing, something removed before, or one thing twice
- * STATUS_NO_MEMORY     only with additions: an update that only removes needs no memory */
+ * partly nor be the same, but for an overlay and a range that is none; of doorbells, the same
+ * address, width and data twice is refused. What is added is checked against what stays after the
+ * removals. May be called from a handler; waits for other writers only, never for a vCPU. On any
+ * failure nothing changes: STATUS_INVALID       a length, size, width or data that breaks the rules
+ * above, or a doorbell that is an overlay STATUS_OUT_OF_RANGE  it does not end within the address
+ * space STATUS_CONFLICT      *conflict, if not null, tells which two STATUS_NOT_FOUND     a removal
+ * that names nothing, something removed before, or one thing twice STATUS_NO_MEMORY     only with
+ * additions: an update that only removes needs no memory */
 MUST_USE enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
                                   struct iobus_conflict *conflict);
 
@@ -207,22 +223,65 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
 /* Answers the access by the rules above, from one table, whatever the guest asks for: any address,
  * size 1, 2, 4 or 8. A read's value is set, with zeros above its size; of a write nothing changes.
  * The handler gets a naturally aligned access of a size it takes, all inside its range (a doorbell:
- * the guest's own); what a read's handler leaves unset is ones. The caller runs on the reader's
- * vCPU, begun and not parked; a handler may call this again. */
-void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access);
+ * the guest's own); what a read's handler leaves unset is ones. It
+ * may use the access's value as it likes; one that declines, all of the access. The caller runs on
+ * the reader's vCPU, begun and not parked; a handler may call this again. */
+static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
+                                struct io_access *access)
+{
+    const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
+    const struct iobus_table_head *head = (const struct iobus_table_head *)(const void *)table;
+    const struct io_access asked = *access;
+
+    if (!asked.is_write)
+        access->value = UINT64_MAX;
+    if (__builtin_expect(head->answer(table, reader, access) != IO_HANDLED, 0)) {
+        *access = asked;
+        iobus_access_declined(table, reader, access);
+    } else if (asked.is_write) {
+        access->value = asked.value;
+    } else {
+        access->value &= iobus_byte_masks[asked.size & 15];
+    }
+}
+
+/* A write of a width and value that the caller does not know yet goes to `address`. If the only
+ * doorbell there is one of any width without data, which matches whatever is written, its handler
+ * is called with an access of size 1, is_write set and value 0, where 1 and 0 stand for nothing.
+ * True if it answered; the access is then done. False otherwise, and whatever was asked has
+ * declined: the caller finds out what is written and calls iobus_access, which asks again. May also
+ * be false while removals that found no memory wait for iobus_reclaim. The caller runs on the
+ * reader's vCPU, begun and not parked. */
+bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address);
+
+/* A registered range, as it was registered, its name perhaps cut. */
+struct iobus_registered {
+    char name[IOBUS_NAME_BYTES];
+    uint64_t first, last;
+    uint8_t access_sizes;
+    io_handler *handler;
+    void *context;
+};
+
+/* The innermost range around an address that is neither doorbell nor overlay. False if there is
+ * none, *found then untouched. It may be removed as soon as this returns: whoever uses what it
+ * found knows why it stays. Waits for writers; not for the hot path. */
+bool iobus_find_range(struct iobus *bus, uint64_t address, struct iobus_registered *found);
 
 struct iobus_range_info {
     char name[IOBUS_NAME_BYTES];
     uint64_t first, last;
     uint8_t access_sizes;
+    bool is_overlay;
     bool has_match;
     struct iobus_match match;
     uint64_t hits, cycles; /* of all readers together */
 };
 
-/* Calls visit for every registration in address order, outer before inner, ranges before doorbells.
- * No lock is held meanwhile: visit may take its time and change the bus; what is registered and
- * removed during the walk may or may not be seen. */
+/* Calls visit for every registration in address order, outer before inner, a range before the
+ * overlay of the same addresses, ranges before doorbells. No lock is held meanwhile: visit may take
+ * its time and change the bus; what is registered and removed during the walk may or may not be
+ * seen. */
 void iobus_for_each_range(struct iobus *bus,
                           void (*visit)(void *context, const struct iobus_range_info *info),
                           void *context);

@@ -1,5 +1,6 @@
 /* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
  * registrations, and one allocation. */
+#include "vmm/base/bits.h"
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
 
@@ -18,8 +19,10 @@ int iobus_registration_order(const struct iobus_registration *a, const struct io
         order = compare(a->is_doorbell, b->is_doorbell);
     if (order != 0)
         return order;
-    if (!a->is_doorbell)
-        return compare(b->last, a->last);
+    if (!a->is_doorbell) {
+        order = compare(b->last, a->last);
+        return order != 0 ? order : compare(a->is_overlay, b->is_overlay);
+    }
     order = compare(b->match.has_data, a->match.has_data);
     if (order == 0)
         order = compare(a->match.width_bytes, b->match.width_bytes);
@@ -75,32 +78,40 @@ static uint32_t levels_for(uint64_t count)
     return count <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(count - 1);
 }
 
+/* Many, so that two pages seldom want one; fewer once they would crowd everything else out of the
+ * caches. */
+static size_t page_slots_for(size_t tree_nodes)
+{
+    return tree_nodes <= 2048 ? 16 * tree_nodes : 4 * tree_nodes;
+}
+
 /* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes: with n
- * registrations, about 500 times n; a bus of ports, the 128 KiB of its index more. */
+ * registrations, up to 700 times n; a bus of ports, the 128 KiB of its index more. */
 static size_t arrange(uint8_t *memory, uint64_t address_last, uint32_t extent_count,
                       uint32_t doorbell_count, struct iobus_layout *layout, struct scratch *scratch)
 {
     size_t used = 0, count = (size_t)extent_count + doorbell_count;
     size_t segments = iobus_segments_max(extent_count, doorbell_count);
-    size_t tree_nodes = (size_t)1 << levels_for(segments), page_slots = 4 * tree_nodes;
-    size_t data_slots = (size_t)4 << levels_for(doorbell_count);
+    size_t tree_nodes = (size_t)1 << levels_for(segments), page_slots = page_slots_for(tree_nodes);
+    size_t bells = (size_t)4 << levels_for(doorbell_count);
 
     (void)carve(memory, &used, sizeof(*layout));
     layout->starts = carve(memory, &used, segments * sizeof(*layout->starts));
     if (address_last == IOBUS_PORT_LAST) {
         layout->port_index =
             carve(memory, &used, (IOBUS_PORT_LAST + 1) * sizeof(*layout->port_index));
+        layout->port_calls = carve(memory, &used, segments * sizeof(*layout->port_calls));
     } else {
         layout->tree = carve(memory, &used, tree_nodes * sizeof(*layout->tree));
         layout->page_index = carve(memory, &used, page_slots * sizeof(*layout->page_index));
         layout->page_mask = (uint32_t)(page_slots - 1);
+        layout->entries = carve(memory, &used, segments * sizeof(*layout->entries));
     }
-    layout->entries = carve(memory, &used, segments * sizeof(*layout->entries));
     layout->segments = carve(memory, &used, segments * sizeof(*layout->segments));
     layout->targets = carve(memory, &used, count * sizeof(*layout->targets));
     layout->data = carve(memory, &used, count * sizeof(*layout->data));
-    layout->data_index = carve(memory, &used, data_slots * sizeof(*layout->data_index));
-    layout->data_mask = (uint32_t)(data_slots - 1);
+    layout->bells = carve(memory, &used, bells * sizeof(*layout->bells));
+    layout->bell_mask = (uint32_t)(bells - 1);
     layout->points = carve(memory, &used, doorbell_count * sizeof(*layout->points));
     layout->registrations = carve(memory, &used, count * sizeof(*layout->registrations));
     scratch->extents = carve(memory, &used, extent_count * sizeof(*scratch->extents));
@@ -147,6 +158,17 @@ static unsigned width_group(uint8_t width_bytes)
     }
 }
 
+static uint32_t only_any(const struct iobus_point *point)
+{
+    if (point->data_first[0] != point->data_first[IOBUS_WIDTH_COUNT])
+        return IOBUS_NONE;
+    for (unsigned width = IOBUS_WIDTH_1; width < IOBUS_WIDTH_COUNT; width++) {
+        if (point->without_data[width] != IOBUS_NONE)
+            return IOBUS_NONE;
+    }
+    return point->without_data[IOBUS_WIDTH_ANY];
+}
+
 /* One point for the doorbells from target begin on; returns where the next address begins. */
 static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *point, uint32_t begin)
 {
@@ -166,25 +188,30 @@ static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *poin
     while (group <= IOBUS_WIDTH_COUNT)
         point->data_first[group++] = at;
     for (group = 0; group < IOBUS_WIDTH_COUNT; group++) {
-        uint32_t first = point->data_first[group];
+        uint32_t key = iobus_bell_key((uint32_t)(point - layout->points), group);
 
-        for (uint32_t i = first; i < point->data_first[group + 1]; i++)
-            layout->data_index[iobus_data_slot(layout->data[i], first, layout->data_mask)] = i;
+        for (uint32_t i = point->data_first[group]; i < point->data_first[group + 1]; i++)
+            layout->bells[iobus_bell_slot(layout->data[i], key, layout->bell_mask)] =
+                (struct iobus_bell){layout->data[i], key, i};
     }
 
     for (unsigned i = 0; i < IOBUS_WIDTH_COUNT; i++)
         point->without_data[i] = IOBUS_NONE;
     for (; at < layout->registration_count && layout->registrations[at]->first == address; at++)
         point->without_data[width_group(layout->registrations[at]->match.width_bytes)] = at;
+    point->only_any = only_any(point);
     return at;
 }
 
 static void fill_target(struct iobus_target *target, const struct iobus_registration *registration)
 {
-    target->handler = registration->handler;
-    target->context = registration->context;
-    target->counter_chunk = (uint8_t)iobus_slot_chunk(registration->slot);
-    target->counter_offset = iobus_slot_offset(registration->slot);
+    target->call = (struct iobus_call){
+        .handler = registration->handler,
+        .context = registration->context,
+        .counter = iobus_slot_counter(registration->slot),
+        .point = IOBUS_NONE,
+        .refused_sizes = {UINT32_MAX, UINT32_MAX},
+    };
     target->access_sizes = registration->access_sizes;
     target->parent = IOBUS_NONE;
     atomic_init(&target->dead_from, UINT32_MAX);
@@ -210,12 +237,54 @@ static void fill_tree(const struct iobus_layout *layout)
     }
 }
 
+static bool is_nobodys(const struct iobus_segment *segment)
+{
+    return segment->target == IOBUS_NONE && segment->point == IOBUS_NONE;
+}
+
+/* The sizes that go straight to the segment's target: those it takes, but for one that, aligned,
+ * might begin in the segment and end behind the bytes that have the same target. */
+static uint8_t direct_sizes(const struct iobus_segment *segment, bool is_write)
+{
+    uint8_t sizes = segment->direct_sizes[is_write];
+
+    for (uint8_t size = 1; size <= 8; size *= 2) {
+        if (align_down(segment->last, size) + (size - 1u) > segment->last + segment->beyond_bytes)
+            sizes &= (uint8_t)~size;
+    }
+    return sizes;
+}
+
+static struct iobus_call call_of(const struct iobus_layout *layout,
+                                 const struct iobus_segment *segment)
+{
+    struct iobus_call call = {.handler = NULL};
+
+    if (segment->target != IOBUS_NONE)
+        call = layout->targets[segment->target].call;
+    for (unsigned is_write = 0; is_write < 2; is_write++)
+        call.refused_sizes[is_write] = ~(uint32_t)direct_sizes(segment, is_write);
+    call.point = segment->point;
+    return call;
+}
+
 static void fill_port_index(const struct iobus_layout *layout)
 {
-    for (uint32_t segment = 0; segment < layout->segment_count; segment++) {
-        for (uint64_t port = layout->segments[segment].first;
-             port <= layout->segments[segment].last; port++)
-            layout->port_index[port] = (uint16_t)segment;
+    uint32_t nobody = IOBUS_NONE, count = 0; /* all segments without anybody share one call */
+
+    for (uint32_t i = 0; i < layout->segment_count; i++) {
+        const struct iobus_segment *segment = &layout->segments[i];
+        uint32_t number = count;
+
+        if (is_nobodys(segment) && nobody != IOBUS_NONE) {
+            number = nobody;
+        } else {
+            layout->port_calls[count++] = call_of(layout, segment);
+            if (is_nobodys(segment))
+                nobody = number;
+        }
+        for (uint64_t port = segment->first; port <= segment->last; port++)
+            layout->port_index[port] = (uint16_t)number;
     }
 }
 
@@ -230,7 +299,7 @@ static void fill_page_index(const struct iobus_layout *layout)
         const struct iobus_segment *segment = &layout->segments[i];
         uint64_t pages = (segment->last >> 12) - (segment->first >> 12) + 1;
 
-        if (segment->target == IOBUS_NONE && segment->point == IOBUS_NONE)
+        if (is_nobodys(segment))
             continue;
         for (uint64_t page = 0; page < pages && page < INDEXED_PAGES_MAX; page++)
             layout->page_index[iobus_page_slot(segment->first + (page << 12), layout->page_mask)] =
@@ -239,38 +308,34 @@ static void fill_page_index(const struct iobus_layout *layout)
 }
 
 /* What the common access needs, gathered. */
-static void fill_entries(struct iobus_layout *layout)
+static void fill_calls(struct iobus_layout *layout)
 {
-    for (uint32_t i = 0; i < layout->segment_count; i++) {
-        const struct iobus_segment *segment = &layout->segments[i];
-        struct iobus_entry *entry = &layout->entries[i];
-
-        *entry = (struct iobus_entry){
-            .first = segment->first,
-            .length_minus_1 = segment->last - segment->first,
-            .whole_minus_1 = segment->last - segment->first + segment->beyond_bytes,
-            .point = segment->point,
-        };
-        if (segment->target == IOBUS_NONE)
-            continue;
-
-        const struct iobus_target *target = &layout->targets[segment->target];
-
-        entry->handler = target->handler;
-        entry->context = target->context;
-        entry->counter_offset_bytes =
-            target->counter_offset * (uint32_t)sizeof(struct iobus_counter);
-        entry->counter_chunk = target->counter_chunk;
-        entry->direct_sizes[0] = segment->direct_sizes[0];
-        entry->direct_sizes[1] = segment->direct_sizes[1];
-    }
     if (layout->port_index != NULL) {
         fill_port_index(layout);
-    } else {
-        layout->tree_levels = levels_for(layout->segment_count);
-        fill_tree(layout);
-        fill_page_index(layout);
+        return;
     }
+    for (uint32_t i = 0; i < layout->segment_count; i++) {
+        const struct iobus_segment *segment = &layout->segments[i];
+
+        layout->entries[i] = (struct iobus_entry){
+            .first = segment->first,
+            .length_minus_1 = segment->last - segment->first,
+            .call = call_of(layout, segment),
+        };
+    }
+    layout->tree_levels = levels_for(layout->segment_count);
+    fill_tree(layout);
+    fill_page_index(layout);
+}
+
+/* Whether registration i is the overlay of exactly the range before it. */
+static bool is_over_previous(const struct iobus_layout *layout, uint32_t i)
+{
+    const struct iobus_registration *overlay = layout->registrations[i];
+
+    return overlay->is_overlay && i > 0 && !layout->registrations[i - 1]->is_doorbell &&
+           layout->registrations[i - 1]->first == overlay->first &&
+           layout->registrations[i - 1]->last == overlay->last;
 }
 
 /* Fills the arrays from the merged registrations. */
@@ -283,18 +348,22 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
     for (uint32_t i = 0; i < count; i++) {
         const struct iobus_registration *registration = layout->registrations[i];
 
-        if (registration->is_doorbell && i > 0 &&
-            iobus_registration_order(layout->registrations[i - 1], registration) == 0)
+        if (i > 0 && iobus_registration_order(layout->registrations[i - 1], registration) == 0)
             return conflict(registration, layout->registrations[i - 1], new_side, old_side);
         fill_target(&layout->targets[i], registration);
-        if (!registration->is_doorbell)
+        if (is_over_previous(layout, i)) { /* one extent for both, its target the inner one */
+            layout->targets[i].parent = i - 1;
+            scratch->extents[extent_count - 1].target = i;
+            scratch->extents[extent_count - 1].access_sizes = registration->access_sizes;
+        } else if (!registration->is_doorbell)
             scratch->extents[extent_count++] =
                 (struct iobus_extent){.first = registration->first,
                                       .last = registration->last,
                                       .target = i,
                                       .access_sizes = registration->access_sizes};
     }
-    memset(layout->data_index, 0, ((size_t)layout->data_mask + 1) * sizeof(*layout->data_index));
+    for (size_t i = 0; i <= layout->bell_mask; i++)
+        layout->bells[i].key = IOBUS_NONE;
     for (uint32_t i = 0; i < count;) {
         if (!layout->registrations[i]->is_doorbell) {
             i++;
@@ -312,13 +381,17 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
     for (uint32_t i = 0; i < extent_count; i++) {
         const struct iobus_extent *extent = &scratch->extents[i];
 
+        uint32_t target = extent->target;
+
+        if (layout->targets[target].parent != IOBUS_NONE) /* the range under the overlay */
+            target = layout->targets[target].parent;
         if (extent->parent != IOBUS_NONE)
-            layout->targets[extent->target].parent = scratch->extents[extent->parent].target;
+            layout->targets[target].parent = scratch->extents[extent->parent].target;
     }
     layout->segment_count =
         iobus_flatten(scratch->extents, extent_count, scratch->point_addresses, point_count,
                       address_last, layout->starts, layout->segments);
-    fill_entries(layout);
+    fill_calls(layout);
     return STATUS_OK;
 }
 
@@ -349,8 +422,8 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
     if (old != NULL)
         count_kinds(old->registrations, old->registration_count, &extent_count, &doorbell_count);
     count_kinds(additions, addition_count, &extent_count, &doorbell_count);
-    /* Segment numbers have 32 bits. */
-    if (extent_count + doorbell_count >= UINT32_MAX / 4)
+    /* Segment numbers and keys of doorbells have 32 bits. */
+    if (extent_count + doorbell_count >= UINT32_MAX / 8)
         return STATUS_NO_MEMORY;
 
     layout.size_bytes = arrange(NULL, address_last, (uint32_t)extent_count,
@@ -377,30 +450,31 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
     return STATUS_OK;
 }
 
-/* Takes no size, so that every access goes the long way. */
-static const struct iobus_entry no_entry = {.point = IOBUS_NONE};
-static const uint64_t no_tree[1];
-static const uint32_t no_page_index[1];
-
-void iobus_table_set(struct iobus_table *table, struct iobus_layout *layout)
+void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
+                     struct iobus_layout *layout)
 {
-    bool has_dead = layout->removal_count != 0;
+    bool is_ports = layout->port_index != NULL, has_clock = bus->clock != NULL;
 
     *table = (struct iobus_table){
-        .entries = has_dead ? &no_entry : layout->entries,
-        .port_index = has_dead ? NULL : layout->port_index,
-        .page_index = has_dead ? no_page_index : layout->page_index,
-        .page_mask = has_dead ? 0 : layout->page_mask,
-        .tree = has_dead ? no_tree : layout->tree,
-        .tree_levels = has_dead ? 0 : layout->tree_levels,
-        .entry_last = has_dead ? 0 : layout->segment_count - 1,
+        .head = layout->removal_count != 0 ? iobus_dead_table_head
+                                           : iobus_table_heads[is_ports][has_clock],
+        .port_index = layout->port_index,
+        .port_calls = layout->port_calls,
+        .entries = layout->entries,
+        .page_index = layout->page_index,
+        .page_mask = layout->page_mask,
+        .tree = layout->tree,
+        .tree_levels = layout->tree_levels,
+        .entry_last = layout->segment_count - 1,
         .starts = layout->starts,
         .segments = layout->segments,
         .targets = layout->targets,
         .data = layout->data,
-        .data_index = layout->data_index,
-        .data_mask = layout->data_mask,
+        .bells = layout->bells,
+        .bell_mask = layout->bell_mask,
         .points = layout->points,
+        .clock = bus->clock,
+        .address_last = bus->address_last,
         .segment_count = layout->segment_count,
         .removal_count = layout->removal_count,
         .layout = layout,

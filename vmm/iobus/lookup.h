@@ -3,6 +3,7 @@
 #ifndef VMM_IOBUS_LOOKUP_H
 #define VMM_IOBUS_LOOKUP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* index if it is at most maximum, else 0, by arithmetic: it holds also while the processor runs
@@ -75,6 +76,15 @@ static inline uint32_t iobus_search(const uint64_t *keys, uint32_t count, uint64
     return (uint32_t)base;
 }
 
+/* Whether the addresses first..first + length_minus_1, which do not wrap, include address. */
+/*@ requires first + length_minus_1 <= UINT64_MAX;
+  @ assigns \nothing;
+  @ ensures \result != 0 <==> first <= address <= first + length_minus_1; */
+static inline bool iobus_covers(uint64_t first, uint64_t length_minus_1, uint64_t address)
+{
+    return address - first <= length_minus_1;
+}
+
 /* value if offset is at most maximum, else all ones, as iobus_clamp by arithmetic: an address that
  * no guest can choose. */
 static inline uint64_t iobus_poison(uint64_t value, uint64_t offset, uint64_t maximum)
@@ -100,10 +110,10 @@ static inline uint32_t iobus_page_slot(uint64_t address, uint32_t mask)
     return (uint32_t)(page ^ page >> 16) & mask;
 }
 
-/* Where a guess for data is kept, of the group of doorbells that begins at a target. */
-static inline uint32_t iobus_data_slot(uint64_t data, uint32_t group_first, uint32_t mask)
+/* Where a doorbell with data is kept, of the group of doorbells that has this key. */
+static inline uint32_t iobus_bell_slot(uint64_t data, uint32_t key, uint32_t mask)
 {
-    return (uint32_t)((data + group_first) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+    return (uint32_t)((data + key) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
 }
 
 /* A guess by a tree, faster than the search because a step is a load and two instructions. Node i

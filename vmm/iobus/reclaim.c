@@ -156,7 +156,7 @@ static void compact(struct iobus *bus)
         iobus_release(bus, table, sizeof(*table));
         return;
     }
-    iobus_table_set(table, layout);
+    iobus_table_set(bus, table, layout);
     iobus_publish(bus, table, NULL, NULL);
 }
 

@@ -1,5 +1,6 @@
-/* What the console shows. Each step takes the lock, copies one item and lets go, so that a slow
- * listener holds up no writer. */
+/* What the console shows, and who is where. Each step takes the lock, copies one item and lets go,
+ * so that a slow listener holds up no writer. */
+#include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
 
 #include <string.h>
@@ -48,10 +49,70 @@ void iobus_for_each_range(struct iobus *bus,
         info.first = last.first;
         info.last = last.last;
         info.access_sizes = last.access_sizes;
+        info.is_overlay = last.is_overlay;
         info.has_match = last.is_doorbell;
         info.match = last.match;
         visit(context, &info);
     }
+}
+
+/* The registration of a target that is alive. Targets are numbered in the order of registrations,
+ * but those of dead ones are left out there. */
+static const struct iobus_registration *registration_of(const struct iobus_layout *layout,
+                                                        uint32_t target)
+{
+    uint32_t low = 0, high = layout->registration_count - 1;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (layout->registrations[middle]->target < target)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return layout->registrations[low];
+}
+
+/* The innermost range around the address that is alive and no overlay, or null. */
+static const struct iobus_registration *range_around(const struct iobus_table *table,
+                                                     uint64_t address)
+{
+    uint32_t segment = iobus_search(table->starts, table->segment_count, address);
+    uint32_t target = table->segments[segment].target;
+
+    for (; target != IOBUS_NONE; target = table->targets[target].parent) {
+        const struct iobus_registration *registration;
+
+        if (iobus_target_is_dead(table, target))
+            continue;
+        registration = registration_of(table->layout, target);
+        if (!registration->is_overlay)
+            return registration;
+    }
+    return NULL;
+}
+
+bool iobus_find_range(struct iobus *bus, uint64_t address, struct iobus_registered *found)
+{
+    if (address > bus->address_last)
+        return false;
+    spinlock_acquire(&bus->lock);
+
+    const struct iobus_registration *registration = range_around(iobus_current(bus), address);
+
+    if (registration != NULL) {
+        *found = (struct iobus_registered){
+            .first = registration->first,
+            .last = registration->last,
+            .access_sizes = registration->access_sizes,
+            .handler = registration->handler,
+            .context = registration->context,
+        };
+        memcpy(found->name, registration->name, sizeof(found->name));
+    }
+    spinlock_release(&bus->lock);
+    return registration != NULL;
 }
 
 /* Table number 0 is what detached readers left, then the readers' own. Null: no such number. */

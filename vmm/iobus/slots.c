@@ -1,53 +1,57 @@
-/* Slots, and the counters that readers keep by slot number. Growing adds a chunk to every reader;
- * nothing moves, so a reader never notices. */
+/* Slots, and the counters that readers keep by slot number. Growing gives every reader a larger
+ * array; the reader goes on to count in the one it knows, or in the new one, and the sums take all
+ * of them. */
 #include "vmm/iobus/table.h"
 
 #include <string.h>
 
-static size_t chunk_bytes(uint32_t chunk)
+static size_t array_bytes(uint32_t array)
 {
-    return iobus_chunk_counters(chunk) * sizeof(struct iobus_counter);
+    return (size_t)iobus_slot_counter(iobus_array_slots(array)) * sizeof(_Atomic uint64_t);
 }
 
-static bool add_chunk(struct iobus *bus, struct iobus_reader *reader, uint32_t chunk)
+static bool add_array(struct iobus *bus, struct iobus_reader *reader, uint32_t array)
 {
-    struct iobus_counter *counters = iobus_allocate(bus, chunk_bytes(chunk));
+    _Atomic uint64_t *counters = iobus_allocate(bus, array_bytes(array));
 
     if (counters == NULL)
         return false;
-    for (uint32_t i = 0; i < iobus_chunk_counters(chunk); i++) {
-        atomic_init(&counters[i].hits, 0);
-        atomic_init(&counters[i].cycles, 0);
-    }
-    reader->counters[chunk] = counters;
+    for (uint32_t i = 0; i < iobus_slot_counter(iobus_array_slots(array)); i++)
+        atomic_init(&counters[i], 0);
+    reader->counter_arrays[array] = counters;
     return true;
 }
 
-static void drop_chunk(struct iobus *bus, struct iobus_reader *reader, uint32_t chunk)
+static void drop_array(struct iobus *bus, struct iobus_reader *reader, uint32_t array)
 {
-    if (reader->counters[chunk] != NULL)
-        iobus_release(bus, reader->counters[chunk], chunk_bytes(chunk));
-    reader->counters[chunk] = NULL;
+    if (reader->counter_arrays[array] != NULL)
+        iobus_release(bus, reader->counter_arrays[array], array_bytes(array));
+    reader->counter_arrays[array] = NULL;
 }
 
-/* One chunk more. A reader uses it only through a table published later. */
+/* A reader needs the new array only for tables published later, and finds it together with them. */
+static void use_array(struct iobus_reader *reader, uint32_t array)
+{
+    atomic_store_explicit(&reader->counters, reader->counter_arrays[array], memory_order_release);
+}
+
 static enum status grow(struct iobus *bus)
 {
-    uint32_t chunk = bus->chunk_count;
+    uint32_t array = bus->array_count;
 
-    if (chunk == IOBUS_COUNTER_CHUNKS)
+    if (array == IOBUS_COUNTER_ARRAYS)
         return STATUS_NO_MEMORY;
 
-    uint32_t count = bus->slot_count + iobus_chunk_counters(chunk);
+    uint32_t count = iobus_array_slots(array);
     struct iobus_slot *slots = iobus_allocate(bus, count * sizeof(*slots));
     bool complete = slots != NULL;
 
     for (struct iobus_reader *reader = bus->readers; complete && reader != NULL;
          reader = reader->next)
-        complete = add_chunk(bus, reader, chunk);
+        complete = add_array(bus, reader, array);
     if (!complete) {
         for (struct iobus_reader *reader = bus->readers; reader != NULL; reader = reader->next)
-            drop_chunk(bus, reader, chunk);
+            drop_array(bus, reader, array);
         if (slots != NULL)
             iobus_release(bus, slots, count * sizeof(*slots));
         return STATUS_NO_MEMORY;
@@ -63,13 +67,10 @@ static enum status grow(struct iobus *bus)
     }
     bus->slots = slots;
     bus->slot_count = count;
-    bus->chunk_count++;
+    bus->array_count++;
+    for (struct iobus_reader *reader = bus->readers; reader != NULL; reader = reader->next)
+        use_array(reader, array);
     return STATUS_OK;
-}
-
-static struct iobus_counter *counter_of(const struct iobus_reader *reader, uint32_t slot)
-{
-    return &reader->counters[iobus_slot_chunk(slot)][iobus_slot_offset(slot)];
 }
 
 enum status iobus_slot_take(struct iobus *bus, uint32_t *slot)
@@ -83,8 +84,15 @@ enum status iobus_slot_take(struct iobus *bus, uint32_t *slot)
     *slot = bus->slot_free;
     bus->slot_free = bus->slots[*slot].next_free;
     for (struct iobus_reader *reader = bus->readers; reader != NULL; reader = reader->next) {
-        atomic_store_explicit(&counter_of(reader, *slot)->hits, 0, memory_order_relaxed);
-        atomic_store_explicit(&counter_of(reader, *slot)->cycles, 0, memory_order_relaxed);
+        for (uint32_t array = 0; array < bus->array_count; array++) {
+            _Atomic uint64_t *counters = reader->counter_arrays[array];
+
+            if (counters == NULL || *slot >= iobus_array_slots(array))
+                continue;
+            counters += iobus_slot_counter(*slot);
+            atomic_store_explicit(&counters[0], 0, memory_order_relaxed);
+            atomic_store_explicit(&counters[1], 0, memory_order_relaxed);
+        }
     }
     return STATUS_OK;
 }
@@ -95,13 +103,18 @@ void iobus_slot_give_back(struct iobus *bus, uint32_t slot)
     bus->slot_free = slot;
 }
 
-static void add_counts(const struct iobus_reader *reader, uint32_t slot, uint64_t *hits,
-                       uint64_t *cycles)
+static void add_counts(const struct iobus *bus, const struct iobus_reader *reader, uint32_t slot,
+                       uint64_t *hits, uint64_t *cycles)
 {
-    const struct iobus_counter *counter = counter_of(reader, slot);
+    for (uint32_t array = 0; array < bus->array_count; array++) {
+        const _Atomic uint64_t *counters = reader->counter_arrays[array];
 
-    *hits += atomic_load_explicit(&counter->hits, memory_order_relaxed);
-    *cycles += atomic_load_explicit(&counter->cycles, memory_order_relaxed);
+        if (counters == NULL || slot >= iobus_array_slots(array))
+            continue;
+        counters += iobus_slot_counter(slot);
+        *hits += atomic_load_explicit(&counters[0], memory_order_relaxed);
+        *cycles += atomic_load_explicit(&counters[1], memory_order_relaxed);
+    }
 }
 
 void iobus_slot_sum(const struct iobus *bus, const struct iobus_registration *registration,
@@ -110,7 +123,7 @@ void iobus_slot_sum(const struct iobus *bus, const struct iobus_registration *re
     *hits = registration->departed_hits;
     *cycles = registration->departed_cycles;
     for (const struct iobus_reader *reader = bus->readers; reader != NULL; reader = reader->next)
-        add_counts(reader, registration->slot, hits, cycles);
+        add_counts(bus, reader, registration->slot, hits, cycles);
 }
 
 enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader)
@@ -121,13 +134,12 @@ enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader)
     atomic_init(&reader->is_parked, true);
 
     spinlock_acquire(&bus->lock);
-    for (uint32_t chunk = 0; chunk < bus->chunk_count; chunk++) {
-        if (add_chunk(bus, reader, chunk))
-            continue;
-        while (chunk-- > 0)
-            drop_chunk(bus, reader, chunk);
-        spinlock_release(&bus->lock);
-        return STATUS_NO_MEMORY;
+    if (bus->array_count > 0) {
+        if (!add_array(bus, reader, bus->array_count - 1)) {
+            spinlock_release(&bus->lock);
+            return STATUS_NO_MEMORY;
+        }
+        use_array(reader, bus->array_count - 1);
     }
     reader->next = bus->readers;
     bus->readers = reader;
@@ -141,7 +153,8 @@ static void keep_counts(struct iobus *bus, const struct iobus_reader *reader)
         struct iobus_registration *registration = bus->slots[slot].registration;
 
         if (registration != NULL)
-            add_counts(reader, slot, &registration->departed_hits, &registration->departed_cycles);
+            add_counts(bus, reader, slot, &registration->departed_hits,
+                       &registration->departed_cycles);
     }
     for (unsigned i = 0; i < IOBUS_UNCLAIMED_MAX; i++) {
         struct iobus_unclaimed_count count = iobus_unclaimed_read(&reader->unclaimed.entries[i]);
@@ -165,7 +178,7 @@ void iobus_reader_detach(struct iobus_reader *reader)
             break;
         }
     }
-    for (uint32_t chunk = 0; chunk < bus->chunk_count; chunk++)
-        drop_chunk(bus, reader, chunk);
+    for (uint32_t array = 0; array < bus->array_count; array++)
+        drop_array(bus, reader, array);
     spinlock_release(&bus->lock);
 }

@@ -11,29 +11,39 @@
 #include "vmm/iobus/flatten.h"
 #include "vmm/iobus/iobus.h"
 
-/* Whom to call. Hot: 64 bytes, one line each. */
-struct iobus_target {
-    _Alignas(64) io_handler *handler;
+/* Whom to call, and when without further ado. Hot: two to a cache line. */
+struct iobus_call {
+    _Alignas(32) io_handler *handler;
     void *context;
-    uint32_t counter_offset; /* in the reader's chunk counter_chunk */
-    uint8_t counter_chunk;
+    uint32_t counter;          /* of its hits, in the reader's counters; its cycles are the next */
+    uint32_t point;            /* the doorbells at the segment's only address; or IOBUS_NONE */
+    uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to the
+                                * handler from wherever in the segment they begin */
+};
+_Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");
+
+struct iobus_target {
+    _Alignas(64) struct iobus_call call; /* handler, context and counter of it */
     uint8_t access_sizes;
     uint32_t parent; /* the range around this one, a target; or IOBUS_NONE */
     /* Dead for tables whose removal_count is at least this; UINT32_MAX while alive. */
     _Atomic uint32_t dead_from;
 };
 
-/* What the common access needs to know of a segment, in one line; entry i is segment i's. */
+/* What the common access needs to know of a segment of a bus that has no index of all addresses, in
+ * one line; entry i is segment i's. */
 struct iobus_entry {
     _Alignas(64) uint64_t first;
     uint64_t length_minus_1;
-    uint64_t whole_minus_1; /* the same, with the bytes behind it that have the same target */
-    io_handler *handler;
-    void *context;
-    uint32_t counter_offset_bytes;
-    uint8_t counter_chunk;
-    uint8_t direct_sizes[2]; /* as the segment's */
-    uint32_t point;          /* as the segment's */
+    struct iobus_call call;
+};
+
+/* A doorbell with data, in a table by iobus_bell_slot. Of two that want one slot, one is not there
+ * and found by search. */
+struct iobus_bell {
+    uint64_t data;
+    uint32_t key; /* iobus_bell_key, or IOBUS_NONE: empty */
+    uint32_t target;
 };
 
 enum {
@@ -50,6 +60,7 @@ enum {
 struct iobus_point {
     uint32_t data_first[IOBUS_WIDTH_COUNT + 1];
     uint32_t without_data[IOBUS_WIDTH_COUNT]; /* or IOBUS_NONE */
+    uint32_t only_any; /* without_data[IOBUS_WIDTH_ANY] if there is no other; or IOBUS_NONE */
 };
 
 struct iobus_layout {
@@ -62,9 +73,10 @@ struct iobus_layout {
     uint64_t *tree;
     uint32_t *page_index;
     uint32_t page_mask;
-    uint32_t data_mask;
-    uint32_t *data_index;
-    uint16_t *port_index;
+    uint32_t bell_mask;
+    struct iobus_bell *bells;
+    uint16_t *port_index; /* null but for a bus of ports */
+    struct iobus_call *port_calls;
     struct iobus_entry *entries;
     struct iobus_segment *segments;
     struct iobus_target *targets;
@@ -76,10 +88,12 @@ struct iobus_layout {
 };
 
 struct iobus_table {
-    /* Of the common access: which entry may be the one, lookup.h tells how. While something here is
-     * dead, there is no entry but one that covers nothing. */
-    _Alignas(64) const struct iobus_entry *entries;
-    const uint16_t *port_index; /* null if this is no bus of ports, or something is dead */
+    _Alignas(64) struct iobus_table_head head;
+    /* Of the common access. A bus of ports: a call for every port. */
+    const uint16_t *port_index; /* null if this is no bus of ports */
+    const struct iobus_call *port_calls;
+    /* Any other: which entry may be the one; lookup.h tells how. */
+    const struct iobus_entry *entries;
     const uint32_t *page_index; /* page_mask + 1 numbers of entries, by iobus_page_slot */
     const uint64_t *tree;
     uint32_t page_mask;
@@ -90,9 +104,11 @@ struct iobus_table {
     const struct iobus_segment *segments;
     const struct iobus_target *targets;
     const uint64_t *data;
-    const uint32_t *data_index; /* data_mask + 1 targets, by iobus_data_slot */
+    const struct iobus_bell *bells; /* bell_mask + 1 of them, by iobus_bell_slot */
     const struct iobus_point *points;
-    uint32_t data_mask;
+    uint64_t (*clock)(void); /* the bus's */
+    uint64_t address_last;   /* the bus's */
+    uint32_t bell_mask;
     uint32_t segment_count; /* at least 1 */
     uint32_t removal_count; /* 0: nothing here is dead */
 
@@ -111,6 +127,7 @@ struct iobus_registration {
     void *context;
     uint8_t access_sizes;
     bool is_doorbell;
+    bool is_overlay;
     bool is_leaving; /* named by the removals of the update in progress */
     bool is_new;     /* among its additions */
     struct iobus_match match;
@@ -137,26 +154,35 @@ static inline bool iobus_target_is_dead(const struct iobus_table *table, uint32_
            table->removal_count;
 }
 
-static inline uint32_t iobus_chunk_counters(uint32_t chunk)
+/* How many slots counter array `array` has room for. */
+static inline uint32_t iobus_array_slots(uint32_t array)
 {
-    return UINT32_C(64) << chunk;
+    return (UINT32_C(128) << array) - 64;
 }
 
-/* Slots are numbered through the chunks: 64 in the first, then 128, 256, ... */
-static inline uint32_t iobus_slot_chunk(uint32_t slot)
+/* Where a slot's hits are in each array that has room for it; its cycles are the next. */
+static inline uint32_t iobus_slot_counter(uint32_t slot)
 {
-    return 31 - 6 - (uint32_t)__builtin_clz(slot + 64);
+    return 2 * slot;
 }
 
-static inline uint32_t iobus_slot_offset(uint32_t slot)
+/* Names the doorbells with data of one point and width; keys of two such groups differ. */
+static inline uint32_t iobus_bell_key(uint32_t point, unsigned width)
 {
-    return slot + 64 - iobus_chunk_counters(iobus_slot_chunk(slot));
+    return 8 * point + width;
 }
+
+/* access.c */
+
+/* How tables answer: those in which something is dead; else by kind of bus and by whether it has a
+ * clock. */
+extern const struct iobus_table_head iobus_dead_table_head, iobus_table_heads[2][2];
 
 /* layout.c */
 
-/* Orders registrations: by address, ranges before doorbells, outer ranges before inner, doorbells
- * with data first, then by width and data. 0 for what may not exist twice. */
+/* Orders registrations: by address, ranges before doorbells, outer ranges before inner, the range
+ * before its overlay, doorbells with data first, then by width and data. 0 for what may not exist
+ * twice. */
 int iobus_registration_order(const struct iobus_registration *a,
                              const struct iobus_registration *b);
 
@@ -175,7 +201,8 @@ MUST_USE enum status iobus_layout_build(const struct iobus_allocator *allocator,
                                         const struct iobus_registration **old_side);
 
 /* Points a table to a layout, with the layout's count of removals. */
-void iobus_table_set(struct iobus_table *table, struct iobus_layout *layout);
+void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
+                     struct iobus_layout *layout);
 
 /* reclaim.c */
 
@@ -200,7 +227,7 @@ static inline struct iobus_table *iobus_current(struct iobus *bus)
     return (struct iobus_table *)atomic_load_explicit(&bus->table, memory_order_relaxed);
 }
 
-/* slots.c */
+/* slots.c: slots, and the counters that readers keep by slot number */
 
 /* Takes a free slot, its counters zero; grows slots and counters if there is none.
  * STATUS_NO_MEMORY. */

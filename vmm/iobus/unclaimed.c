@@ -23,7 +23,7 @@ static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *u
 {
     unsigned start = home(address);
 
-    for (unsigned step = 0; step < IOBUS_UNCLAIMED_MAX; step++) {
+    for (unsigned step = 0; step < IOBUS_UNCLAIMED_PROBES; step++) {
         const struct iobus_unclaimed_entry *entry =
             &unclaimed->entries[(start + step) % IOBUS_UNCLAIMED_MAX];
         struct iobus_unclaimed_count count = iobus_unclaimed_read(entry);

@@ -9,6 +9,10 @@
 
 #define IOBUS_UNCLAIMED_MAX 64
 
+/* An address has its entry among this many, so that noting one takes no longer when all are taken:
+ * what finds no room there is counted without its address. */
+#define IOBUS_UNCLAIMED_PROBES 8
+
 struct iobus_unclaimed_count {
     uint64_t address;
     uint64_t read_count;

@@ -31,6 +31,8 @@ static enum status validate(const struct iobus *bus, const struct iobus_range *r
     if (range->match != NULL ? !match_is_valid(range)
                              : range->access_sizes == 0 || range->access_sizes > IOBUS_SIZES_ALL)
         return STATUS_INVALID;
+    if (range->match != NULL && range->is_overlay)
+        return STATUS_INVALID;
     if (range->first > bus->address_last ||
         range->length_bytes - 1 > bus->address_last - range->first)
         return STATUS_OUT_OF_RANGE;
@@ -67,6 +69,7 @@ static enum status make_registration(struct iobus *bus, const struct iobus_range
         .context = range->context,
         .access_sizes = range->access_sizes,
         .is_doorbell = range->match != NULL,
+        .is_overlay = range->is_overlay,
         .is_new = true,
         .slot = slot,
         .removal_table = removal_table,
@@ -132,7 +135,7 @@ static enum status prepare_additions(struct iobus *bus, const struct iobus_updat
 
     if (count == 0)
         return STATUS_OK;
-    if (count > UINT32_MAX / 4) /* more than a layout holds */
+    if (count > UINT32_MAX / 8) /* more than a layout holds */
         return STATUS_NO_MEMORY;
     preparation->addition_bytes = count * sizeof(*preparation->additions);
     preparation->additions = iobus_allocate(bus, preparation->addition_bytes);
@@ -232,7 +235,7 @@ static void commit(struct iobus *bus, const struct iobus_update *update,
         bus->slots[gone->slot].registration = NULL;
     if (update->completion != NULL)
         atomic_store_explicit(&update->completion->done, false, memory_order_relaxed);
-    iobus_table_set(table, preparation->layout);
+    iobus_table_set(bus, table, preparation->layout);
     iobus_publish(bus, table, preparation->removed, update->completion);
 }
 
@@ -324,7 +327,7 @@ enum status iobus_init(struct iobus *bus, uint64_t address_last,
         iobus_release(bus, table, sizeof(*table));
         return status;
     }
-    iobus_table_set(table, layout);
+    iobus_table_set(bus, table, layout);
     layout->table_count = 1;
     atomic_init(&bus->table, table);
     return STATUS_OK;

@@ -1,0 +1,418 @@
+#include "vmm/attachments/attachment.h"
+
+#include "vmm/base/check.h"
+#include "vmm/base/format.h"
+#include "vmm/base/time.h"
+
+#include <string.h>
+
+void attachments_init(struct attachments *set, const struct attachments_setup *setup)
+{
+    memset(set, 0, sizeof(*set));
+    set->setup = *setup;
+    set->next_serial = 1;
+    atomic_init(&set->deadline_ns, TIME_NEVER);
+    for (unsigned line = 0; line < ATTACHMENT_LINES; line++)
+        line_trigger_init(&set->pulses[line], set->setup.lines[line], false);
+}
+
+/* Memory. The arrays lie behind the attachment, in its block. */
+
+static size_t array_bytes(const struct attachment_spec *spec)
+{
+    switch (spec->kind) {
+    case ATTACHMENT_DOORBELL:
+        return spec->count * (sizeof(struct doorbell) + sizeof(struct iobus_handle));
+    case ATTACHMENT_ZONE: return spec->ring_entries * sizeof(struct coalesced_write);
+    case ATTACHMENT_TRIGGER: break;
+    }
+    return 0;
+}
+
+static struct attachment *allocate(struct attachments *set, const struct attachment_spec *spec)
+{
+    const struct iobus_allocator *allocator = &set->setup.allocator;
+    size_t size_bytes = sizeof(struct attachment) + array_bytes(spec);
+    struct attachment *attachment = allocator->allocate(allocator->context, size_bytes, 64);
+
+    if (attachment == NULL)
+        return NULL;
+    memset(attachment, 0, size_bytes);
+    attachment->set = set;
+    attachment->spec = *spec;
+    attachment->size_bytes = size_bytes;
+    atomic_init(&attachment->references, 1);
+    if (spec->kind == ATTACHMENT_DOORBELL) {
+        attachment->doorbells = (struct doorbell *)(attachment + 1);
+        attachment->handles = (struct iobus_handle *)(attachment->doorbells + spec->count);
+        for (uint32_t i = 0; i < spec->count; i++)
+            doorbell_init(
+                &attachment->doorbells[i],
+                (struct doorbell_listener){.rung = attachment_rung, .context = attachment});
+    }
+    if (attachment_is_zone(attachment))
+        attachment->handles = &attachment->zone_handle;
+    if (attachment_is_level(attachment))
+        line_trigger_init(&attachment->level, set->setup.lines[spec->line], true);
+    return attachment;
+}
+
+static void deallocate(struct attachment *attachment)
+{
+    const struct iobus_allocator *allocator = &attachment->set->setup.allocator;
+
+    allocator->release(allocator->context, attachment, attachment->size_bytes);
+}
+
+/* The number of users of its line that an attachment counts as, or null. */
+static uint32_t *line_user_count(const struct attachment *attachment)
+{
+    const struct attachment_spec *spec = &attachment->spec;
+
+    if (attachment_is_level(attachment))
+        return &attachment->set->line_users[spec->line].level_count;
+    if (spec->kind == ATTACHMENT_TRIGGER || (spec->kind == ATTACHMENT_DOORBELL && spec->has_line))
+        return &attachment->set->line_users[spec->line].pulse_count;
+    return NULL;
+}
+
+void attachment_release(struct attachment *attachment)
+{
+    struct attachments *set = attachment->set;
+    struct attachment *trigger = attachment->trigger, *drain = attachment->drain;
+
+    if (atomic_fetch_sub_explicit(&attachment->references, 1, memory_order_acq_rel) != 1)
+        return;
+
+    /* Only now is the line free for another kind of use: nobody can be driving it for this one. */
+    spinlock_acquire(&set->lock);
+    uint32_t *line_users = line_user_count(attachment);
+
+    if (line_users != NULL && --*line_users == 0 && attachment_is_level(attachment))
+        atomic_fetch_and_explicit(&set->level_lines, ~(UINT32_C(1) << attachment->spec.line),
+                                  memory_order_relaxed);
+    set->object_count--;
+    spinlock_release(&set->lock);
+
+    deallocate(attachment);
+    /* Neither refers to anything in turn, so this goes no deeper. */
+    if (trigger != NULL)
+        attachment_release(trigger);
+    if (drain != NULL)
+        attachment_release(drain);
+}
+
+/* The list */
+
+static struct attachment *find_locked(struct attachments *set, const char *name)
+{
+    struct attachment *found = set->first;
+
+    while (found != NULL && strcmp(found->spec.name, name) != 0)
+        found = found->next;
+    return found;
+}
+
+static void unlink_locked(struct attachment *attachment)
+{
+    struct attachments *set = attachment->set;
+    struct attachment *before = NULL;
+
+    for (struct attachment *at = set->first; at != attachment; at = at->next)
+        before = at;
+    if (before != NULL)
+        before->next = attachment->next;
+    else
+        set->first = attachment->next;
+    if (set->last == attachment)
+        set->last = before;
+}
+
+struct attachment *attachments_next(struct attachments *set, uint64_t serial)
+{
+    struct attachment *found;
+
+    spinlock_acquire(&set->lock);
+    found = set->first;
+    while (found != NULL && (found->serial <= serial || !found->is_attached))
+        found = found->next;
+    if (found != NULL)
+        attachment_reference(found);
+    spinlock_release(&set->lock);
+    return found;
+}
+
+struct attachment *attachments_find(struct attachments *set, const char *name)
+{
+    struct attachment *found;
+
+    spinlock_acquire(&set->lock);
+    found = find_locked(set, name);
+    if (found != NULL && !found->is_attached)
+        found = NULL;
+    if (found != NULL)
+        attachment_reference(found);
+    spinlock_release(&set->lock);
+    return found;
+}
+
+struct attachment *attachments_find_level(struct attachments *set, unsigned line)
+{
+    struct attachment *found;
+
+    spinlock_acquire(&set->lock);
+    found = set->first;
+    while (found != NULL && (!attachment_is_level(found) || found->spec.line != line))
+        found = found->next;
+    if (found != NULL)
+        attachment_reference(found);
+    spinlock_release(&set->lock);
+    return found;
+}
+
+/* Attaching */
+
+static enum status check_name_free(const struct attachment *attachment, char *message,
+                                   size_t message_bytes)
+{
+    struct attachment *found = find_locked(attachment->set, attachment->spec.name);
+
+    if (found == NULL)
+        return STATUS_OK;
+    format_text(message, message_bytes, "%s %s: there is a %s of this name already",
+                attachment_kind_name(attachment->spec.kind), attachment->spec.name,
+                attachment_kind_name(found->spec.kind));
+    return STATUS_CONFLICT;
+}
+
+/* A level that is held and pulses would hide one another, and of two levels an end of interrupt
+ * could not say whose it was. */
+static enum status check_line_free(const struct attachment *attachment, char *message,
+                                   size_t message_bytes)
+{
+    struct attachments *set = attachment->set;
+    const struct attachment_spec *spec = &attachment->spec;
+    bool is_level = attachment_is_level(attachment);
+    struct attachment *other = set->first;
+
+    if (line_user_count(attachment) == NULL)
+        return STATUS_OK;
+    if (set->setup.lines[spec->line].set == NULL) {
+        format_text(message, message_bytes, "%s %s: the board has no line %u",
+                    attachment_kind_name(spec->kind), spec->name, spec->line);
+        return STATUS_NOT_FOUND;
+    }
+    if (set->line_users[spec->line].level_count == 0 &&
+        (!is_level || set->line_users[spec->line].pulse_count == 0))
+        return STATUS_OK;
+    while (other != NULL && (line_user_count(other) == NULL || other->spec.line != spec->line))
+        other = other->next;
+    if (other == NULL)
+        format_text(message, message_bytes,
+                    "%s %s: what was on line %u is not out of use yet; try once more",
+                    attachment_kind_name(spec->kind), spec->name, spec->line);
+    else
+        format_text(message, message_bytes,
+                    "%s %s: line %u has %s %s already, and a level trigger shares "
+                    "its line with "
+                    "nobody",
+                    attachment_kind_name(spec->kind), spec->name, spec->line,
+                    attachment_kind_name(other->spec.kind), other->spec.name);
+    return STATUS_CONFLICT;
+}
+
+/* Finds what a doorbell refers to. The reference is taken when all is sure. */
+static enum status resolve(const struct attachment *attachment, const char *name,
+                           enum attachment_kind kind, struct attachment **result, char *message,
+                           size_t message_bytes)
+{
+    struct attachment *found;
+
+    if (attachment->spec.kind != ATTACHMENT_DOORBELL || name[0] == '\0')
+        return STATUS_OK;
+    found = find_locked(attachment->set, name);
+    if (found == NULL || !found->is_attached || found->spec.kind != kind) {
+        format_text(message, message_bytes, "%s %s: there is no %s %s",
+                    attachment_kind_name(attachment->spec.kind), attachment->spec.name,
+                    attachment_kind_name(kind), name);
+        return STATUS_NOT_FOUND;
+    }
+    *result = found;
+    return STATUS_OK;
+}
+
+/* Puts the attachment on the list, not attached yet, with all its claims; or changes nothing. */
+static enum status list(struct attachment *attachment, char *message, size_t message_bytes)
+{
+    struct attachments *set = attachment->set;
+    struct attachment *trigger = NULL, *drain = NULL;
+    enum status status = check_name_free(attachment, message, message_bytes);
+
+    if (status == STATUS_OK)
+        status = check_line_free(attachment, message, message_bytes);
+    if (status == STATUS_OK)
+        status = resolve(attachment, attachment->spec.trigger, ATTACHMENT_TRIGGER, &trigger,
+                         message, message_bytes);
+    if (status == STATUS_OK)
+        status = resolve(attachment, attachment->spec.drain, ATTACHMENT_ZONE, &drain, message,
+                         message_bytes);
+    if (status != STATUS_OK)
+        return status;
+
+    uint32_t *line_users = line_user_count(attachment);
+
+    if (line_users != NULL)
+        ++*line_users;
+    attachment->trigger = trigger;
+    attachment->drain = drain;
+    if (trigger != NULL)
+        attachment_reference(trigger);
+    if (drain != NULL)
+        attachment_reference(drain);
+    attachment->serial = set->next_serial++;
+    if (set->last != NULL)
+        set->last->next = attachment;
+    else
+        set->first = attachment;
+    set->last = attachment;
+    set->object_count++;
+    return STATUS_OK;
+}
+
+enum status attachments_attach(struct attachments *set, const struct attachment_spec *spec,
+                               char *message, size_t message_bytes)
+{
+    struct attachment *attachment;
+    enum status status = attachment_spec_check(spec, message, message_bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    attachment = allocate(set, spec);
+    if (attachment == NULL) {
+        format_text(message, message_bytes, "%s %s: no memory for it",
+                    attachment_kind_name(spec->kind), spec->name);
+        return STATUS_NO_MEMORY;
+    }
+
+    spinlock_acquire(&set->lock);
+    status = list(attachment, message, message_bytes);
+    spinlock_release(&set->lock);
+    if (status != STATUS_OK) {
+        deallocate(attachment);
+        return status;
+    }
+
+    if (spec->kind != ATTACHMENT_TRIGGER)
+        status = attachment_register(attachment, message, message_bytes);
+
+    spinlock_acquire(&set->lock);
+    if (status != STATUS_OK)
+        unlink_locked(attachment);
+    else
+        attachment->is_attached = true;
+    if (status == STATUS_OK && attachment_is_level(attachment))
+        atomic_fetch_or_explicit(&set->level_lines, UINT32_C(1) << spec->line,
+                                 memory_order_relaxed);
+    spinlock_release(&set->lock);
+    if (status != STATUS_OK)
+        attachment_release(attachment);
+    return status;
+}
+
+enum status attachments_attach_all(struct attachments *set, const struct attachment_spec *specs,
+                                   size_t count, char *message, size_t message_bytes)
+{
+    enum status status = STATUS_OK;
+    size_t done = 0;
+
+    /* First what doorbells refer to, then the doorbells. */
+    for (; status == STATUS_OK && done < 2 * count; done++) {
+        const struct attachment_spec *spec = &specs[done % count];
+
+        if ((spec->kind == ATTACHMENT_DOORBELL) == (done >= count))
+            status = attachments_attach(set, spec, message, message_bytes);
+    }
+    if (status == STATUS_OK)
+        return STATUS_OK;
+    /* The last one has failed; the others go in reverse. */
+    for (done--; done-- > 0;) {
+        const struct attachment_spec *spec = &specs[done % count];
+
+        if ((spec->kind == ATTACHMENT_DOORBELL) == (done >= count))
+            (void)!attachments_detach(set, spec->name, NULL, 0);
+    }
+    return status;
+}
+
+/* Detaching */
+
+/* What is off the list already. */
+static void dismantle(struct attachment *attachment)
+{
+    if (attachment->spec.kind != ATTACHMENT_TRIGGER) {
+        attachment_unregister(attachment);
+        return;
+    }
+    if (attachment_is_level(attachment))
+        line_trigger_close(&attachment->level);
+    attachment_release(attachment);
+}
+
+static enum status check_unused(const struct attachment *attachment, char *message,
+                                size_t message_bytes)
+{
+    const struct attachment_spec *spec = &attachment->spec;
+
+    if (!attachment->is_attached) {
+        format_text(message, message_bytes, "%s %s is being attached just now",
+                    attachment_kind_name(spec->kind), spec->name);
+        return STATUS_CONFLICT;
+    }
+    for (const struct attachment *user = attachment->set->first; user != NULL; user = user->next)
+        if (user->trigger == attachment || user->drain == attachment) {
+            format_text(message, message_bytes,
+                        "%s %s is in use by doorbell %s; detach that one first",
+                        attachment_kind_name(spec->kind), spec->name, user->spec.name);
+            return STATUS_CONFLICT;
+        }
+    return STATUS_OK;
+}
+
+enum status attachments_detach(struct attachments *set, const char *name, char *message,
+                               size_t message_bytes)
+{
+    struct attachment *found;
+    enum status status = STATUS_NOT_FOUND;
+
+    spinlock_acquire(&set->lock);
+    found = find_locked(set, name);
+    if (found == NULL)
+        format_text(message, message_bytes, "nothing is attached under the name '%.40s'", name);
+    else
+        status = check_unused(found, message, message_bytes);
+    if (status == STATUS_OK)
+        unlink_locked(found);
+    spinlock_release(&set->lock);
+    if (status == STATUS_OK)
+        dismantle(found);
+    return status;
+}
+
+void attachments_destroy(struct attachments *set)
+{
+    for (;;) {
+        spinlock_acquire(&set->lock);
+        struct attachment *attachment = set->first;
+
+        if (attachment != NULL)
+            unlink_locked(attachment);
+        spinlock_release(&set->lock);
+        if (attachment == NULL)
+            break;
+        dismantle(attachment);
+    }
+    (void)iobus_reclaim(set->setup.ports);
+    (void)iobus_reclaim(set->setup.mmio);
+    /* Otherwise a vCPU still uses a bus, and would find this memory freed. */
+    CHECK(set->object_count == 0);
+}

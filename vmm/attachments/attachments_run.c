@@ -1,0 +1,281 @@
+/* What attachments do once they are attached: on the vCPU that rings, at a deadline, and later. */
+#include "vmm/attachments/attachment.h"
+#include "vmm/base/format.h"
+#include "vmm/base/time.h"
+
+#include <string.h>
+
+/* Rings */
+
+/* The exchanges here and in attachments_work order what was posted before the one after the other:
+ * no post is left lying. */
+static void want_work(struct attachments *set)
+{
+    if (!atomic_exchange_explicit(&set->has_work, true, memory_order_acq_rel) &&
+        set->setup.work_wanted != NULL)
+        set->setup.work_wanted(set->setup.context);
+}
+
+/* By name and not by reference: it may be detached before anybody looks. */
+static void note_trace(const struct attachment *doorbells, const struct io_access *access)
+{
+    struct attachments *set = doorbells->set;
+
+    spinlock_acquire(&set->trace_lock);
+    if (set->trace_count == ATTACHMENT_TRACES_MAX) {
+        set->trace_missed++;
+    } else {
+        struct attachment_trace *trace =
+            &set->traces[(set->trace_first + set->trace_count++) % ATTACHMENT_TRACES_MAX];
+
+        trace->access = *access;
+        trace->missed = set->trace_missed;
+        memcpy(trace->name, doorbells->spec.name, sizeof(trace->name));
+        set->trace_missed = 0;
+    }
+    spinlock_release(&set->trace_lock);
+}
+
+void attachment_raise(struct attachment *trigger)
+{
+    if (trigger->spec.is_level) {
+        line_trigger_raise(&trigger->level);
+        return;
+    }
+    atomic_fetch_add_explicit(&trigger->pulses_raised, 1, memory_order_relaxed);
+    line_trigger_raise(&trigger->set->pulses[trigger->spec.line]);
+}
+
+void attachment_rung(void *context, const struct io_access *access)
+{
+    struct attachment *doorbells = context;
+    struct attachments *set = doorbells->set;
+
+    if (doorbells->spec.has_line)
+        line_trigger_raise(&set->pulses[doorbells->spec.line]);
+    if (doorbells->trigger != NULL)
+        attachment_raise(doorbells->trigger);
+    if (doorbells->drain != NULL)
+        atomic_store_explicit(&doorbells->drain->wants_drain, true, memory_order_relaxed);
+    if (doorbells->spec.is_traced)
+        note_trace(doorbells, access);
+    if (doorbells->drain != NULL || doorbells->spec.is_traced)
+        want_work(set);
+}
+
+static bool take_trace(struct attachments *set, struct attachment_trace *trace)
+{
+    bool is_there;
+
+    spinlock_acquire(&set->trace_lock);
+    is_there = set->trace_count != 0;
+    if (is_there) {
+        *trace = set->traces[set->trace_first];
+        set->trace_first = (set->trace_first + 1) % ATTACHMENT_TRACES_MAX;
+        set->trace_count--;
+    }
+    spinlock_release(&set->trace_lock);
+    return is_there;
+}
+
+static void print_traces(struct attachments *set)
+{
+    struct attachment_trace trace;
+    unsigned printed = 0;
+
+    while (printed < ATTACHMENT_TRACES_MAX && take_trace(set, &trace)) {
+        printed++;
+        if (set->setup.trace != NULL)
+            set->setup.trace(set->setup.context, trace.name, &trace.access, trace.missed);
+    }
+    if (printed == ATTACHMENT_TRACES_MAX)
+        want_work(set);
+}
+
+/* Calls act for every attachment, without the set's lock. */
+static void visit_all(struct attachments *set,
+                      void (*act)(void *context, struct attachment *attachment), void *context)
+{
+    uint64_t serial = 0;
+
+    for (struct attachment *at; (at = attachments_next(set, serial)) != NULL;) {
+        serial = at->serial;
+        act(context, at);
+        attachment_release(at);
+    }
+}
+
+static void drain_if_wanted(void *context, struct attachment *attachment)
+{
+    (void)context;
+    if (attachment_is_zone(attachment) &&
+        atomic_exchange_explicit(&attachment->wants_drain, false, memory_order_acq_rel))
+        coalesced_zone_drain(&attachment->zone);
+}
+
+void attachments_work(struct attachments *set)
+{
+    if (!atomic_exchange_explicit(&set->has_work, false, memory_order_acq_rel))
+        return;
+    visit_all(set, drain_if_wanted, NULL);
+    print_traces(set);
+}
+
+/* Deadlines */
+
+/* The zone's own deadline was stored before this, and attachments_run looks at the zones after it
+ * has put TIME_NEVER here: either it finds the zone's, or this comes after and stays. */
+void attachments_deadline_set(void *context, uint64_t deadline_ns)
+{
+    struct attachments *set = context;
+    uint64_t earliest_ns = atomic_load_explicit(&set->deadline_ns, memory_order_relaxed);
+
+    /* Written also when nothing changes, so that the order above holds. */
+    while (!atomic_compare_exchange_weak_explicit(
+        &set->deadline_ns, &earliest_ns, earliest_ns < deadline_ns ? earliest_ns : deadline_ns,
+        memory_order_acq_rel, memory_order_relaxed)) {
+    }
+    if (deadline_ns < earliest_ns && set->setup.deadline_changed != NULL)
+        set->setup.deadline_changed(set->setup.context);
+}
+
+static void run_zone(void *context, struct attachment *attachment)
+{
+    const uint64_t *now_ns = context;
+
+    if (attachment_is_zone(attachment))
+        coalesced_zone_run(&attachment->zone, *now_ns);
+}
+
+static void gather_deadline(void *context, struct attachment *attachment)
+{
+    uint64_t *earliest_ns = context;
+
+    if (attachment_is_zone(attachment)) {
+        uint64_t deadline_ns = coalesced_zone_next_deadline(&attachment->zone);
+
+        if (deadline_ns < *earliest_ns)
+            *earliest_ns = deadline_ns;
+    }
+}
+
+void attachments_run(struct attachments *set, uint64_t now_ns)
+{
+    uint64_t earliest_ns = TIME_NEVER;
+
+    if (now_ns < attachments_next_deadline(set))
+        return;
+    (void)atomic_exchange_explicit(&set->deadline_ns, TIME_NEVER, memory_order_acq_rel);
+    visit_all(set, run_zone, &now_ns);
+    visit_all(set, gather_deadline, &earliest_ns);
+    if (earliest_ns != TIME_NEVER)
+        attachments_deadline_set(set, earliest_ns);
+}
+
+/* Triggers */
+
+enum status attachments_raise(struct attachments *set, const char *name, char *message,
+                              size_t message_bytes)
+{
+    struct attachment *found = attachments_find(set, name);
+    enum status status = STATUS_OK;
+
+    if (found == NULL) {
+        format_text(message, message_bytes, "nothing is attached under the name '%.40s'", name);
+        return STATUS_NOT_FOUND;
+    }
+    if (found->spec.kind == ATTACHMENT_TRIGGER) {
+        attachment_raise(found);
+    } else {
+        format_text(message, message_bytes, "%s is a %s; only a trigger can be raised", name,
+                    attachment_kind_name(found->spec.kind));
+        status = STATUS_INVALID;
+    }
+    attachment_release(found);
+    return status;
+}
+
+void attachments_end_of_interrupt(struct attachments *set, unsigned line)
+{
+    struct attachment *trigger;
+
+    if (line >= ATTACHMENT_LINES ||
+        !(atomic_load_explicit(&set->level_lines, memory_order_relaxed) >> line & 1))
+        return;
+    trigger = attachments_find_level(set, line);
+    if (trigger == NULL)
+        return;
+    line_trigger_end_of_interrupt(&trigger->level);
+    attachment_release(trigger);
+}
+
+/* All of them */
+
+static void reset_one(void *context, struct attachment *attachment)
+{
+    (void)context;
+    if (attachment_is_zone(attachment)) {
+        coalesced_zone_drop(&attachment->zone);
+        atomic_store_explicit(&attachment->wants_drain, false, memory_order_relaxed);
+    }
+    if (attachment_is_level(attachment))
+        line_trigger_reset(&attachment->level);
+}
+
+void attachments_reset(struct attachments *set)
+{
+    visit_all(set, reset_one, NULL);
+    spinlock_acquire(&set->trace_lock);
+    set->trace_count = 0;
+    set->trace_missed = 0;
+    spinlock_release(&set->trace_lock);
+    atomic_store_explicit(&set->has_work, false, memory_order_relaxed);
+    atomic_store_explicit(&set->deadline_ns, TIME_NEVER, memory_order_release);
+}
+
+struct visitor {
+    void (*visit)(void *context, const struct attachment_report *report);
+    void *context;
+};
+
+static uint64_t get(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+static void report(void *context, struct attachment *attachment)
+{
+    const struct visitor *visitor = context;
+    struct attachment_report report = {.spec = attachment->spec};
+
+    switch (attachment->spec.kind) {
+    case ATTACHMENT_DOORBELL:
+        for (uint32_t i = 0; i < attachment->spec.count; i++)
+            report.rings += doorbell_rings(&attachment->doorbells[i]);
+        break;
+    case ATTACHMENT_ZONE:
+        report.queued = get(&attachment->zone.queued);
+        report.drained = get(&attachment->zone.drained);
+        report.batches = get(&attachment->zone.batches);
+        report.full = get(&attachment->zone.full);
+        report.unanswered = get(&attachment->zone.unanswered);
+        report.waiting = atomic_load_explicit(&attachment->zone.waiting, memory_order_relaxed);
+        memcpy(report.device, attachment->device, sizeof(report.device));
+        break;
+    case ATTACHMENT_TRIGGER:
+        report.raised =
+            get(attachment->spec.is_level ? &attachment->level.raised : &attachment->pulses_raised);
+        report.delivered =
+            attachment->spec.is_level ? get(&attachment->level.delivered) : report.raised;
+        report.pending = get(&attachment->level.pending);
+        break;
+    }
+    visitor->visit(visitor->context, &report);
+}
+
+void attachments_for_each(struct attachments *set,
+                          void (*visit)(void *context, const struct attachment_report *report),
+                          void *context)
+{
+    visit_all(set, report, &(struct visitor){.visit = visit, .context = context});
+}
