@@ -20,13 +20,16 @@ static struct cpuid_result generous(uint32_t leaf, uint32_t subleaf)
         [9] = {8, 2688, 0, 0},
     };
 
+    /* Type and level: L1 data, L1 instructions, L2, L3. */
+    static const uint32_t caches[4] = {0x21, 0x22, 0x43, 0x63};
+
     switch (leaf) {
     case 0: return (struct cpuid_result){generous_max_basic, 0x756e6547, 0x6c65746e, 0x49656e69};
     case 2: return (struct cpuid_result){0xfe035a01, 0x00f0fffe, 0, 0xfe000000};
     case 4:
         if (subleaf > 3)
             return (struct cpuid_result){0};
-        return (struct cpuid_result){0xfc1fc121 + subleaf, 0x01c0003f, 0x3f, 6};
+        return (struct cpuid_result){0xfc1fc100 | caches[subleaf], 0x01c0003f, 0x3f, 6};
     case 7:
         if (subleaf == 0)
             return (struct cpuid_result){2, ~0u, ~0u, ~0u};
@@ -97,7 +100,18 @@ static void test_tsc_frequency(void **state)
         uint64_t hz = (uint64_t)leaf.ecx * leaf.ebx / leaf.eax;
         assert_true(hz <= frequencies_hz[i] && frequencies_hz[i] - hz < leaf.ebx);
         assert_int_equal(leaf.edx, 0);
+        /* The APIC timer is told the same. */
+        assert_int_equal(cpuid_crystal_hz(&board), leaf.ecx);
+        assert_int_equal(cpuid_crystal_ratio(&board), leaf.ebx);
+        /* The smallest ratio that will do. */
+        assert_true(leaf.ebx == 1 || frequencies_hz[i] / (leaf.ebx - 1) > UINT32_MAX);
     }
+    board.tsc_hz = 0;
+    assert_int_equal(cpuid_crystal_hz(&board), 0);
+    assert_int_equal(cpuid_crystal_ratio(&board), 1);
+    board.tsc_hz = INT64_MAX; /* nonsense, but defined */
+    assert_int_equal(cpuid_crystal_ratio(&board), 0x80000000);
+    assert_int_equal(cpuid_crystal_hz(&board), UINT32_MAX);
     ASSERT_LEAF(0x16, 0, 0, 0, 0, 0);
     board.tsc_hz = 2903999999;
     assert_regs(cpuid_policy(&board, &bare_guest, 0x16, 0), 2904, 2904, 0, 0);
@@ -189,10 +203,95 @@ static void test_topology(void **state)
 
     /* Caches: type, level and sets stay, who shares them goes. */
     ASSERT_LEAF(4, 0, 0x0121, 0x01c0003f, 0x3f, 6);
-    ASSERT_LEAF(4, 3, 0x0124, 0x01c0003f, 0x3f, 6);
+    ASSERT_LEAF(4, 3, 0x0163, 0x01c0003f, 0x3f, 6);
     ASSERT_LEAF(4, 4, 0, 0, 0, 0);
     /* Descriptor 0xfe points at a leaf that is not shown. */
     ASSERT_LEAF(2, 0, 0x00035a01, 0x00f0ff00, 0, 0);
+}
+
+/* Every number of vCPUs: what the leaves say of it agrees. */
+static void test_topology_of_several(void **state)
+{
+    struct cpuid_board board = full_board;
+
+    (void)state;
+    for (uint32_t count = 1; count <= 64; count++) {
+        uint32_t shift = 0, ids = 1;
+        while (ids < count) {
+            ids *= 2;
+            shift++;
+        }
+        board.cpu_count = count;
+        for (uint32_t id = 0; id < count; id++) {
+            board.vcpu_id = id;
+            struct cpuid_result version = cpuid_policy(&board, &bare_guest, 1, 0);
+            assert_int_equal(version.ebx, id << 24 | ids << 16 | 0xffff);
+            assert_int_equal(version.edx >> 28 & 1, count > 1);
+            assert_regs(cpuid_policy(&board, &bare_guest, 0xb, 0), 0, 1, 0x100, id);
+            assert_regs(cpuid_policy(&board, &bare_guest, 0xb, 1), shift, count, 0x201, id);
+            assert_regs(cpuid_policy(&board, &bare_guest, 0xb, 2), 0, 0, 0x002, id);
+            assert_regs(cpuid_policy(&board, &bare_guest, 0xb, ~0u), 0, 0, 0x0ff, id);
+            assert_regs(cpuid_policy(&board, &bare_guest, 0x1f, 0), 0, 0, 0, 0);
+            /* IDs in the package and sharers of the cache, less one, above the processor's bits. */
+            for (uint32_t subleaf = 0; subleaf < 5; subleaf++) {
+                struct cpuid_result caches = cpuid_policy(&board, &bare_guest, 4, subleaf);
+                if (subleaf == 4) {
+                    assert_regs(caches, 0, 0, 0, 0);
+                    continue;
+                }
+                assert_int_equal(caches.eax >> 26, ids - 1);
+                assert_int_equal(caches.eax >> 14 & 0xfff, subleaf == 3 ? ids - 1 : 0);
+                assert_int_equal(caches.eax & 0x3fff, generous(4, subleaf).eax & 0x3fff);
+                assert_int_equal(caches.ebx, 0x01c0003f);
+            }
+        }
+    }
+    assert_true(cpuid_has(&board, CPUID_HTT));
+    board.cpu_count = 1;
+    assert_false(cpuid_has(&board, CPUID_HTT));
+    board.cpu_count = 0;
+    assert_false(cpuid_has(&board, CPUID_HTT));
+
+    /* Where the processor has no leaf 4, there is none, but the rest stands. */
+    board = (struct cpuid_board){.host = meagre, .physical_address_bits = 48, .cpu_count = 3};
+    assert_regs(cpuid_policy(&board, &bare_guest, 4, 0), 0, 0, 0, 0);
+    assert_regs(cpuid_policy(&board, &bare_guest, 0xb, 1), 2, 3, 0x201, 0);
+    assert_int_equal(cpuid_policy(&board, &bare_guest, 1, 0).ebx, 4u << 16);
+}
+
+/* The local APIC's features are the board's, whatever the processor has. */
+static void test_local_apic(void **state)
+{
+    static const struct {
+        bool has_apic, apic_enabled;
+        uint32_t ecx, edx, leaf6;
+    } cases[] = {
+        {false, false, 0, 0, 0},
+        {false, true, 0, 0, 0},
+        {true, false, 0x01200000, 0, 4},
+        {true, true, 0x01200000, 0x200, 4},
+    };
+    struct cpuid_board board = full_board;
+    struct cpuid_guest guest = bare_guest;
+
+    (void)state;
+    for (int poor = 0; poor < 2; poor++) {
+        board.host = poor ? meagre : generous;
+        for (size_t i = 0; i < ARRAY_COUNT(cases); i++) {
+            board.has_apic = cases[i].has_apic;
+            guest.apic_enabled = cases[i].apic_enabled;
+            struct cpuid_result version = cpuid_policy(&board, &guest, 1, 0);
+            assert_int_equal(version.ecx, (poor ? 0x80000000 : 0xf6da3203) | cases[i].ecx);
+            assert_int_equal(version.edx, (poor ? 0x0183b97f : 0x0f8bb97f) | cases[i].edx);
+            assert_regs(cpuid_policy(&board, &guest, 6, 0), cases[i].leaf6, 0, 0, 0);
+            assert_int_equal(cpuid_policy(&board, &guest, 7, 0).ebx & 2, 0);
+            /* Whether the guest has it switched on is not the board's. */
+            assert_int_equal(cpuid_has(&board, CPUID_APIC), board.has_apic);
+            assert_int_equal(cpuid_has(&board, CPUID_X2APIC), board.has_apic);
+            assert_int_equal(cpuid_has(&board, CPUID_TSC_DEADLINE), board.has_apic);
+            assert_int_equal(cpuid_has(&board, CPUID_ARAT), board.has_apic);
+        }
+    }
 }
 
 static void test_xsave_sizes(void **state)
@@ -253,7 +352,8 @@ static void test_meagre_processor(void **state)
     assert_string_equal(cpuid_feature_name(CPUID_FEATURE_COUNT), "unknown");
 }
 
-/* On the processor that runs the test: nothing is shown that it does not have. */
+/* On the processor that runs the test: without an emulated APIC nothing is shown that it has not.
+ */
 static void test_this_processor(void **state)
 {
     struct cpuid_board board = full_board;
@@ -269,6 +369,13 @@ static void test_this_processor(void **state)
     assert_int_equal(ours.edx & ~theirs.edx, 0);
     assert_int_equal(cpuid_policy(&board, &bare_guest, 0x80000002, 0).eax,
                      cpuid(0x80000002, 0).eax);
+    /* But for what the board emulates. */
+    struct cpuid_guest enabled = {.xcr0 = 1, .code64 = true, .apic_enabled = true};
+    board.has_apic = true;
+    board.cpu_count = 2;
+    struct cpuid_result more = cpuid_policy(&board, &enabled, 1, 0);
+    assert_int_equal(more.ecx ^ ours.ecx, 0x01200000);
+    assert_int_equal(more.edx ^ ours.edx, 0x10000200);
     /* Leaf 0xD with everything on is the size for everything. */
     struct cpuid_guest guest = {.xcr0 = xcr0_allowed_mask(&board)};
     struct cpuid_result size = cpuid_policy(&board, &guest, 0xd, 0);
@@ -385,6 +492,8 @@ int main(void)
         cmocka_unit_test(test_hypervisor_leaf),
         cmocka_unit_test(test_guest_state_bits),
         cmocka_unit_test(test_topology),
+        cmocka_unit_test(test_topology_of_several),
+        cmocka_unit_test(test_local_apic),
         cmocka_unit_test(test_xsave_sizes),
         cmocka_unit_test(test_meagre_processor),
         cmocka_unit_test(test_this_processor),

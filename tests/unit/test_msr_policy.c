@@ -21,9 +21,11 @@ static struct cpuid_result host(uint32_t leaf, uint32_t subleaf)
     return (struct cpuid_result){0};
 }
 
+/* A board with or without: RDTSCP, XSAVES, local APICs. */
 static struct msr_state fresh(bool with_features)
 {
     struct cpuid_board board = {.host = host,
+                                .has_apic = with_features,
                                 .rdtscp = with_features,
                                 .xsaves = with_features,
                                 .physical_address_bits = 48};
@@ -62,8 +64,73 @@ static void test_reset_values(void **state)
     assert_int_equal(read_done(&msrs, IA32_FEATURE_CONTROL), 1);
     assert_int_equal(read_done(&msrs, IA32_PLATFORM_ID), 0);
     assert_int_equal(read_done(&msrs, IA32_BIOS_SIGN_ID), 0);
-    assert_int_equal(read_done(&msrs, IA32_APIC_BASE), 0xfee00100);
     assert_int_equal(read_done(&msrs, IA32_XSS), 0);
+}
+
+/* RESET gives every vCPU of a guest the same, and undoes all writes. */
+static void test_reset_is_the_same_everywhere(void **state)
+{
+    struct cpuid_board board = {
+        .host = host, .has_apic = true, .cpu_count = 4, .physical_address_bits = 48};
+    struct msr_state first, other;
+
+    (void)state;
+    everything = true;
+    msr_policy_reset(&first, &board);
+    board.vcpu_id = 3;
+    msr_policy_reset(&other, &board);
+    assert_int_equal(msr_policy_write(&other, IA32_PAT, 0), MSR_IS_PAT);
+    assert_int_equal(msr_policy_write(&other, IA32_MTRR_DEF_TYPE, 0), MSR_DONE);
+    assert_int_equal(msr_policy_write(&other, 0x200, 0), MSR_DONE);
+    assert_int_equal(msr_policy_write(&other, IA32_MISC_ENABLE, 0x1800), MSR_DONE);
+    msr_policy_reset(&other, &board);
+    for (uint32_t index = 0; index < 0x2000; index++) {
+        uint64_t a = 0, b = 0;
+        assert_int_equal(msr_policy_read(&first, index, &a), msr_policy_read(&other, index, &b));
+        assert_int_equal(a, b);
+    }
+}
+
+/* The APIC's registers go to the APIC with whatever value; its neighbours do not exist. */
+static void test_local_apic(void **state)
+{
+    static const uint64_t values[] = {0, 1, 0xfee00c00, ~UINT64_C(0)};
+    struct msr_state msrs = fresh(true), before = msrs;
+    uint64_t value = 0x1234;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(values); i++) {
+        assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, values[i]), MSR_IS_APIC_BASE);
+        assert_int_equal(msr_policy_write(&msrs, IA32_TSC_DEADLINE, values[i]),
+                         MSR_IS_TSC_DEADLINE);
+        for (uint32_t index = 0x800; index <= 0x8ff; index++)
+            assert_int_equal(msr_policy_write(&msrs, index, values[i]), MSR_IS_X2APIC);
+    }
+    assert_int_equal(msr_policy_read(&msrs, IA32_APIC_BASE, &value), MSR_IS_APIC_BASE);
+    assert_int_equal(msr_policy_read(&msrs, IA32_TSC_DEADLINE, &value), MSR_IS_TSC_DEADLINE);
+    for (uint32_t index = 0x800; index <= 0x8ff; index++)
+        assert_int_equal(msr_policy_read(&msrs, index, &value), MSR_IS_X2APIC);
+    assert_int_equal(value, 0x1234);
+    assert_memory_equal(&msrs, &before, sizeof(msrs));
+    assert_string_equal(msr_name(0x830), "x2APIC");
+    static const uint32_t neighbours[] = {0x1a, 0x1c, 0x6df, 0x6e1, 0x7ff, 0x900, 0xbff};
+    for (size_t i = 0; i < ARRAY_COUNT(neighbours); i++)
+        assert_int_equal(msr_policy_read(&msrs, neighbours[i], &value), MSR_GP);
+
+    /* A board without: the APIC stays off, reserved bits fault, the rest does not exist. */
+    msrs = fresh(false);
+    assert_int_equal(read_done(&msrs, IA32_APIC_BASE), 0xfee00100);
+    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00900), MSR_DONE);
+    assert_int_equal(read_done(&msrs, IA32_APIC_BASE), 0xfee00100);
+    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00d00), MSR_GP);
+    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00901), MSR_GP);
+    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, BIT(39)), MSR_GP);
+    assert_int_equal(msr_policy_read(&msrs, IA32_TSC_DEADLINE, &value), MSR_GP);
+    assert_int_equal(msr_policy_write(&msrs, IA32_TSC_DEADLINE, 0), MSR_GP);
+    for (uint32_t index = 0x800; index <= 0x8ff; index++) {
+        assert_int_equal(msr_policy_read(&msrs, index, &value), MSR_GP);
+        assert_int_equal(msr_policy_write(&msrs, index, 0), MSR_GP);
+    }
 }
 
 /* All indices of both ranges and around: what is not known is #GP, reads and writes. */
@@ -88,8 +155,9 @@ static void test_unknown_is_gp(void **state)
             assert_int_equal(msr_policy_write(&msrs, index, 0), MSR_GP);
         }
     }
-    /* 6 single low ones, SYSENTER, MISC_ENABLE, DEBUGCTL, MTRRs, PAT, DEF_TYPE, XSS, nine high. */
-    assert_int_equal(known, 6 + 3 + 2 + 16 + 11 + 2 + 1 + 9);
+    /* 6 single low ones, SYSENTER, MISC_ENABLE, DEBUGCTL, MTRRs, PAT, DEF_TYPE, TSC_DEADLINE, the
+     * x2APIC, XSS, nine high. */
+    assert_int_equal(known, 6 + 3 + 2 + 16 + 11 + 2 + 1 + 256 + 1 + 9);
     assert_memory_equal(&msrs, &before, sizeof(msrs));
     static const uint32_t absent[] = {
         IA32_TSC_ADJUST,
@@ -99,8 +167,7 @@ static void test_unknown_is_gp(void **state)
         IA32_MCG_CAP,
         IA32_VMX_BASIC,
         IA32_PERF_STATUS,
-        IA32_TSC_DEADLINE,
-        IA32_X2APIC_APICID,
+        MSR_PLATFORM_INFO,
         0x34,
         IA32_SMRR_PHYSBASE,
         0x210,
@@ -158,12 +225,6 @@ static void test_constants_and_ignored(void **state)
     assert_int_equal(msr_policy_write(&msrs, IA32_PLATFORM_ID, 0), MSR_GP);
     assert_int_equal(msr_policy_write(&msrs, IA32_BIOS_SIGN_ID, UINT64_C(5) << 32), MSR_DONE);
     assert_int_equal(read_done(&msrs, IA32_BIOS_SIGN_ID), 0);
-    /* The APIC stays off; reserved bits fault. */
-    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00900), MSR_DONE);
-    assert_int_equal(read_done(&msrs, IA32_APIC_BASE), 0xfee00100);
-    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00d00), MSR_GP);
-    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, 0xfee00901), MSR_GP);
-    assert_int_equal(msr_policy_write(&msrs, IA32_APIC_BASE, BIT(39)), MSR_GP);
     /* Fast strings may be switched; nothing else can be switched on. */
     assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, 0x1800), MSR_DONE);
     assert_int_equal(read_done(&msrs, IA32_MISC_ENABLE), 0x1800);
@@ -244,7 +305,9 @@ static void test_bitmap(void **state)
             uint64_t value;
             enum msr_outcome read = msr_policy_read(&msrs, index, &value);
             enum msr_outcome write = msr_policy_write(&msrs, index, 0);
-            assert_int_equal(read_exits, read == MSR_DONE || read == MSR_GP);
+            bool read_passes = read == MSR_IS_PASSED || read == MSR_IS_TSC || read == MSR_IS_EFER ||
+                               read == MSR_IS_DEBUGCTL;
+            assert_int_equal(read_exits, !read_passes);
             assert_int_equal(write_exits, write != MSR_IS_PASSED);
             clear += !read_exits + !write_exits;
         }
@@ -276,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset_values),
+        cmocka_unit_test(test_reset_is_the_same_everywhere),
+        cmocka_unit_test(test_local_apic),
         cmocka_unit_test(test_unknown_is_gp),
         cmocka_unit_test(test_features_gate_registers),
         cmocka_unit_test(test_values_elsewhere),

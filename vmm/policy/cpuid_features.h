@@ -2,29 +2,35 @@
 #ifndef VMM_POLICY_CPUID_FEATURES_H
 #define VMM_POLICY_CPUID_FEATURES_H
 
-/* CPUID_FEATURES(ROW): ROW(name, leaf, subleaf, register, bit, condition). A listed bit is shown
- * when the processor has it and the condition holds:
- *   ALWAYS   nothing more to ask
- *   RDTSCP   the VMX control "enable RDTSCP" is set
- *   INVPCID  the VMX control "enable INVPCID" is set
- *   XSAVES   the VMX control "enable XSAVES/XRSTORS" is set
- *   CODE64   CPUID is executed in 64-bit mode
+/* CPUID_FEATURES(ROW, EMULATED): ROW(name, leaf, subleaf, register, bit, condition), and EMULATED
+ * with the same arguments. A ROW's bit is shown when the processor has it and the condition holds;
+ * an EMULATED one when the condition holds, as the board provides it on every processor:
+ *   ALWAYS      nothing more to ask
+ *   RDTSCP      the VMX control "enable RDTSCP" is set
+ *   INVPCID     the VMX control "enable INVPCID" is set
+ *   XSAVES      the VMX control "enable XSAVES/XRSTORS" is set
+ *   CODE64      CPUID is executed in 64-bit mode
+ *   LOCAL_APIC  the board has local APICs
+ *   APIC_ON     the board has them, and this vCPU's is enabled by IA32_APIC_BASE.EN (SDM vol. 3A,
+ *               "Enabling or Disabling the Local APIC")
+ *   SEVERAL     the guest has more than one logical processor
  *
- * Intel SDM vol. 2A (Sep 2023), "CPUID - CPU Identification". What is missing, and why:
+ * Intel SDM vol. 2A (Sep 2023), "CPUID - CPU Identification". ARAT is true of a timer that counts
+ * TSC ticks. What is missing, and why:
  *   VMX, SMX, SGX, PT, MPX, HLE/RTM, CET, AMX, key locker, user interrupts: not offered to guests;
  *     their state is not in the areas that the monitor keeps apart, or they hand out the machine.
- *   APIC, x2APIC, TSC-deadline, HTT: the board has no local APIC and one logical processor.
  *   MCE, MCA, EIST, TM, TM2, ACPI, PDCM, DS, performance monitoring, RDT: platform control that
- *     belongs to the monitor or to nobody; their MSRs do not exist for a guest.
+ *     belongs to the monitor or to nobody; their MSRs do not exist for a guest. So leaf 6 has ARAT
+ *     alone.
  *   MONITOR, WAITPKG, PCONFIG, ENQCMD, XFD: need VMX controls that are not set.
- *   TSC_ADJUST: the guest's TSC offset is the monitor's; without the MSR there is one way to move
- *     it, a write to IA32_TIME_STAMP_COUNTER.
+ *   TSC_ADJUST: the TSC offset of each vCPU is the monitor's, to keep a guest's TSCs in step;
+ *     without the MSR there is one way to move it, a write to IA32_TIME_STAMP_COUNTER.
  *   IBRS/IBPB, STIBP, SSBD, L1D_FLUSH, IA32_ARCH_CAPABILITIES: their MSRs act on the whole logical
  *     processor. Until the monitor switches IA32_SPEC_CTRL at exits and entries, a guest could only
  *     be given a register that does not do what it says.
  *   MOVDIRI, MOVDIR64B: made for stores to MMIO, which the MMIO decoder does not take apart.
  *   LA57, PKS: the monitor walks guest tables for 48-bit addresses and switches no IA32_PKRS. */
-#define CPUID_FEATURES(ROW)                                                                        \
+#define CPUID_FEATURES(ROW, EMULATED)                                                              \
     ROW(SSE3, 0x1, 0, ECX, 0, ALWAYS)                                                              \
     ROW(PCLMULQDQ, 0x1, 0, ECX, 1, ALWAYS)                                                         \
     ROW(SSSE3, 0x1, 0, ECX, 9, ALWAYS)                                                             \
@@ -33,8 +39,10 @@
     ROW(PCID, 0x1, 0, ECX, 17, ALWAYS)                                                             \
     ROW(SSE4_1, 0x1, 0, ECX, 19, ALWAYS)                                                           \
     ROW(SSE4_2, 0x1, 0, ECX, 20, ALWAYS)                                                           \
+    EMULATED(X2APIC, 0x1, 0, ECX, 21, LOCAL_APIC)                                                  \
     ROW(MOVBE, 0x1, 0, ECX, 22, ALWAYS)                                                            \
     ROW(POPCNT, 0x1, 0, ECX, 23, ALWAYS)                                                           \
+    EMULATED(TSC_DEADLINE, 0x1, 0, ECX, 24, LOCAL_APIC)                                            \
     ROW(AESNI, 0x1, 0, ECX, 25, ALWAYS)                                                            \
     ROW(XSAVE, 0x1, 0, ECX, 26, ALWAYS)                                                            \
     ROW(AVX, 0x1, 0, ECX, 28, ALWAYS)                                                              \
@@ -48,6 +56,7 @@
     ROW(MSR, 0x1, 0, EDX, 5, ALWAYS)                                                               \
     ROW(PAE, 0x1, 0, EDX, 6, ALWAYS)                                                               \
     ROW(CX8, 0x1, 0, EDX, 8, ALWAYS)                                                               \
+    EMULATED(APIC, 0x1, 0, EDX, 9, APIC_ON)                                                        \
     ROW(SEP, 0x1, 0, EDX, 11, ALWAYS)                                                              \
     ROW(MTRR, 0x1, 0, EDX, 12, ALWAYS)                                                             \
     ROW(PGE, 0x1, 0, EDX, 13, ALWAYS)                                                              \
@@ -60,6 +69,8 @@
     ROW(SSE, 0x1, 0, EDX, 25, ALWAYS)                                                              \
     ROW(SSE2, 0x1, 0, EDX, 26, ALWAYS)                                                             \
     ROW(SS, 0x1, 0, EDX, 27, ALWAYS)                                                               \
+    EMULATED(HTT, 0x1, 0, EDX, 28, SEVERAL)                                                        \
+    EMULATED(ARAT, 0x6, 0, EAX, 2, LOCAL_APIC)                                                     \
     ROW(FSGSBASE, 0x7, 0, EBX, 0, ALWAYS)                                                          \
     ROW(BMI1, 0x7, 0, EBX, 3, ALWAYS)                                                              \
     ROW(AVX2, 0x7, 0, EBX, 5, ALWAYS)                                                              \

@@ -14,6 +14,9 @@ enum cpuid_condition {
     CONDITION_INVPCID,
     CONDITION_XSAVES,
     CONDITION_CODE64,
+    CONDITION_LOCAL_APIC,
+    CONDITION_APIC_ON,
+    CONDITION_SEVERAL,
 };
 
 struct cpuid_feature_row {
@@ -22,15 +25,23 @@ struct cpuid_feature_row {
     enum cpuid_register reg;
     uint32_t mask;
     enum cpuid_condition condition;
+    bool is_emulated; /* whatever the processor has */
     const char *name;
 };
 
 static const struct cpuid_feature_row features[CPUID_FEATURE_COUNT] = {
-#define CPUID_FEATURE_ROW(name, leaf, subleaf, reg, bit, condition)                                \
-    [CPUID_##name] = {leaf, subleaf, REGISTER_##reg, UINT32_C(1) << (bit), CONDITION_##condition,  \
-                      #name},
-    CPUID_FEATURES(CPUID_FEATURE_ROW)
+#define CPUID_FEATURE_ENTRY(name, leaf, subleaf, reg, bit, condition, emulated)                    \
+    {                                                                                              \
+        leaf, subleaf, REGISTER_##reg, UINT32_C(1) << (bit), CONDITION_##condition, emulated,      \
+            #name                                                                                  \
+    }
+#define CPUID_FEATURE_ROW(name, ...) [CPUID_##name] = CPUID_FEATURE_ENTRY(name, __VA_ARGS__, false),
+#define CPUID_FEATURE_EMULATED(name, ...)                                                          \
+    [CPUID_##name] = CPUID_FEATURE_ENTRY(name, __VA_ARGS__, true),
+    CPUID_FEATURES(CPUID_FEATURE_ROW, CPUID_FEATURE_EMULATED)
+#undef CPUID_FEATURE_EMULATED
 #undef CPUID_FEATURE_ROW
+#undef CPUID_FEATURE_ENTRY
 };
 
 /* Bits that depend on the guest or say what is not a feature of the processor. */
@@ -61,44 +72,70 @@ static struct cpuid_result host_cpuid(const struct cpuid_board *board, uint32_t 
     return board->host(leaf, subleaf);
 }
 
-static bool condition_holds(const struct cpuid_board *board, enum cpuid_condition condition,
-                            bool code64)
+static uint32_t cpu_count(const struct cpuid_board *board)
+{
+    return board->cpu_count == 0 ? 1 : board->cpu_count;
+}
+
+/* Bits of an APIC ID that tell the guest's vCPUs apart. */
+static unsigned id_bits(const struct cpuid_board *board)
+{
+    unsigned bits = 0;
+
+    while (UINT64_C(1) << bits < cpu_count(board))
+        bits++;
+    return bits;
+}
+
+static bool condition_holds(const struct cpuid_board *board, const struct cpuid_guest *guest,
+                            enum cpuid_condition condition)
 {
     switch (condition) {
     case CONDITION_ALWAYS: return true;
     case CONDITION_RDTSCP: return board->rdtscp;
     case CONDITION_INVPCID: return board->invpcid;
     case CONDITION_XSAVES: return board->xsaves;
-    case CONDITION_CODE64: return code64;
+    case CONDITION_CODE64: return guest->code64;
+    case CONDITION_LOCAL_APIC: return board->has_apic;
+    case CONDITION_APIC_ON: return board->has_apic && guest->apic_enabled;
+    case CONDITION_SEVERAL: return cpu_count(board) > 1;
     }
     return false;
 }
 
+/* host: the processor's registers for the row's leaf and subleaf. */
+static bool is_shown(const struct cpuid_board *board, const struct cpuid_guest *guest,
+                     const struct cpuid_feature_row *row, struct cpuid_result host)
+{
+    return condition_holds(board, guest, row->condition) &&
+           (row->is_emulated || (*register_of(&host, row->reg) & row->mask) != 0);
+}
+
 /* The table's bits of one leaf and subleaf; everything else 0. */
-static struct cpuid_result listed_features(const struct cpuid_board *board, uint32_t leaf,
-                                           uint32_t subleaf, bool code64)
+static struct cpuid_result listed_features(const struct cpuid_board *board,
+                                           const struct cpuid_guest *guest, uint32_t leaf,
+                                           uint32_t subleaf)
 {
     struct cpuid_result host = host_cpuid(board, leaf, subleaf);
     struct cpuid_result shown = {0};
 
     for (size_t i = 0; i < CPUID_FEATURE_COUNT; i++) {
         const struct cpuid_feature_row *row = &features[i];
-        if (row->leaf == leaf && row->subleaf == subleaf &&
-            condition_holds(board, row->condition, code64))
-            *register_of(&shown, row->reg) |= *register_of(&host, row->reg) & row->mask;
+        if (row->leaf == leaf && row->subleaf == subleaf && is_shown(board, guest, row, host))
+            *register_of(&shown, row->reg) |= row->mask;
     }
     return shown;
 }
 
 bool cpuid_has(const struct cpuid_board *board, enum cpuid_feature feature)
 {
+    static const struct cpuid_guest any_mode = {.code64 = true, .apic_enabled = true};
+
     if (feature >= CPUID_FEATURE_COUNT)
         return false;
 
     const struct cpuid_feature_row *row = &features[feature];
-    struct cpuid_result host = host_cpuid(board, row->leaf, row->subleaf);
-    return condition_holds(board, row->condition, true) &&
-           (*register_of(&host, row->reg) & row->mask) != 0;
+    return is_shown(board, &any_mode, row, host_cpuid(board, row->leaf, row->subleaf));
 }
 
 const char *cpuid_feature_name(enum cpuid_feature feature)
@@ -182,7 +219,7 @@ static struct cpuid_result leaf_xsave(const struct cpuid_board *board,
         result.edx = (uint32_t)(allowed >> 32);
     } else if (subleaf == 1) {
         /* ECX:EDX, the bits that IA32_XSS may hold, stay 0: there are no supervisor components. */
-        result = listed_features(board, 0xd, 1, guest->code64);
+        result = listed_features(board, guest, 0xd, 1);
         if (cpuid_has(board, CPUID_XSAVEC) || cpuid_has(board, CPUID_XSAVES))
             result.ebx = compacted_size_bytes(board, guest->xcr0 & allowed);
     } else if (subleaf < 63 && (allowed & BIT(subleaf)) != 0) {
@@ -198,11 +235,13 @@ static struct cpuid_result leaf_version(const struct cpuid_board *board,
                                         const struct cpuid_guest *guest)
 {
     struct cpuid_result host = host_cpuid(board, 1, 0);
-    struct cpuid_result result = listed_features(board, 1, 0, guest->code64);
+    struct cpuid_result result = listed_features(board, guest, 1, 0);
 
     result.eax = host.eax;
-    /* Brand index and CLFLUSH line size are the processor's; one addressable ID. */
-    result.ebx = (host.ebx & 0xffff) | UINT32_C(1) << 16 | (board->vcpu_id & 0xff) << 24;
+    /* Brand index and CLFLUSH line size are the processor's. EBX 23:16 are the IDs that the package
+     * has room for. */
+    result.ebx =
+        (host.ebx & 0xffff) | UINT32_C(1) << id_bits(board) << 16 | (board->vcpu_id & 0xff) << 24;
     result.ecx |= LEAF1_ECX_HYPERVISOR;
     if ((guest->cr4 & CR4_OSXSAVE) != 0 && cpuid_has(board, CPUID_XSAVE))
         result.ecx |= LEAF1_ECX_OSXSAVE;
@@ -224,11 +263,26 @@ static struct cpuid_result leaf_descriptors(const struct cpuid_board *board)
     return result;
 }
 
+/* Caches. Size and type are the processor's; EAX 31:26 and 25:14 are the IDs, less one, that the
+ * package has room for and that the cache's sharers have. Levels 1 and 2 belong to a core, and each
+ * vCPU is one; what lies beyond is the package's. Type 0: there are no more caches. */
+static struct cpuid_result leaf_caches(const struct cpuid_board *board, uint32_t subleaf)
+{
+    struct cpuid_result result = host_cpuid(board, 4, subleaf);
+    uint32_t last_id = (UINT32_C(1) << id_bits(board)) - 1;
+    uint32_t type = result.eax & 0x1f, level = result.eax >> 5 & 7;
+
+    if (type == 0)
+        return (struct cpuid_result){0};
+    result.eax = (result.eax & 0x3fff) | (level > 2 ? last_id : 0) << 14 | last_id << 26;
+    return result;
+}
+
 static struct cpuid_result leaf_structured_features(const struct cpuid_board *board,
                                                     const struct cpuid_guest *guest,
                                                     uint32_t subleaf)
 {
-    struct cpuid_result result = listed_features(board, 7, subleaf, guest->code64);
+    struct cpuid_result result = listed_features(board, guest, 7, subleaf);
 
     if (subleaf == 0) {
         result.eax = host_cpuid(board, 7, 0).eax >= 1 ? 1 : 0;
@@ -238,32 +292,43 @@ static struct cpuid_result leaf_structured_features(const struct cpuid_board *bo
     return result;
 }
 
-/* One thread in one core in one package: both levels shift by nothing and hold one processor. */
+/* One thread in each core, all cores in one package. EAX: by how many bits the x2APIC ID is shifted
+ * right for the ID of what the level is part of. EBX: logical processors in that. */
 static struct cpuid_result leaf_topology(const struct cpuid_board *board, uint32_t subleaf)
 {
     enum { LEVEL_SMT = 1, LEVEL_CORE = 2 };
     struct cpuid_result result = {.ecx = subleaf & 0xff, .edx = board->vcpu_id};
 
-    if (subleaf < 2) {
+    if (subleaf == 0) {
         result.ebx = 1;
-        result.ecx |= (subleaf == 0 ? LEVEL_SMT : LEVEL_CORE) << 8;
+        result.ecx |= LEVEL_SMT << 8;
+    } else if (subleaf == 1) {
+        result.eax = id_bits(board);
+        result.ebx = cpu_count(board);
+        result.ecx |= LEVEL_CORE << 8;
     }
     return result;
 }
 
+uint32_t cpuid_crystal_ratio(const struct cpuid_board *board)
+{
+    return (uint32_t)(board->tsc_hz >> 32) + 1;
+}
+
+uint64_t cpuid_crystal_hz(const struct cpuid_board *board)
+{
+    return board->tsc_hz / cpuid_crystal_ratio(board);
+}
+
 /* The TSC's frequency as the monitor measured it, whatever the processor's own leaf claims: it is
  * what the board's clocks are derived from, so a guest that believes it finds them in agreement.
- * EAX and EBX are the ratio of TSC to crystal; ECX is the crystal's frequency in Hz, which has 32
- * bits. */
+ * EBX / EAX is the ratio of TSC to crystal; ECX is the crystal's frequency in Hz. */
 static struct cpuid_result leaf_tsc(const struct cpuid_board *board)
 {
-    uint32_t ratio = 1;
-
     if (board->tsc_hz == 0)
         return (struct cpuid_result){0};
-    while (board->tsc_hz / ratio > UINT32_MAX)
-        ratio++;
-    return (struct cpuid_result){.eax = 1, .ebx = ratio, .ecx = (uint32_t)(board->tsc_hz / ratio)};
+    return (struct cpuid_result){
+        .eax = 1, .ebx = cpuid_crystal_ratio(board), .ecx = (uint32_t)cpuid_crystal_hz(board)};
 }
 
 static struct cpuid_result leaf_hypervisor(void)
@@ -288,10 +353,8 @@ struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct c
         break;
     case 0x1: result = leaf_version(board, guest); break;
     case 0x2: result = leaf_descriptors(board); break;
-    case 0x4: /* caches; EAX 31:26 and 25:14 count cores and threads, less one, that share them */
-        result = host_cpuid(board, 4, subleaf);
-        result.eax &= 0x3fff;
-        break;
+    case 0x4: result = leaf_caches(board, subleaf); break;
+    case 0x6: result = listed_features(board, guest, 6, 0); break;
     case 0x7: result = leaf_structured_features(board, guest, subleaf); break;
     case 0xb: result = leaf_topology(board, subleaf); break;
     case 0xd: result = leaf_xsave(board, guest, subleaf); break;
@@ -302,7 +365,7 @@ struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct c
     case CPUID_HYPERVISOR_LEAF: result = leaf_hypervisor(); break;
     case 0x80000000: result.eax = CPUID_MAX_EXTENDED; break;
     case 0x80000001:
-    case 0x80000007: result = listed_features(board, leaf, 0, guest->code64); break;
+    case 0x80000007: result = listed_features(board, guest, leaf, 0); break;
     case 0x80000002: /* to 4: the processor's name */
     case 0x80000003:
     case 0x80000004: result = host_cpuid(board, leaf, 0); break;

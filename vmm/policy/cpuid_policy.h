@@ -21,24 +21,28 @@ struct cpuid_board {
     /* The processor's CPUID instruction, executed in 64-bit mode. Asked only for leaves that its
      * leaves 0 and 0x80000000 say it has. */
     struct cpuid_result (*host)(uint32_t leaf, uint32_t subleaf);
-    uint32_t vcpu_id; /* initial APIC ID, x2APIC ID; 0..254 */
-    bool rdtscp;      /* VMX control "enable RDTSCP" is set: RDTSCP and RDPID work */
-    bool invpcid;     /* VMX control "enable INVPCID" is set */
-    bool xsaves;      /* VMX control "enable XSAVES/XRSTORS" is set, with every XSS bit exiting */
+    /* Each vCPU is a core of its own, all in one package. IDs go from 0 without gaps. */
+    uint32_t cpu_count; /* of the guest, 1..64; 0 is taken as 1 */
+    uint32_t vcpu_id;   /* initial APIC ID, x2APIC ID; below cpu_count */
+    bool has_apic;      /* local APICs with x2APIC mode and TSC-deadline timer; without: one vCPU */
+    bool rdtscp;        /* VMX control "enable RDTSCP" is set: RDTSCP and RDPID work */
+    bool invpcid;       /* VMX control "enable INVPCID" is set */
+    bool xsaves;        /* VMX control "enable XSAVES/XRSTORS" is set, with every XSS bit exiting */
     uint8_t physical_address_bits; /* what EPT can map, 32..48 */
-    uint64_t tsc_hz;               /* as measured; 0: leaves 0x15 and 0x16 do not tell */
+    uint64_t tsc_hz; /* as measured, below 2^63; 0: leaves 0x15 and 0x16 do not tell */
 };
 
 /* The guest's registers that CPUID reflects. */
 struct cpuid_guest {
-    uint64_t cr4;  /* as the guest sees it: the read shadow applied */
-    uint64_t xcr0; /* for the size in leaf 0xD */
-    bool code64;   /* the guest executes 64-bit code: IA32_EFER.LMA and CS.L */
+    uint64_t cr4;      /* as the guest sees it: the read shadow applied */
+    uint64_t xcr0;     /* for the size in leaf 0xD */
+    bool code64;       /* the guest executes 64-bit code: IA32_EFER.LMA and CS.L */
+    bool apic_enabled; /* IA32_APIC_BASE.EN; of no matter where the board has no local APICs */
 };
 
 enum cpuid_feature {
 #define CPUID_FEATURE_ENUM(name, leaf, subleaf, reg, bit, condition) CPUID_##name,
-    CPUID_FEATURES(CPUID_FEATURE_ENUM)
+    CPUID_FEATURES(CPUID_FEATURE_ENUM, CPUID_FEATURE_ENUM)
 #undef CPUID_FEATURE_ENUM
         CPUID_FEATURE_COUNT
 };
@@ -48,11 +52,20 @@ enum cpuid_feature {
 struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct cpuid_guest *guest,
                                  uint32_t leaf, uint32_t subleaf);
 
-/* Whether guests on this board have the feature, the guest's mode (condition CODE64) aside. */
+/* Whether guests on this board have the feature, the guest's mode (conditions CODE64 and APIC_ON)
+ * aside. */
 bool cpuid_has(const struct cpuid_board *board, enum cpuid_feature feature);
 
 /* The feature's name in the SDM's spelling ("SSE4_1"); never null. */
 const char *cpuid_feature_name(enum cpuid_feature feature);
+
+/* What leaf 0x15 says, for the local APIC's timer, which counts at the core crystal clock where
+ * CPUID tells of one (SDM vol. 3A, "APIC Timer"). The monitor makes that clock out of the TSC: it
+ * ticks once in cpuid_crystal_ratio TSC ticks, 1 below 2^32 Hz, else as many as its frequency needs
+ * to fit into the leaf's 32 bits. cpuid_crystal_hz is this frequency, rounded down; 0 where
+ * tsc_hz is 0, and then the ratio is 1. */
+uint64_t cpuid_crystal_hz(const struct cpuid_board *board);
+uint32_t cpuid_crystal_ratio(const struct cpuid_board *board);
 
 /* Bits of a guest-physical address (MAXPHYADDR): the smaller of the processor's and the board's. */
 unsigned cpuid_physical_address_bits(const struct cpuid_board *board);

@@ -14,6 +14,9 @@ enum msr_action {
     ACTION_EFER,
     ACTION_TSC,
     ACTION_DEBUGCTL,
+    ACTION_APIC_BASE,
+    ACTION_X2APIC,
+    ACTION_TSC_DEADLINE,
 };
 
 /* Which values a write may hold. */
@@ -30,7 +33,13 @@ enum msr_check {
 };
 
 /* Which registers come and go with a feature. */
-enum msr_presence { PRESENT, PRESENT_WITH_RDTSCP, PRESENT_WITH_XSAVES };
+enum msr_presence {
+    PRESENT,
+    PRESENT_WITH_RDTSCP,
+    PRESENT_WITH_XSAVES,
+    PRESENT_WITH_APIC,
+    PRESENT_WITHOUT_APIC,
+};
 
 struct msr_row {
     uint32_t first;
@@ -52,12 +61,14 @@ struct msr_row {
 /* Eight variable ranges, the fixed ranges, write-combining. */
 #define MTRRCAP_VALUE (MTRR_VARIABLE_COUNT | MTRRCAP_FIX | MTRRCAP_WC)
 
-/* Ascending. What is not here, on purpose:
+/* Ascending; of rows for the same register one at most is present. What is not here, on purpose:
  *   IA32_TSC_ADJUST: CPUID does not show it.
  *   IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD, IA32_ARCH_CAPABILITIES: CPUID does not show
  *     them; they act on the whole logical processor, and the monitor does not switch them.
- *   Machine check, thermal, power, performance monitoring, LBR, x2APIC, VMX capabilities, SMM:
- *     CPUID shows none of them, and a processor without the feature has no such registers.
+ *   Machine check, thermal, power, performance monitoring, LBR, VMX capabilities, SMM: CPUID shows
+ *     none of them, and a processor without the feature has no such registers.
+ *   MSR_PLATFORM_INFO and others that belong to a model: no CPUID bit announces them, so software
+ *     has to expect #GP under a hypervisor.
  * The system call registers pass through: the monitor executes no SYSCALL and no SWAPGS. */
 static const struct msr_row rows[] = {
     {.first = IA32_TIME_STAMP_COUNTER,
@@ -66,14 +77,22 @@ static const struct msr_row rows[] = {
      .read = ACTION_TSC, /* RDMSR honours the TSC offset when the bitmap lets it through */
      .write = ACTION_TSC},
     {.first = IA32_PLATFORM_ID, .count = 1, .name = "IA32_PLATFORM_ID", .read = ACTION_CONST},
-    /* CPUID without APIC and this register with EN clear is a processor whose APIC the firmware
-     * switched off; then "enabling the APIC again needs a reset" (SDM vol. 3A, "Enabling or
-     * Disabling the Local APIC"), so writes change nothing. */
     {.first = IA32_APIC_BASE,
      .count = 1,
      .name = "IA32_APIC_BASE",
+     .presence = PRESENT_WITH_APIC,
+     .read = ACTION_APIC_BASE,
+     .write = ACTION_APIC_BASE},
+    /* CPUID without APIC and this register with EN clear is a processor whose APIC the firmware
+     * switched off; then "enabling the APIC again needs a reset" (SDM vol. 3A, "Enabling or
+     * Disabling the Local APIC"), so writes change nothing. It is the only processor, so the BSP.
+     */
+    {.first = IA32_APIC_BASE,
+     .count = 1,
+     .name = "IA32_APIC_BASE",
+     .presence = PRESENT_WITHOUT_APIC,
      .read = ACTION_CONST,
-     .constant = 0xfee00000,
+     .constant = 0xfee00000 | APIC_BASE_BSP,
      .write = ACTION_IGNORE,
      .check = CHECK_APIC_BASE},
     {.first = IA32_FEATURE_CONTROL, /* locked with VMX and SMX off; writes to it locked are #GP */
@@ -129,6 +148,18 @@ static const struct msr_row rows[] = {
      .name = "IA32_MTRR_DEF_TYPE",
      STORED(mtrr_def_type),
      .check = CHECK_MTRR_DEF_TYPE},
+    {.first = IA32_TSC_DEADLINE,
+     .count = 1,
+     .name = "IA32_TSC_DEADLINE",
+     .presence = PRESENT_WITH_APIC,
+     .read = ACTION_TSC_DEADLINE,
+     .write = ACTION_TSC_DEADLINE},
+    {.first = IA32_X2APIC_FIRST, /* all exit: the APIC knows which there are, and in which mode */
+     .count = IA32_X2APIC_LAST - IA32_X2APIC_FIRST + 1,
+     .name = "x2APIC",
+     .presence = PRESENT_WITH_APIC,
+     .read = ACTION_X2APIC,
+     .write = ACTION_X2APIC},
     {.first = IA32_XSS, /* no supervisor state components: all bits reserved */
      .count = 1,
      .name = "IA32_XSS",
@@ -155,22 +186,30 @@ static const struct msr_row rows[] = {
      PASS_UNSAVED},
 };
 
-static const struct msr_row *find_row(uint32_t index)
-{
-    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        if (index - rows[i].first < rows[i].count)
-            return &rows[i];
-    return NULL;
-}
-
 static bool is_present(const struct msr_state *state, const struct msr_row *row)
 {
     switch (row->presence) {
     case PRESENT: return true;
     case PRESENT_WITH_RDTSCP: return state->has_tsc_aux;
     case PRESENT_WITH_XSAVES: return state->has_xss;
+    case PRESENT_WITH_APIC: return state->has_apic;
+    case PRESENT_WITHOUT_APIC: return !state->has_apic;
     }
     return false;
+}
+
+static bool is_for(const struct msr_row *row, uint32_t index)
+{
+    return index - row->first < row->count;
+}
+
+/* Null: the guest has no such register. */
+static const struct msr_row *find_row(const struct msr_state *state, uint32_t index)
+{
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        if (is_for(&rows[i], index) && is_present(state, &rows[i]))
+            return &rows[i];
+    return NULL;
 }
 
 static uint64_t *slot_of(struct msr_state *state, const struct msr_row *row, uint32_t index)
@@ -237,7 +276,7 @@ void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board)
             MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE,
         .mtrr_def_type = MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | MEMORY_TYPE_WB,
         .physical_address_bits = (uint8_t)cpuid_physical_address_bits(board),
-        .is_bsp = board->vcpu_id == 0,
+        .has_apic = board->has_apic,
         .has_tsc_aux = cpuid_has(board, CPUID_RDTSCP) || cpuid_has(board, CPUID_RDPID),
         .has_xss = cpuid_has(board, CPUID_XSAVES),
     };
@@ -248,48 +287,51 @@ void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board)
         ((BIT(state->physical_address_bits) - 1) & ~(GIB - 1)) | MTRR_PHYSMASK_VALID;
 }
 
-enum msr_outcome msr_policy_read(const struct msr_state *state, uint32_t index, uint64_t *value)
+/* For reads and writes alike: who has the value of a register that is not kept here. */
+static enum msr_outcome outcome_elsewhere(enum msr_action action)
 {
-    const struct msr_row *row = find_row(index);
-
-    if (row == NULL || !is_present(state, row))
-        return MSR_GP;
-    switch (row->read) {
-    case ACTION_CONST:
-        *value = row->constant;
-        if (index == IA32_APIC_BASE && state->is_bsp)
-            *value |= APIC_BASE_BSP;
-        return MSR_DONE;
-    case ACTION_STORAGE: *value = *slot_of((struct msr_state *)state, row, index); return MSR_DONE;
+    switch (action) {
     case ACTION_PASS: return MSR_IS_PASSED;
     case ACTION_EFER: return MSR_IS_EFER;
     case ACTION_TSC: return MSR_IS_TSC;
     case ACTION_DEBUGCTL: return MSR_IS_DEBUGCTL;
+    case ACTION_APIC_BASE: return MSR_IS_APIC_BASE;
+    case ACTION_X2APIC: return MSR_IS_X2APIC;
+    case ACTION_TSC_DEADLINE: return MSR_IS_TSC_DEADLINE;
+    case ACTION_CONST:
+    case ACTION_STORAGE:
     case ACTION_IGNORE:
     case ACTION_GP: break;
     }
     return MSR_GP;
 }
 
+enum msr_outcome msr_policy_read(const struct msr_state *state, uint32_t index, uint64_t *value)
+{
+    const struct msr_row *row = find_row(state, index);
+
+    if (row == NULL)
+        return MSR_GP;
+    switch (row->read) {
+    case ACTION_CONST: *value = row->constant; return MSR_DONE;
+    case ACTION_STORAGE: *value = *slot_of((struct msr_state *)state, row, index); return MSR_DONE;
+    default: return outcome_elsewhere(row->read);
+    }
+}
+
 enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t index, uint64_t value)
 {
-    const struct msr_row *row = find_row(index);
+    const struct msr_row *row = find_row(state, index);
 
-    if (row == NULL || !is_present(state, row) || !value_is_valid(state, row, index, value))
+    if (row == NULL || !value_is_valid(state, row, index, value))
         return MSR_GP;
     switch (row->write) {
     case ACTION_STORAGE:
         *slot_of(state, row, index) = value;
         return index == IA32_PAT ? MSR_IS_PAT : MSR_DONE;
     case ACTION_IGNORE: return MSR_DONE;
-    case ACTION_PASS: return MSR_IS_PASSED;
-    case ACTION_EFER: return MSR_IS_EFER;
-    case ACTION_TSC: return MSR_IS_TSC;
-    case ACTION_DEBUGCTL: return MSR_IS_DEBUGCTL;
-    case ACTION_CONST:
-    case ACTION_GP: break;
+    default: return outcome_elsewhere(row->write);
     }
-    return MSR_GP;
 }
 
 /* SDM vol. 3C, "MSR-Bitmap Address": reads of 0-0x1fff, reads of 0xc0000000-0xc0001fff, then writes
@@ -336,6 +378,8 @@ size_t msr_policy_unsaved(const struct msr_state *state, uint32_t indices[MSR_PA
 
 const char *msr_name(uint32_t index)
 {
-    const struct msr_row *row = find_row(index);
-    return row == NULL ? NULL : row->name;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+        if (is_for(&rows[i], index))
+            return rows[i].name;
+    return NULL;
 }

@@ -21,7 +21,7 @@ struct msr_state {
     uint64_t mtrr_variable[2 * MTRR_VARIABLE_COUNT]; /* PHYSBASE0, PHYSMASK0, PHYSBASE1, ... */
 
     uint8_t physical_address_bits;
-    bool is_bsp;
+    bool has_apic;
     bool has_tsc_aux;
     bool has_xss;
 };
@@ -36,13 +36,20 @@ enum msr_outcome {
                         counter reads value now (SDM vol. 3B, "Time-Stamp Counter Adjustment") */
     MSR_IS_PAT,      /* write only: value is stored and valid; copy it to VMCS guest IA32_PAT */
     MSR_IS_DEBUGCTL, /* VMCS guest IA32_DEBUGCTL */
-    MSR_IS_PASSED,   /* the bitmap lets it through, so only a nested or broken bitmap brings it
-                        here: execute the access on the processor or on the VMCS field */
+    /* The vCPU's local APIC. Writes are not checked here: which bits are reserved, which registers
+     * there are and whether the mode allows them is the APIC's to say. */
+    MSR_IS_APIC_BASE,    /* IA32_APIC_BASE */
+    MSR_IS_X2APIC,       /* register index - 0x800 of the x2APIC, 0..0xff */
+    MSR_IS_TSC_DEADLINE, /* IA32_TSC_DEADLINE: every value is fine */
+    MSR_IS_PASSED,       /* the bitmap lets it through, so only a nested or broken bitmap brings it
+                            here: execute the access on the processor or on the VMCS field */
 };
 
-/* The state at the guest's start. The MTRRs hold what the board's firmware would have programmed:
- * everything write-back but for 0xA0000-0xBFFFF and the hole for devices below 4 GiB. The types are
- * the guest's own bookkeeping: what memory really is, EPT says. */
+/* The state at RESET and so at the guest's start, the same for each of its vCPUs. Not for INIT,
+ * which leaves MSRs and MTRRs as they are (SDM vol. 3A, "Initialization Overview"). The MTRRs hold
+ * what the board's firmware would have programmed on all processors: everything write-back but for
+ * 0xA0000-0xBFFFF and the hole for devices below 4 GiB. The types are the guest's own bookkeeping:
+ * what memory really is, EPT says. */
 void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board);
 
 /* RDMSR with ECX = index, any value. *value is set only on MSR_DONE. */
@@ -58,11 +65,12 @@ MUST_USE enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t ind
 void msr_policy_fill_bitmap(const struct msr_state *state, uint8_t bitmap[MSR_BITMAP_BYTES]);
 
 /* The passed-through registers that no VMCS field holds: they keep their value from one guest to
- * the next on the same CPU, so whoever starts a guest clears them. Writes the indices, at most
- * MSR_PASS_THROUGH_MAX, and returns how many. */
+ * the next on the same CPU, so whoever starts a guest clears them, and nobody else: INIT does not.
+ * Writes the indices, at most MSR_PASS_THROUGH_MAX, and returns how many. */
 size_t msr_policy_unsaved(const struct msr_state *state, uint32_t indices[MSR_PASS_THROUGH_MAX]);
 
-/* The register's name in the SDM ("IA32_PAT"; of a range, its first), null for an unknown one. */
+/* The register's name in the SDM ("IA32_PAT"; of a range, its first; "x2APIC" for 0x800-0x8ff),
+ * null for one that no guest has. */
 const char *msr_name(uint32_t index);
 
 #endif
