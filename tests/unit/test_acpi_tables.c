@@ -123,6 +123,137 @@ static void test_fadt_says_the_board(void **state)
     assert_true(tables_bytes < full_bytes);
 }
 
+static struct acpi_board board_with_cpus(uint32_t cpu_count)
+{
+    struct acpi_board board = acpi_board_pc;
+
+    board.cpu_count = cpu_count;
+    return board;
+}
+
+/* The MADT, through the XSDT. */
+static const uint8_t *find_madt(void)
+{
+    const uint8_t *xsdt = table_at(get(tables + 24, 8), "XSDT");
+    const uint8_t *rsdt = table_at(get(tables + 16, 4), "RSDT");
+
+    assert_int_equal(get(xsdt + 4, 4), 36 + 2 * 8);
+    assert_int_equal(get(rsdt + 4, 4), 36 + 2 * 4);
+    assert_int_equal(get(rsdt + 40, 4), get(xsdt + 44, 8));
+    return table_at(get(xsdt + 44, 8), "APIC");
+}
+
+static void test_madt(void **state)
+{
+    static const uint8_t expected[] = {
+        0, 0,  0xe0, 0xfe, 1, 0, 0,    0,                   /* local APICs' address, 8259As */
+        0, 8,  0,    0,    1, 0, 0,    0,                   /* processors */
+        0, 8,  1,    1,    1, 0, 0,    0,                   /* */
+        0, 8,  2,    2,    1, 0, 0,    0,                   /* */
+        0, 8,  3,    3,    1, 0, 0,    0,                   /* */
+        1, 12, 0,    0,    0, 0, 0xc0, 0xfe, 0,    0, 0, 0, /* I/O APIC, from GSI 0 */
+        2, 10, 0,    0,    2, 0, 0,    0,    0x05, 0,       /* timer: high, edge */
+        2, 10, 0,    9,    9, 0, 0,    0,    0x0d, 0,       /* SCI: high, level */
+        4, 6,  0xff, 0x05, 0, 1,                            /* NMI: LINT1 of all */
+    };
+    struct acpi_board board = board_with_cpus(4);
+
+    (void)state;
+    build(&board);
+    const uint8_t *madt = find_madt();
+    assert_int_equal(get(madt + 4, 4), 36 + sizeof(expected));
+    assert_memory_equal(madt + 36, expected, sizeof(expected));
+    /* The DSDT comes behind it, and the FADT says where. */
+    const uint8_t *fadt = table_at(get(tables + 128 + 36, 8), "FACP");
+    const uint8_t *dsdt = table_at(get(fadt + 40, 4), "DSDT");
+    assert_int_equal(get(fadt + 140, 8), get(fadt + 40, 4));
+    assert_true(dsdt >= madt + get(madt + 4, 4));
+    assert_ptr_equal(dsdt + get(dsdt + 4, 4), tables + tables_bytes);
+    assert_true(tables_bytes < 4096);
+
+    board.io_apic_id = 7;
+    board.override_count = 0;
+    build(&board);
+    madt = find_madt();
+    assert_int_equal(get(madt + 4, 4), 44 + 4 * 8 + 12 + 6);
+    assert_int_equal(madt[44 + 4 * 8 + 2], 7);
+}
+
+/* IDs from 255 on are x2APIC's. */
+static void test_madt_with_many_processors(void **state)
+{
+    static const uint8_t last_local[] = {0, 8, 254, 254, 1, 0, 0, 0};
+    static const uint8_t first_x2[] = {9, 16, 0, 0, 255, 0, 0, 0, 1, 0, 0, 0, 255, 0, 0, 0};
+    static const uint8_t last_x2[] = {9, 16, 0, 0, 0x1f, 1, 0, 0, 1, 0, 0, 0, 0x1f, 1, 0, 0};
+    static const uint8_t nmi[] = {4, 6,    0xff, 5,    0,    1, 10, 12, 5,
+                                  0, 0xff, 0xff, 0xff, 0xff, 1, 0,  0,  0};
+    struct acpi_board board = board_with_cpus(255);
+
+    (void)state;
+    build(&board);
+    assert_int_equal(get(find_madt() + 4, 4), 44 + 255 * 8 + 12 + 20 + 6);
+    board.cpu_count = ACPI_CPUS_MAX;
+    build(&board);
+    const uint8_t *madt = find_madt();
+    assert_int_equal(get(madt + 4, 4), 44 + 255 * 8 + 33 * 16 + 12 + 20 + 18);
+    assert_memory_equal(madt + 44 + 254 * 8, last_local, sizeof(last_local));
+    assert_memory_equal(madt + 44 + 255 * 8, first_x2, sizeof(first_x2));
+    assert_memory_equal(madt + 44 + 255 * 8 + 32 * 16, last_x2, sizeof(last_x2));
+    assert_memory_equal(madt + get(madt + 4, 4) - 18, nmi, sizeof(nmi));
+
+    /* All of the largest board's tables have their place. */
+    struct acpi_irq_override overrides[16];
+    struct acpi_port_range reserved[8];
+    for (unsigned i = 0; i < 16; i++)
+        overrides[i] = acpi_board_pc.overrides[i & 1];
+    for (unsigned i = 0; i < 8; i++)
+        reserved[i] = (struct acpi_port_range){.first = 0x80, .count = 1};
+    board.overrides = overrides;
+    board.override_count = 16;
+    board.reserved = reserved;
+    board.reserved_count = 8;
+    build(&board);
+}
+
+static void test_apic_refusals(void **state)
+{
+    struct acpi_irq_override bad_override = acpi_board_pc.overrides[0];
+    struct acpi_board board = board_with_cpus(1), changed;
+    size_t used;
+
+    (void)state;
+#define INVALID(field, value)                                                                      \
+    do {                                                                                           \
+        changed = board;                                                                           \
+        changed.field = value;                                                                     \
+        assert_int_equal(acpi_tables_build(&changed, GPA(BASE), tables, sizeof(tables), &used),    \
+                         STATUS_INVALID);                                                          \
+        changed.cpu_count = 0; /* then it does not matter */                                       \
+        assert_int_equal(acpi_tables_build(&changed, GPA(BASE), tables, sizeof(tables), &used),    \
+                         STATUS_OK);                                                               \
+    } while (0)
+    INVALID(cpu_count, ACPI_CPUS_MAX + 1);
+    INVALID(local_apic_address, 0xfee00010);
+    INVALID(io_apic_address, 0xfec00800);
+    INVALID(override_count, 17);
+    bad_override.gsi = 24;
+    board.override_count = 1;
+    INVALID(overrides, &bad_override);
+    bad_override.gsi = 23;
+    bad_override.isa_irq = 16;
+    INVALID(overrides, &bad_override);
+
+    /* Too little memory, for each size: nothing is written beyond it. */
+    board = board_with_cpus(3);
+    build(&board);
+    for (size_t size = 0; size <= tables_bytes; size += size < tables_bytes - 40 ? 37 : 1) {
+        uint8_t *exact = malloc(size != 0 ? size : 1);
+        assert_int_equal(acpi_tables_build(&board, GPA(BASE), exact, size, &used),
+                         size < tables_bytes ? STATUS_NO_MEMORY : STATUS_OK);
+        free(exact);
+    }
+}
+
 static void test_refusals(void **state)
 {
     struct acpi_board board = acpi_board_pc;
@@ -316,15 +447,66 @@ static void test_iasl_agrees(void **state)
     assert_int_equal(system(command), 0);
 }
 
+/* With processors: iasl reads MADT and DSDT as meant and makes the same of them again, and ACPICA
+ * loads the whole set, as a guest does. */
+static void check_with_processors(uint32_t cpu_count)
+{
+    struct acpi_board board = board_with_cpus(cpu_count);
+    char command[256];
+
+    strcpy(directory, "/tmp/portcullis-acpi-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    build(&board);
+    uint64_t fadt = get(tables + 128 + 36, 8);
+    uint64_t dsdt = get(tables + (fadt - BASE) + 40, 4);
+    disassemble_and_recompile("dsdt", dsdt);
+    disassemble_and_recompile("facp", fadt);
+    disassemble_and_recompile("apic", get(tables + 128 + 44, 8));
+    disassemble_and_recompile("rsdt", BASE + 64);
+    disassemble_and_recompile("xsdt", BASE + 128);
+    run("cmp -i 36 dsdt.dat again-dsdt.aml");
+    run("cmp -i 36 apic.dat again-apic.aml");
+    snprintf(command, sizeof(command), "test $(grep -c ACPI0007 dsdt.dsl) = %u", cpu_count);
+    run(command);
+    run("grep -q 'Memory32Fixed (ReadWrite,' dsdt.dsl && grep -q 0xFEC00000 dsdt.dsl");
+
+    snprintf(
+        command, sizeof(command),
+        "acpiexec -b 'evaluate \\_S5;evaluate \\_SB.COM1._CRS;evaluate \\_SB.C%03X._UID' dsdt.dat"
+        " >exec.out 2>&1; cat exec.out; ! grep -E 'ACPI (Error|Warning)|AE_' exec.out &&"
+        " grep -q 'Integer. = 0*%X$' exec.out",
+        cpu_count - 1, cpu_count - 1);
+    run(command);
+    /* With the FADT it also tries hardware that the board lacks (GPEs, PM2) and says "Unexpected";
+     * that is its business. What it says of the tables is ours. */
+    run("acpiexec -b namespace dsdt.dat facp.dat apic.dat >exec.out 2>&1; cat exec.out;"
+        " grep -q 'COM1 *Device' exec.out && grep -q 'APIC 0x' exec.out &&"
+        " ! grep -E 'ACPI (BIOS )?(Error|Warning|Exception)|Firmware (Bug|Error|Warning)' exec.out");
+    snprintf(command, sizeof(command), "rm -rf %s", directory);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_acpica_agrees_on_processors(void **state)
+{
+    (void)state;
+    check_with_processors(1);
+    check_with_processors(4);
+    check_with_processors(ACPI_CPUS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_lead_to_each_other),
         cmocka_unit_test(test_fadt_says_the_board),
+        cmocka_unit_test(test_madt),
+        cmocka_unit_test(test_madt_with_many_processors),
+        cmocka_unit_test(test_apic_refusals),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_package_lengths),
         cmocka_unit_test(test_aml_values),
         cmocka_unit_test(test_iasl_agrees),
+        cmocka_unit_test(test_acpica_agrees_on_processors),
     };
     return cmocka_run_group_tests_name("acpi_tables", tests, NULL, NULL);
 }

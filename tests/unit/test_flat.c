@@ -60,7 +60,7 @@ static void test_load(void **state)
     assert_int_equal(entry.code_selector, 0);
     assert_int_equal(entry.data_selector, 0);
     assert_int_equal(entry.rdx, 0x80);
-    assert_int_equal(entry.rflags, 2);
+    assert_int_equal(entry.rflags, 0x202);
     assert_memory_equal(ram + 0x7c00, "\xeb\xfe\0", 3);
     assert_int_equal(ram[0x400] | ram[0x401] << 8, 0x3f8);
     assert_int_equal(ram[0x40e] | ram[0x40f] << 8, 0x9fc0);
@@ -108,7 +108,7 @@ static void test_nothing_is_ignored(void **state)
     assert_int_equal(check(), STATUS_OUT_OF_RANGE);
 }
 
-static void test_multiboot(void **state)
+static void test_multiboot_is_found(void **state)
 {
     static const uint32_t header[] = {0x1badb002, 3, (uint32_t) - (0x1badb002 + 3)};
     static const uint32_t header2[] = {0xe85250d6, 0, 24, (uint32_t) - (0xe85250d6 + 24)};
@@ -119,13 +119,16 @@ static void test_multiboot(void **state)
     memcpy(image + 8192 - 12, header, sizeof(header));
     set_file(image, 40000);
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
-    REFUSED(STATUS_UNSUPPORTED, "guest 't': \\k: this is a Multiboot kernel, which this version "
-                                "does not start; use a Linux bzImage or a flat 16-bit binary");
     file[8191] ^= 1; /* the checksum is wrong */
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
     set_file(image, 8192);
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
     set_file(image, 8191);
+    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+
+    memset(image, 0, 40000);
+    memcpy(image + 102, header, sizeof(header)); /* on 2 bytes, not on 4 */
+    set_file(image, 40000);
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
 
     memset(image, 0, 40000);
@@ -136,7 +139,13 @@ static void test_multiboot(void **state)
     memset(image, 0, 40000);
     memcpy(image + 32768 - 16, header2, sizeof(header2));
     set_file(image, 40000);
+    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT2);
+    REFUSED(STATUS_UNSUPPORTED,
+            "guest 't': \\k: this is a Multiboot2 kernel without a Multiboot 1 header, which this "
+            "version does not start; build it with one");
+    memcpy(file + 400, header, sizeof(header)); /* with both, the first kind is taken */
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
+    file[400] ^= 1;
     memmove(file + 8, file, 39992); /* too late */
     assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
     free(image);
@@ -192,8 +201,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_load),      TEST(test_sizes), TEST(test_nothing_is_ignored),
-        TEST(test_multiboot), TEST(test_elf),   TEST(test_layout),
+        TEST(test_load),
+        TEST(test_sizes),
+        TEST(test_nothing_is_ignored),
+        TEST(test_multiboot_is_found),
+        TEST(test_elf),
+        TEST(test_layout),
     };
     return cmocka_run_group_tests_name("flat", tests, NULL, NULL);
 }

@@ -1,12 +1,11 @@
 #include "vmm/acpi/acpi_tables.h"
 
 #include "vmm/acpi/dsdt.h"
+#include "vmm/acpi/madt.h"
+#include "vmm/acpi/table.h"
 #include "vmm/base/bits.h"
 
 #include <string.h>
-
-#define OEM_ID       "PORTCL"   /* six characters, no NUL */
-#define OEM_TABLE_ID "PORTCULL" /* eight */
 
 struct acpi_rsdp { /* 5.2.5.3 */
     char signature[8];
@@ -21,27 +20,16 @@ struct acpi_rsdp { /* 5.2.5.3 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP");
 
-struct acpi_header { /* 5.2.6 */
-    char signature[4];
-    uint32_t length;
-    uint8_t revision;
-    uint8_t checksum;
-    char oem_id[6];
-    char oem_table_id[8];
-    uint32_t oem_revision;
-    char creator_id[4];
-    uint32_t creator_revision;
-} __attribute__((packed));
-_Static_assert(sizeof(struct acpi_header) == 36, "table header");
+#define ENTRIES_MAX 2 /* FADT, MADT */
 
 struct acpi_rsdt {
     struct acpi_header header;
-    uint32_t entries[1];
+    uint32_t entries[ENTRIES_MAX];
 } __attribute__((packed));
 
 struct acpi_xsdt {
     struct acpi_header header;
-    uint64_t entries[1];
+    uint64_t entries[ENTRIES_MAX];
 } __attribute__((packed));
 
 /* Generic address structure (5.2.3.2). */
@@ -112,16 +100,19 @@ struct acpi_facs { /* 5.2.10 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_facs) == 64, "FACS");
 
-/* Where each table lies from base; the DSDT is last because its length is not fixed. */
+/* Where each table lies from base. The MADT, if there is one, comes first of those whose length is
+ * not fixed, then the DSDT. */
 enum {
     RSDP_OFFSET = 0,
     RSDT_OFFSET = 64,
     XSDT_OFFSET = 128,
     FACS_OFFSET = 192, /* on 64 bytes (5.2.10) */
     FADT_OFFSET = 256,
-    DSDT_OFFSET = 576,
+    MADT_OFFSET = 576,
 };
-_Static_assert(FADT_OFFSET + sizeof(struct acpi_fadt) <= DSDT_OFFSET, "tables overlap");
+_Static_assert(FADT_OFFSET + sizeof(struct acpi_fadt) <= MADT_OFFSET, "tables overlap");
+_Static_assert(RSDT_OFFSET + sizeof(struct acpi_rsdt) <= XSDT_OFFSET, "tables overlap");
+_Static_assert(XSDT_OFFSET + sizeof(struct acpi_xsdt) <= FACS_OFFSET, "tables overlap");
 _Static_assert(FACS_OFFSET % 64 == 0, "FACS alignment");
 
 static const struct acpi_port_range pc_reserved[] = {
@@ -130,7 +121,17 @@ static const struct acpi_port_range pc_reserved[] = {
     {0xf4, 4}, /* debug exit */
 };
 
+static const struct acpi_irq_override pc_overrides[] = {
+    {.isa_irq = 0, .gsi = 2, .polarity = ACPI_ACTIVE_HIGH, .trigger = ACPI_EDGE},
+    {.isa_irq = 9, .gsi = 9, .polarity = ACPI_ACTIVE_HIGH, .trigger = ACPI_LEVEL},
+};
+
 const struct acpi_board acpi_board_pc = {
+    .local_apic_address = 0xfee00000,
+    .io_apic_address = 0xfec00000,
+    .io_apic_id = 0,
+    .overrides = pc_overrides,
+    .override_count = ARRAY_COUNT(pc_overrides),
     .pm1_event_port = 0x600,
     .pm1_control_port = 0x604,
     .pm_timer_port = 0x608,
@@ -148,40 +149,6 @@ const struct acpi_board acpi_board_pc = {
     .reserved = pc_reserved,
     .reserved_count = ARRAY_COUNT(pc_reserved),
 };
-
-/* The byte that makes the sum of all of them 0. */
-static uint8_t checksum(const void *bytes, size_t size_bytes)
-{
-    const uint8_t *byte = bytes;
-    uint8_t sum = 0;
-
-    for (size_t i = 0; i < size_bytes; i++)
-        sum = (uint8_t)(sum + byte[i]);
-    return (uint8_t)(0 - sum);
-}
-
-static struct acpi_header header(const char *signature, uint8_t revision, size_t length_bytes)
-{
-    struct acpi_header result = {
-        .length = (uint32_t)length_bytes,
-        .revision = revision,
-        .oem_revision = 1,
-        .creator_revision = 1,
-    };
-
-    memcpy(result.signature, signature, sizeof(result.signature));
-    memcpy(result.oem_id, OEM_ID, sizeof(result.oem_id));
-    memcpy(result.oem_table_id, OEM_TABLE_ID, sizeof(result.oem_table_id));
-    memcpy(result.creator_id, OEM_ID, sizeof(result.creator_id));
-    return result;
-}
-
-/* Copies a table whose header's checksum is still 0 to where it belongs and completes it there. */
-static void place(uint8_t *at, const void *table, size_t size_bytes)
-{
-    memcpy(at, table, size_bytes);
-    at[offsetof(struct acpi_header, checksum)] = checksum(at, size_bytes);
-}
 
 static struct acpi_gas ports(uint16_t first, unsigned register_bytes, uint8_t access_size)
 {
@@ -203,20 +170,20 @@ static void write_rsdp(uint8_t *at, uint32_t base)
     };
 
     memcpy(rsdp.signature, "RSD PTR ", sizeof(rsdp.signature));
-    memcpy(rsdp.oem_id, OEM_ID, sizeof(rsdp.oem_id));
-    rsdp.checksum = checksum(&rsdp, offsetof(struct acpi_rsdp, length));
-    rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
+    memcpy(rsdp.oem_id, ACPI_OEM_ID, sizeof(rsdp.oem_id));
+    rsdp.checksum = acpi_checksum(&rsdp, offsetof(struct acpi_rsdp, length));
+    rsdp.extended_checksum = acpi_checksum(&rsdp, sizeof(rsdp));
     memcpy(at, &rsdp, sizeof(rsdp));
 }
 
-static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t base)
+static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t base, uint32_t dsdt)
 {
     struct acpi_fadt fadt = {
-        .header = header("FACP", 6, sizeof(fadt)),
+        .header = acpi_header("FACP", 6, sizeof(fadt)),
         .minor_version = 5,
         .firmware_ctrl = base + FACS_OFFSET, /* then X_FIRMWARE_CTRL has to be 0 */
-        .dsdt = base + DSDT_OFFSET,
-        .x_dsdt = base + DSDT_OFFSET,
+        .dsdt = dsdt,
+        .x_dsdt = dsdt,
         .preferred_pm_profile = 1, /* desktop */
         .sci_int = board->sci_irq,
         .smi_cmd = board->smi_command_port,
@@ -245,8 +212,9 @@ static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t bas
         fadt.iapc_boot_arch |= IAPC_8042;
     if (!board->rtc)
         fadt.iapc_boot_arch |= IAPC_CMOS_RTC_NOT_PRESENT;
-    memcpy(fadt.hypervisor_vendor, OEM_TABLE_ID, sizeof(fadt.hypervisor_vendor));
-    place(at, &fadt, sizeof(fadt));
+    memcpy(fadt.hypervisor_vendor, ACPI_OEM_TABLE_ID, sizeof(fadt.hypervisor_vendor));
+    memcpy(at, &fadt, sizeof(fadt));
+    acpi_finish(at, sizeof(fadt));
 }
 
 static enum status write_dsdt(uint8_t *at, size_t size_bytes, const struct acpi_board *board,
@@ -260,42 +228,76 @@ static enum status write_dsdt(uint8_t *at, size_t size_bytes, const struct acpi_
         return STATUS_NO_MEMORY;
 
     /* Revision 2: integers have 64 bits. */
-    struct acpi_header dsdt = header("DSDT", 2, aml.used_bytes);
+    struct acpi_header dsdt = acpi_header("DSDT", 2, aml.used_bytes);
     memcpy(at, &dsdt, sizeof(dsdt));
-    at[offsetof(struct acpi_header, checksum)] = checksum(at, aml.used_bytes);
+    acpi_finish(at, aml.used_bytes);
     *length_bytes = aml.used_bytes;
     return STATUS_OK;
+}
+
+/* RSDT and XSDT: the same list, once with 32 and once with 64 bits an entry. */
+static void write_lists(uint8_t *tables, const uint32_t *entries, size_t count)
+{
+    struct acpi_rsdt rsdt = {
+        .header = acpi_header("RSDT", 1, sizeof(rsdt.header) + count * sizeof(rsdt.entries[0]))};
+    struct acpi_xsdt xsdt = {
+        .header = acpi_header("XSDT", 1, sizeof(xsdt.header) + count * sizeof(xsdt.entries[0]))};
+
+    for (size_t i = 0; i < count; i++)
+        rsdt.entries[i] = (uint32_t)(xsdt.entries[i] = entries[i]);
+    memcpy(tables + RSDT_OFFSET, &rsdt, rsdt.header.length);
+    memcpy(tables + XSDT_OFFSET, &xsdt, xsdt.header.length);
+    acpi_finish(tables + RSDT_OFFSET, rsdt.header.length);
+    acpi_finish(tables + XSDT_OFFSET, xsdt.header.length);
+}
+
+static bool is_valid(const struct acpi_board *board)
+{
+    if (board->sci_irq > 15 || board->s5_sleep_type > 7 || board->reserved_count > 8)
+        return false;
+    if (board->cpu_count == 0)
+        return true;
+    if (board->cpu_count > ACPI_CPUS_MAX || board->override_count > 16 ||
+        !is_aligned(board->local_apic_address, PAGE_SIZE) ||
+        !is_aligned(board->io_apic_address, PAGE_SIZE))
+        return false;
+    for (size_t i = 0; i < board->override_count; i++)
+        if (board->overrides[i].isa_irq > 15 || board->overrides[i].gsi > 23)
+            return false;
+    return true;
 }
 
 enum status acpi_tables_build(const struct acpi_board *board, gpa_t base, uint8_t *buffer,
                               size_t size_bytes, size_t *used_bytes)
 {
-    size_t dsdt_bytes;
+    size_t dsdt_offset = MADT_OFFSET, dsdt_bytes;
 
     if (!is_aligned(base.value, 64) || base.value < ACPI_SEARCH_FIRST ||
         base.value > ACPI_SEARCH_LAST || size_bytes > ACPI_SEARCH_LAST + 1 - base.value)
         return STATUS_OUT_OF_RANGE;
-    if (board->sci_irq > 15 || board->s5_sleep_type > 7 || board->reserved_count > 8)
+    if (!is_valid(board))
         return STATUS_INVALID;
-    if (size_bytes < DSDT_OFFSET + sizeof(struct acpi_header))
+    if (board->cpu_count != 0)
+        dsdt_offset = align_up(MADT_OFFSET + madt_bytes(board), 64);
+    if (size_bytes < dsdt_offset + sizeof(struct acpi_header))
         return STATUS_NO_MEMORY;
 
     uint32_t start = (uint32_t)base.value;
-    struct acpi_rsdt rsdt = {header("RSDT", 1, sizeof(rsdt)), {start + FADT_OFFSET}};
-    struct acpi_xsdt xsdt = {header("XSDT", 1, sizeof(xsdt)), {start + FADT_OFFSET}};
+    uint32_t entries[ENTRIES_MAX] = {start + FADT_OFFSET, start + MADT_OFFSET};
     struct acpi_facs facs = {.length = sizeof(facs), .version = 2};
 
-    memset(buffer, 0, DSDT_OFFSET);
+    memset(buffer, 0, dsdt_offset);
     enum status status =
-        write_dsdt(buffer + DSDT_OFFSET, size_bytes - DSDT_OFFSET, board, &dsdt_bytes);
+        write_dsdt(buffer + dsdt_offset, size_bytes - dsdt_offset, board, &dsdt_bytes);
     if (status != STATUS_OK)
         return status;
     memcpy(facs.signature, "FACS", sizeof(facs.signature));
     memcpy(buffer + FACS_OFFSET, &facs, sizeof(facs));
-    write_fadt(buffer + FADT_OFFSET, board, start);
-    place(buffer + RSDT_OFFSET, &rsdt, sizeof(rsdt));
-    place(buffer + XSDT_OFFSET, &xsdt, sizeof(xsdt));
+    write_fadt(buffer + FADT_OFFSET, board, start, start + (uint32_t)dsdt_offset);
+    if (board->cpu_count != 0)
+        madt_write(buffer + MADT_OFFSET, board);
+    write_lists(buffer, entries, board->cpu_count != 0 ? 2 : 1);
     write_rsdp(buffer + RSDP_OFFSET, start);
-    *used_bytes = DSDT_OFFSET + dsdt_bytes;
+    *used_bytes = dsdt_offset + dsdt_bytes;
     return STATUS_OK;
 }

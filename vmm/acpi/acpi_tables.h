@@ -1,6 +1,5 @@
-/* The guest's ACPI tables: RSDP, RSDT, XSDT, FADT, FACS and DSDT, written from a description of the
- * board. ACPI Specification 6.5, chapter 5 "ACPI Software Programming Model". There is no MADT: the
- * board has a pair of 8259As and no APIC. */
+/* The guest's ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT and DSDT, written from a description
+ * of the board. ACPI Specification 6.5, chapter 5 "ACPI Software Programming Model". */
 #ifndef VMM_ACPI_ACPI_TABLES_H
 #define VMM_ACPI_ACPI_TABLES_H
 
@@ -12,14 +11,37 @@
 #define ACPI_SEARCH_LAST  0xfffffu
 
 /* More than the tables ever take. */
-#define ACPI_TABLES_BYTES_MAX 4096
+#define ACPI_TABLES_BYTES_MAX 16384
+
+#define ACPI_CPUS_MAX 288
 
 struct acpi_port_range {
     uint16_t first;
     uint8_t count;
 };
 
+/* How an ISA line reaches the I/O APIC, where it differs from "the same input, edge, active high"
+ * (5.2.12.5, "MPS INTI Flags"). */
+enum acpi_polarity { ACPI_ACTIVE_HIGH = 1, ACPI_ACTIVE_LOW = 3 };
+enum acpi_trigger { ACPI_EDGE = 1, ACPI_LEVEL = 3 };
+
+struct acpi_irq_override {
+    uint8_t isa_irq; /* 0..15 */
+    uint8_t gsi;     /* the I/O APIC's input, 0..23 */
+    enum acpi_polarity polarity;
+    enum acpi_trigger trigger;
+};
+
 struct acpi_board {
+    /* Processors, with APIC IDs 0..cpu_count - 1; 0..ACPI_CPUS_MAX. With 0 the board has a pair of
+     * 8259As and no APIC: there is no MADT, and the following fields are not looked at. */
+    uint32_t cpu_count;
+    uint32_t local_apic_address; /* page aligned, as is the next */
+    uint32_t io_apic_address;
+    uint8_t io_apic_id;
+    const struct acpi_irq_override *overrides;
+    size_t override_count; /* 0..16 */
+
     /* Fixed hardware (4.8): the PM1a event block's 4 ports, the control block's 2, the timer's 4.
      */
     uint16_t pm1_event_port;
@@ -28,7 +50,7 @@ struct acpi_board {
     uint16_t smi_command_port;
     uint8_t acpi_enable; /* what to write to the SMI command port */
     uint8_t acpi_disable;
-    uint8_t sci_irq; /* 0..15, at the 8259As; level, shareable */
+    uint8_t sci_irq; /* 0..15, at the 8259As; level, shareable; at the I/O APIC as overrides say */
     uint16_t reset_port;
     uint8_t reset_value;
     uint8_t s5_sleep_type; /* SLP_TYP for soft off, 0..7 */
@@ -45,7 +67,8 @@ struct acpi_board {
     size_t reserved_count; /* 0..8 */
 };
 
-/* The board that vmm/machine.c builds. */
+/* The board that vmm/machine.c builds. cpu_count is 0 in it, for the guest's own to be put in; then
+ * IRQ 0 comes in at input 2 of the I/O APIC and the SCI at 9, level, active high. */
 extern const struct acpi_board acpi_board_pc;
 
 /* Writes all tables for a guest that sees buffer at guest-physical address base; the RSDP is at

@@ -10,6 +10,7 @@ enum {
     AML_BYTE_PREFIX = 0x0a,
     AML_WORD_PREFIX = 0x0b,
     AML_DWORD_PREFIX = 0x0c,
+    AML_STRING_PREFIX = 0x0d,
     AML_QWORD_PREFIX = 0x0e,
     AML_SCOPE_OP = 0x10,
     AML_BUFFER_OP = 0x11,
@@ -18,8 +19,9 @@ enum {
     AML_DEVICE_OP = 0x82, /* after the prefix */
 };
 
-/* Small resource items, with their length in bits 2:0 (6.4.2). */
+/* Small resource items, with their length in bits 2:0 (6.4.2), and large ones (6.4.3). */
 enum {
+    RESOURCE_MEMORY_32_FIXED = 0x86,
     RESOURCE_IRQ_NO_FLAGS = 0x22,
     RESOURCE_IO_PORT = 0x47,
     RESOURCE_END_TAG = 0x79,
@@ -131,6 +133,14 @@ void aml_integer(struct aml *aml, uint64_t value)
     }
 }
 
+void aml_string(struct aml *aml, const char *text)
+{
+    put(aml, AML_STRING_PREFIX);
+    do
+        put(aml, (uint8_t)*text);
+    while (*text++ != '\0');
+}
+
 static uint32_t hex_digit(char digit)
 {
     return (uint32_t)(digit <= '9' ? digit - '0' : digit - 'A' + 10) & 0xf;
@@ -173,6 +183,17 @@ void aml_resource_irq(struct aml_resources *resources, unsigned irq)
     uint16_t lines = (uint16_t)(1u << (irq & 15));
     const uint8_t descriptor[] = {RESOURCE_IRQ_NO_FLAGS, lines & 0xff, (uint8_t)(lines >> 8)};
 
+    put_descriptor(resources, descriptor, sizeof(descriptor));
+}
+
+void aml_resource_memory(struct aml_resources *resources, uint32_t base, uint32_t size_bytes)
+{
+    uint8_t descriptor[12] = {RESOURCE_MEMORY_32_FIXED, 9, 0, 1 /* writable */};
+
+    for (unsigned i = 0; i < 4; i++) {
+        descriptor[4 + i] = (uint8_t)(base >> 8 * i);
+        descriptor[8 + i] = (uint8_t)(size_bytes >> 8 * i);
+    }
     put_descriptor(resources, descriptor, sizeof(descriptor));
 }
 

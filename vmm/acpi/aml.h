@@ -33,6 +33,9 @@ void aml_end(struct aml *aml, aml_package package);
 void aml_name(struct aml *aml, const char *name);
 void aml_integer(struct aml *aml, uint64_t value);
 
+/* A string constant, ASCII (20.2.3, "String"). */
+void aml_string(struct aml *aml, const char *text);
+
 /* An EISA ID ("PNP0501", three capitals and four hexadecimal digits) as an integer (6.1.5). */
 void aml_eisa_id(struct aml *aml, const char *id);
 
@@ -48,6 +51,9 @@ void aml_resource_ports(struct aml_resources *resources, uint16_t first, uint8_t
 
 /* Interrupt line irq, 0..15, edge-triggered, high-true, not shared: the short form (6.4.2.1). */
 void aml_resource_irq(struct aml_resources *resources, unsigned irq);
+
+/* size_bytes of memory at base, writable, not movable (6.4.3.4). */
+void aml_resource_memory(struct aml_resources *resources, uint32_t base, uint32_t size_bytes);
 
 /* Name (_CRS, Buffer) with the end tag. Descriptors that did not fit make the aml full. */
 void aml_resources_end(struct aml *aml, struct aml_resources *resources);

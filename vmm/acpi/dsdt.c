@@ -51,7 +51,21 @@ static void write_device(struct aml *aml, const struct dsdt_device *device)
     aml_end(aml, package);
 }
 
-/* PNP0C02: ports that nobody else may be given. */
+/* 8.4 "Declaring Processors": _UID is the processor UID of the MADT. */
+static void write_processor(struct aml *aml, uint32_t uid)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    const char name[] = {'C', digits[uid >> 8 & 15], digits[uid >> 4 & 15], digits[uid & 15], '\0'};
+    aml_package package = aml_device_begin(aml, name);
+
+    aml_name(aml, "_HID");
+    aml_string(aml, "ACPI0007");
+    aml_name(aml, "_UID");
+    aml_integer(aml, uid);
+    aml_end(aml, package);
+}
+
+/* PNP0C02: ports and memory that nobody else may be given. */
 static void write_motherboard(struct aml *aml, const struct acpi_board *board)
 {
     struct aml_resources resources = {0};
@@ -66,6 +80,10 @@ static void write_motherboard(struct aml *aml, const struct acpi_board *board)
     aml_resource_ports(&resources, board->reset_port, 1);
     for (size_t i = 0; i < board->reserved_count; i++)
         aml_resource_ports(&resources, board->reserved[i].first, board->reserved[i].count);
+    if (board->cpu_count != 0) {
+        aml_resource_memory(&resources, board->io_apic_address, PAGE_SIZE);
+        aml_resource_memory(&resources, board->local_apic_address, PAGE_SIZE);
+    }
     aml_resources_end(aml, &resources);
     aml_end(aml, package);
 }
@@ -81,6 +99,8 @@ void dsdt_write(struct aml *aml, const struct acpi_board *board)
     aml_end(aml, s5);
 
     aml_package system_bus = aml_scope_begin(aml, "\\_SB_");
+    for (uint32_t uid = 0; uid < board->cpu_count; uid++)
+        write_processor(aml, uid);
     write_motherboard(aml, board);
     for (size_t i = 0; i < ARRAY_COUNT(devices); i++)
         if (is_on_board(board, &devices[i]))

@@ -1,4 +1,5 @@
-/* The DSDT's AML: \_S5 and one device for each chip of the board that has no other enumeration. */
+/* The DSDT's AML: \_S5, the processors, and one device for each chip of the board that has no other
+ * enumeration. */
 #ifndef VMM_ACPI_DSDT_H
 #define VMM_ACPI_DSDT_H
 

@@ -51,8 +51,6 @@ enum boot_params {
 #define ENTRY_64_OFFSET       0x200
 #define LOADER_TYPE_UNDEFINED 0xff
 #define VID_MODE_NORMAL       0xffff
-#define E820_RAM              1
-#define E820_RESERVED         2
 
 /* --- Where things go in the guest --- */
 
@@ -291,7 +289,7 @@ static void write_e820(uint8_t *boot_params, uint64_t memory_bytes)
 
         store_u64(entry, ranges[i].gpa.value);
         store_u64(entry + 8, ranges[i].size_bytes);
-        store_u32(entry + 16, ranges[i].kind == GUEST_RAM_USABLE ? E820_RAM : E820_RESERVED);
+        store_u32(entry + 16, guest_e820_type(ranges[i].kind));
     }
     boot_params[E820_ENTRIES] = (uint8_t)count;
 }

@@ -1,7 +1,7 @@
 /* A flat binary, started as a PC's firmware starts a boot sector: real mode, CS:IP = 0000:7c00, DL
  * = the drive it came from; here the first hard disk, 0x80. (BIOS Boot Specification 1.01, 5.3.)
- * Unlike there it may be longer than a sector, the stack is ready below it, and interrupts are off,
- * because no vector leads anywhere. */
+ * Unlike there it may be longer than a sector, and the stack is ready below it. Interrupts are on,
+ * as a BIOS has them; what acknowledges them is in vmm/loader/bios_area.h. */
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 
@@ -33,7 +33,7 @@ static void flat_load(const struct guest_config *guest, uint8_t *ram, gpa_t acpi
     *entry = (struct loader_entry){.mode = LOADER_MODE_REAL,
                                    .rip = GUEST_BOOT_SECTOR,
                                    .rsp = GUEST_BOOT_SECTOR,
-                                   .rflags = 0x2, /* bit 1 is always set */
+                                   .rflags = 0x202, /* IF; bit 1 is always set */
                                    .rdx = 0x80};
 }
 

@@ -19,7 +19,7 @@ struct loader_report {
 enum status loader_refuse(const struct loader_report *report, const char *file, enum status status,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* One format's loader; both as their namesakes in loader.h. */
+/* One format's loader; check and load as their namesakes in loader.h. */
 struct loader {
     const char *name;
     enum status (*check)(const struct guest_config *guest, const struct loader_report *report);
@@ -29,6 +29,7 @@ struct loader {
 };
 
 extern const struct loader loader_bzimage;
+extern const struct loader loader_multiboot;
 extern const struct loader loader_flat;
 
 /* Little-endian fields of files and of the guest's structures, at any alignment. */

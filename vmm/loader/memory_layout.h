@@ -3,9 +3,10 @@
  *     0x00000000  RAM: interrupt vectors, BIOS data area, and what the loader puts there
  *     0x0009fc00  RAM, reserved: extended BIOS data area
  *     0x000a0000  nothing (a PC has its VGA window and option ROMs here)
- *     0x000e0000  RAM, reserved: what a PC's firmware leaves behind, the ACPI tables
+ *     0x000e0000  RAM, reserved: the ACPI tables
+ *     0x000f0000  RAM, reserved: the BIOS (vmm/loader/bios_area.h)
  *     0x00100000  RAM, up to the end of memory or to 3 GiB
- *     0xc0000000  nothing (a PC has its PCI devices and APICs here)
+ *     0xc0000000  no RAM: a PC's PCI devices, and the APICs (0xfec00000, 0xfee00000)
  *     0x100000000 RAM: what is left of memory
  *
  * Host memory stands behind it in the same order: below 3 GiB the offset is the guest-physical
@@ -21,6 +22,7 @@
 #define GUEST_EXTENDED_BIOS_DATA 0x9fc00
 #define GUEST_LOW_HOLE           0xa0000
 #define GUEST_FIRMWARE_AREA      0xe0000
+#define GUEST_BIOS_AREA          0xf0000 /* within the firmware area */
 #define GUEST_EXTENDED_MEMORY    0x100000
 #define GUEST_HIGH_HOLE          (3 * GIB)
 #define GUEST_HIGH_MEMORY        (4 * GIB)
@@ -29,8 +31,21 @@
 enum guest_ram_kind {
     GUEST_RAM_USABLE,   /* the guest's to use: E820 type 1 */
     GUEST_RAM_RESERVED, /* the extended BIOS data area: RAM, E820 type 2 */
-    GUEST_RAM_FIRMWARE, /* the ACPI tables and their like: RAM, E820 type 2 */
+    GUEST_RAM_FIRMWARE, /* the ACPI tables and the BIOS: RAM, E820 type 2 */
 };
+
+/* What maps in INT 15h, AX=E820h's form say of a range: ACPI Specification 6.5, chapter 15,
+ * "Address Range Types". Every format's memory map is made of guest_ram_layout's ranges and these.
+ */
+enum guest_e820_type {
+    GUEST_E820_RAM = 1,
+    GUEST_E820_RESERVED = 2,
+};
+
+static inline enum guest_e820_type guest_e820_type(enum guest_ram_kind kind)
+{
+    return kind == GUEST_RAM_USABLE ? GUEST_E820_RAM : GUEST_E820_RESERVED;
+}
 
 struct guest_ram_range {
     gpa_t gpa;           /* page aligned but for GUEST_EXTENDED_BIOS_DATA, which is 1 KiB aligned */
