@@ -50,6 +50,18 @@ static EFI_STATUS read_guest_file(struct uefi *uefi, struct volume *volume, cons
     return status;
 }
 
+/* What follows the last backslash. */
+static const char *file_name(const char *path)
+{
+    const char *name = path;
+
+    for (; *path != '\0'; path++) {
+        if (*path == '\\')
+            name = path + 1;
+    }
+    return name;
+}
+
 EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
                        struct boot_info *boot)
 {
@@ -61,7 +73,15 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
         EFI_STATUS status = EFI_SUCCESS;
         enum status check;
 
-        *guest = (struct guest_config){.memory_bytes = wanted->memory_bytes};
+        *guest = (struct guest_config){
+            .memory_bytes = wanted->memory_bytes,
+            .kernel_name = file_name(wanted->kernel),
+            .initrd_name = file_name(wanted->initrd),
+            .cpu_count = wanted->cpu_count,
+            .has_testdev = wanted->has_testdev,
+            .attachments = &config->attachments[wanted->attachment_first],
+            .attachment_count = wanted->attachment_count,
+        };
         memcpy(guest->name, wanted->name, sizeof(guest->name));
         memcpy(guest->cmdline, wanted->cmdline, sizeof(guest->cmdline));
         if (!find_read_already(config, boot, wanted->kernel, &guest->kernel))

@@ -14,7 +14,6 @@
 
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
 #define HEAP_BYTES            (32 * MIB)
-#define GUEST_CPU_COUNT       1 /* this version gives guests the processor that booted */
 #define MESSAGE_BYTES         512
 
 /* Large, so not on the firmware's stack of 128 KiB. boot_info lives on in the monitor. */
@@ -39,8 +38,8 @@ static EFI_STATUS read_config(void)
                            (unsigned long long)CONFIG_FILE_BYTES_MAX);
     if (EFI_ERROR(status))
         return status;
-    parsed = config_parse((const char *)file.data, file.size_bytes, GUEST_CPU_COUNT, &config,
-                          message, sizeof(message));
+    parsed = config_parse((const char *)file.data, file.size_bytes, (uint32_t)boot.cpu_count,
+                          &config, message, sizeof(message));
     if (parsed != STATUS_OK)
         return uefi_refuse(&uefi, guests_efi_status(parsed), "%s", message);
 

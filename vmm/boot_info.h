@@ -3,6 +3,7 @@
 #ifndef VMM_BOOT_INFO_H
 #define VMM_BOOT_INFO_H
 
+#include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/types.h"
 
 #define BOOT_GUESTS_MAX        64
@@ -10,6 +11,7 @@
 #define BOOT_MEMORY_RANGES_MAX 512
 #define GUEST_NAME_BYTES       32
 #define GUEST_CMDLINE_BYTES    2048
+#define GUEST_ATTACHMENTS_MAX  32
 
 /* What the firmware's memory map says of a range, as far as the monitor's page tables care. */
 enum memory_kind {
@@ -38,9 +40,15 @@ struct guest_config {
     struct blob kernel;
     struct blob initrd;
     char cmdline[GUEST_CMDLINE_BYTES];
+    const char *kernel_name; /* the files' names without their folders; null: unknown */
+    const char *initrd_name;
+    uint32_t cpu_count;    /* at least 1 */
+    bool has_testdev;      /* the board has the devices that test suites expect */
     uint64_t memory_bytes; /* multiple of 2 MiB */
     hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; shared by all guests of
                               a sequence */
+    const struct attachment_spec *attachments; /* from the start on; up to GUEST_ATTACHMENTS_MAX */
+    size_t attachment_count;
 };
 
 enum on_last_exit {
@@ -70,7 +78,7 @@ struct boot_info {
 
     size_t cpu_count; /* at least 1 */
     uint32_t cpu_apic_ids[BOOT_CPUS_MAX];
-    hpa_t ap_area;        /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h); 0: there are none */
+    hpa_t ap_area; /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h); 0: there are none */
 
     hpa_t acpi_rsdp;             /* 0: the firmware has no ACPI tables */
     uint64_t wall_clock_seconds; /* Unix time, UTC */

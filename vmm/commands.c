@@ -1,8 +1,10 @@
 /* The commands of the monitor's prompt. */
+#include "arch/x86/vmx.h"
 #include "vmm/base/format.h"
 #include "vmm/clock.h"
 #include "vmm/console.h"
 #include "vmm/console/command.h"
+#include "vmm/cpus.h"
 #include "vmm/loader/loader.h"
 #include "vmm/monitor.h"
 
@@ -16,84 +18,166 @@ static const char *state_name(enum guest_state state)
     case GUEST_POWERED_OFF: return "powered off";
     case GUEST_EXITED: return "exited";
     case GUEST_STOPPED: return "stopped";
+    case GUEST_QUIT: return "ended";
     }
     return "unknown";
 }
 
-static bool no_guest(const struct monitor *monitor, const struct command_output *output)
+/* The guest that commands are about; null, and said so, where there is none. */
+static struct guest *the_guest(struct monitor *monitor, const struct command_output *output)
 {
-    if (monitor->guest == NULL)
+    struct guest *guest = monitor_selected(monitor)->guest;
+
+    if (guest == NULL)
         command_print(output, "There is no guest.\n");
-    return monitor->guest == NULL;
+    return guest;
+}
+
+static void print_slot(const struct command_output *output, const struct guest_slot *slot)
+{
+    const struct guest *guest = slot->guest;
+    const char *state = guest != NULL                 ? state_name(guest->end.kind)
+                        : slot->state == SLOT_WAITING ? "waiting"
+                                                      : "ended";
+
+    command_print(output, "%-16s %-18s %4u %6lu MiB  %s", slot->config->name,
+                  guest_format_name(guest_format(slot->config->kernel)), slot->config->cpu_count,
+                  slot->config->memory_bytes / MIB, state);
+    if (guest != NULL && guest->end.kind != GUEST_RUNNING)
+        command_print(output, ": %s (exit code %lu)", guest->end.reason, guest->end.exit_code);
+    command_print(output, "\n");
 }
 
 static enum command_result run_guests(void *context, const struct command_output *output, int argc,
                                       char *const argv[])
 {
-    const struct monitor *monitor = context;
-    const struct boot_info *boot = monitor->environment.boot;
+    struct monitor *monitor = context;
 
     (void)argc;
     (void)argv;
-    command_print(output, "guest            format                 memory  state\n");
-    for (size_t i = 0; i < boot->guest_count; i++) {
-        const struct guest_config *config = &boot->guests[i];
-        bool is_current = monitor->guest != NULL && i == monitor->guest_index;
-        const char *state = is_current                 ? state_name(monitor->guest->end.kind)
-                            : i < monitor->guest_index ? "ended"
-                                                       : "waiting";
-
-        command_print(output, "%-16s %-18s %6lu MiB  %s", config->name,
-                      guest_format_name(guest_format(config->kernel)), config->memory_bytes / MIB,
-                      state);
-        if (is_current && monitor->guest->end.kind != GUEST_RUNNING)
-            command_print(output, ": %s (exit code %lu)", monitor->guest->end.reason,
-                          monitor->guest->end.exit_code);
-        command_print(output, "\n");
-    }
+    command_print(output, "guest            format             CPUs     memory  state\n");
+    for (size_t i = 0; i < monitor->slot_count; i++)
+        print_slot(output, &monitor->slots[i]);
     return COMMAND_OK;
+}
+
+static enum command_result run_select(void *context, const struct command_output *output, int argc,
+                                      char *const argv[])
+{
+    struct monitor *monitor = context;
+
+    (void)argc;
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        struct guest_slot *slot = &monitor->slots[i];
+
+        if (strcmp(slot->config->name, argv[1]) != 0)
+            continue;
+        if (slot->guest == NULL) {
+            command_print(output, "Guest %s is not there now.\n", argv[1]);
+            return COMMAND_OK;
+        }
+        monitor->selected = i;
+        console_select(slot->guest);
+        return COMMAND_OK;
+    }
+    command_print(output, "There is no guest %s; 'guests' lists them.\n", argv[1]);
+    return COMMAND_OK;
+}
+
+/* A vCPU is dumped where it lives. Its processor answers within microseconds, unless something is
+ * very wrong. */
+static void dump(struct vcpu *vcpu, const struct command_output *output)
+{
+    const uint64_t patience_ns = UINT64_C(1000000000);
+    uint64_t end_tsc = rdtsc() + clock_ticks_from_ns(patience_ns);
+
+    if (vcpu->cpu == cpu_this()) {
+        vmcs_load(vcpu->vmx.vmcs);
+        guest_dump(vcpu);
+        return;
+    }
+    if (!guest_is_running(vcpu->guest)) {
+        command_print(output, "vcpu %u has left its processor with the guest's end.\n",
+                      vcpu->index);
+        return;
+    }
+    vcpu_notify(vcpu, ATTENTION_DUMP);
+    while ((atomic_load_explicit(&vcpu->attention, memory_order_acquire) & ATTENTION_DUMP) != 0) {
+        if (rdtsc() > end_tsc) {
+            command_print(output, "vcpu %u does not answer.\n", vcpu->index);
+            return;
+        }
+        cpu_pause();
+    }
 }
 
 static enum command_result run_regs(void *context, const struct command_output *output, int argc,
                                     char *const argv[])
 {
-    const struct monitor *monitor = context;
+    struct guest *guest = the_guest(context, output);
+    uint64_t index = 0;
 
-    (void)argc;
-    (void)argv;
-    if (!no_guest(monitor, output))
-        guest_dump(monitor->guest);
+    if (guest == NULL)
+        return COMMAND_OK;
+    if (argc == 2 && command_number(argv[1], &index) != STATUS_OK)
+        return COMMAND_USAGE;
+    if (index >= guest->vcpu_count)
+        command_print(output, "The guest has vCPUs 0 to %u.\n", guest->vcpu_count - 1);
+    else
+        dump(&guest->vcpus[index], output);
     return COMMAND_OK;
+}
+
+static void clear_exits(struct guest *guest)
+{
+    for (uint32_t i = 0; i < guest->vcpu_count; i++) {
+        memset(guest->vcpus[i].exits, 0, sizeof(guest->vcpus[i].exits));
+        guest->vcpus[i].unknown_exit_count = 0;
+    }
+}
+
+/* Of all vCPUs together. */
+static struct exit_account sum_exits(const struct guest *guest, unsigned reason)
+{
+    struct exit_account sum = {0};
+
+    for (uint32_t i = 0; i < guest->vcpu_count; i++) {
+        sum.count += guest->vcpus[i].exits[reason].count;
+        sum.cycles += guest->vcpus[i].exits[reason].cycles;
+    }
+    return sum;
 }
 
 static enum command_result run_exits(void *context, const struct command_output *output, int argc,
                                      char *const argv[])
 {
-    const struct monitor *monitor = context;
-    uint64_t total_count = 0, total_cycles = 0;
+    struct guest *guest;
+    uint64_t total_count = 0, total_cycles = 0, unknown_count = 0;
 
     if (argc == 2 && strcmp(argv[1], "clear") != 0)
         return COMMAND_USAGE;
-    if (no_guest(monitor, output))
+    guest = the_guest(context, output);
+    if (guest == NULL)
         return COMMAND_OK;
-    struct vcpu *vcpu = &monitor->guest->vcpu;
     if (argc == 2) {
-        memset(vcpu->exits, 0, sizeof(vcpu->exits));
-        vcpu->unknown_exit_count = 0;
+        clear_exits(guest);
         return COMMAND_OK;
     }
     command_print(output, "reason                        exits          cycles  cycles/exit\n");
     for (unsigned i = 0; i < EXIT_REASON_COUNT; i++) {
-        const struct exit_account *account = &vcpu->exits[i];
-        if (account->count == 0)
+        struct exit_account account = sum_exits(guest, i);
+
+        if (account.count == 0)
             continue;
-        command_print(output, "%-22s %12lu %15lu %12lu\n", exit_reason_name(i), account->count,
-                      account->cycles, account->cycles / account->count);
-        total_count += account->count;
-        total_cycles += account->cycles;
+        command_print(output, "%-22s %12lu %15lu %12lu\n", exit_reason_name(i), account.count,
+                      account.cycles, account.cycles / account.count);
+        total_count += account.count;
+        total_cycles += account.cycles;
     }
-    if (vcpu->unknown_exit_count != 0)
-        command_print(output, "%-22s %12lu\n", "unknown", vcpu->unknown_exit_count);
+    for (uint32_t i = 0; i < guest->vcpu_count; i++)
+        unknown_count += guest->vcpus[i].unknown_exit_count;
+    if (unknown_count != 0)
+        command_print(output, "%-22s %12lu\n", "unknown", unknown_count);
     command_print(output, "%-22s %12lu %15lu   (TSC at %lu kHz)\n", "all", total_count,
                   total_cycles, clock_tsc_hz() / 1000);
     return COMMAND_OK;
@@ -157,14 +241,14 @@ static void print_bus(const struct command_output *output, const char *title, st
 static enum command_result run_bus(void *context, const struct command_output *output, int argc,
                                    char *const argv[])
 {
-    const struct monitor *monitor = context;
+    struct guest *guest = the_guest(context, output);
 
     (void)argc;
     (void)argv;
-    if (no_guest(monitor, output))
+    if (guest == NULL)
         return COMMAND_OK;
-    print_bus(output, "ports", &monitor->guest->ports);
-    print_bus(output, "MMIO", &monitor->guest->mmio);
+    print_bus(output, "ports", &guest->ports);
+    print_bus(output, "MMIO", &guest->mmio);
     return COMMAND_OK;
 }
 
@@ -175,23 +259,18 @@ static enum command_result run_reset(void *context, const struct command_output 
 
     (void)argc;
     (void)argv;
-    if (no_guest(monitor, output))
-        return COMMAND_OK;
-    monitor->request = REQUEST_RESET;
-    console_ask_for_cpu();
+    if (the_guest(monitor, output) != NULL)
+        schedule_restart(monitor_selected(monitor));
     return COMMAND_OK;
 }
 
 static enum command_result run_quit(void *context, const struct command_output *output, int argc,
                                     char *const argv[])
 {
-    struct monitor *monitor = context;
-
     (void)output;
     (void)argc;
     (void)argv;
-    monitor->request = REQUEST_QUIT;
-    console_ask_for_cpu();
+    schedule_quit(context);
     return COMMAND_OK;
 }
 
@@ -200,9 +279,16 @@ static const struct command commands[] = {
      .arguments = "",
      .what = "the guests and what became of them",
      .handler = run_guests},
+    {.name = "select",
+     .arguments = "GUEST",
+     .what = "give the serial line to another guest; other commands are about it from then on",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .handler = run_select},
     {.name = "regs",
-     .arguments = "",
-     .what = "the guest's registers, code and stack",
+     .arguments = "[VCPU]",
+     .what = "the registers, code and stack of the guest's vCPU",
+     .arguments_max = 1,
      .handler = run_regs},
     {.name = "exits",
      .arguments = "[clear]",

@@ -4,12 +4,11 @@
 #include "arch/x86/traps.h"
 #include "arch/x86/uart.h"
 #include "vmm/base/log.h"
-#include "vmm/console/byte_ring.h"
 #include "vmm/console/line_editor.h"
+#include "vmm/cpus.h"
 #include "vmm/guest.h"
 
 #define OUTPUT_BYTES  (64 * 1024)
-#define HELD_BYTES    (64 * 1024)
 #define INPUT_BYTES   (64 * 1024)
 #define MONITOR_SHARE (8 * 1024) /* of the output ring, out of the guest's reach */
 #define ESCAPE_KEY    0x1d       /* Ctrl-] */
@@ -21,16 +20,20 @@ enum focus {
 };
 
 static struct {
+    /* Keeps the processors apart. Whoever has it may take it again: what the console calls may log.
+     */
+    struct spinlock lock;
+    const struct cpu *_Atomic owner;
+    unsigned depth;
+
     struct uart uart;
     bool is_present;
     bool has_interrupt;
     bool transmit_interrupt; /* enabled at the UART */
 
     struct byte_ring output; /* to the UART */
-    struct byte_ring held;   /* of the guest, while the prompt has the line */
     struct byte_ring input;  /* from the UART */
     uint8_t output_bytes[OUTPUT_BYTES];
-    uint8_t held_bytes[HELD_BYTES];
     uint8_t input_bytes[INPUT_BYTES];
     bool at_line_start;
     bool guest_is_in_line;  /* the guest has begun a line and not ended it */
@@ -43,10 +46,37 @@ static struct {
     const struct command *commands;
     size_t command_count;
     void *command_context;
-    bool wants_cpu;
 } console;
 
 volatile bool console_has_work;
+
+/* --- The lock --- */
+
+static void lock(void)
+{
+    const struct cpu *self = cpu_this();
+
+    if (atomic_load_explicit(&console.owner, memory_order_relaxed) != self) {
+        spinlock_acquire(&console.lock);
+        atomic_store_explicit(&console.owner, self, memory_order_relaxed);
+    }
+    console.depth++;
+}
+
+static void unlock(void)
+{
+    if (--console.depth > 0)
+        return;
+    atomic_store_explicit(&console.owner, NULL, memory_order_relaxed);
+    spinlock_release(&console.lock);
+}
+
+void console_seize(void)
+{
+    atomic_store_explicit(&console.lock.is_held, true, memory_order_relaxed);
+    atomic_store_explicit(&console.owner, cpu_this(), memory_order_relaxed);
+    console.depth = 1;
+}
 
 /* --- Output --- */
 
@@ -99,21 +129,25 @@ static void start_sending(void)
 static void write_text(void *context, const char *text, size_t length)
 {
     (void)context;
+    lock();
     for (size_t i = 0; i < length; i++) {
         if (text[i] == '\n')
             put('\r');
         put((uint8_t)text[i]);
     }
     start_sending();
+    unlock();
 }
 
 /* What the line editor shows of the user's typing: for a terminal already. */
 static void echo(void *context, const char *text, size_t length)
 {
     (void)context;
+    lock();
     for (size_t i = 0; i < length; i++)
         put((uint8_t)text[i]);
     start_sending();
+    unlock();
 }
 
 /* Messages begin on a line of their own, whatever the guest or the user was at. */
@@ -121,10 +155,12 @@ static void write_log(void *context, const char *text, size_t length)
 {
     if (!console.is_present)
         return;
+    lock();
     if (console.guest_is_in_line && console.focus == FOCUS_GUEST)
         write_text(context, "\n", 1);
     console.guest_is_in_line = false;
     write_text(context, text, length);
+    unlock();
 }
 
 static void put_for_guest(uint8_t byte)
@@ -138,71 +174,132 @@ static bool guest_may_put(const struct byte_ring *ring, size_t reserve)
     return byte_ring_space(ring) > reserve;
 }
 
-bool console_guest_transmit(struct guest *guest, uint8_t byte)
+void console_backlog_init(struct console_backlog *backlog)
 {
-    bool goes_out = console.focus == FOCUS_GUEST && guest == console.guest;
+    byte_ring_init(&backlog->ring, backlog->bytes, sizeof(backlog->bytes));
+    backlog->dropped = 0;
+}
 
-    if (goes_out ? guest_may_put(&console.output, MONITOR_SHARE)
-                 : guest_may_put(&console.held, 0)) {
-        if (goes_out)
+/* A guest that the user has not in view must not stand still because of that: its oldest output
+ * makes room. */
+static void keep(struct console_backlog *backlog, uint8_t byte)
+{
+    if (byte_ring_space(&backlog->ring) == 0) {
+        byte_ring_consume(&backlog->ring, 1);
+        backlog->dropped++;
+    }
+    (void)byte_ring_put(&backlog->ring, &byte, 1);
+}
+
+static bool take_from_guest(struct guest *guest, uint8_t byte)
+{
+    if (guest != console.guest) {
+        keep(&guest->backlog, byte);
+        return true;
+    }
+    if (console.focus == FOCUS_GUEST ? guest_may_put(&console.output, MONITOR_SHARE)
+                                     : guest_may_put(&guest->backlog.ring, 0)) {
+        if (console.focus == FOCUS_GUEST)
             put_for_guest(byte);
         else
-            (void)byte_ring_put(&console.held, &byte, 1);
-        console_has_work = true;
+            (void)byte_ring_put(&guest->backlog.ring, &byte, 1);
         return true;
     }
     console.guest_was_refused = true;
     return false;
 }
 
-/* What the guest printed while the prompt had the line. */
-static void release_held(void)
+bool console_guest_transmit(struct guest *guest, uint8_t byte)
+{
+    bool is_taken;
+
+    lock();
+    is_taken = take_from_guest(guest, byte);
+    if (is_taken && !console_has_work) {
+        console_has_work = true;
+        if (cpu_this()->index != 0)
+            cpus_kick(cpus_get(0));
+    }
+    unlock();
+    return is_taken;
+}
+
+/* What the guest printed while the line was not its own. */
+static void release_backlog(struct guest *guest)
 {
     const uint8_t *bytes;
 
-    while (byte_ring_peek(&console.held, &bytes) > 0) {
+    if (guest->backlog.dropped > 0)
+        log_line("%lu bytes that %s printed before were not kept", guest->backlog.dropped,
+                 guest->config->name);
+    guest->backlog.dropped = 0;
+    while (byte_ring_peek(&guest->backlog.ring, &bytes) > 0) {
         put_for_guest(bytes[0]);
-        byte_ring_consume(&console.held, 1);
+        byte_ring_consume(&guest->backlog.ring, 1);
     }
 }
 
 static void tell_guest_of_room(void)
 {
-    if (!console.guest_was_refused || console.guest == NULL ||
-        byte_ring_space(&console.output) <= MONITOR_SHARE + UART16550_FIFO_BYTES)
-        return;
-    console.guest_was_refused = false;
-    machine_serial_ready(&console.guest->machine);
+    struct guest *guest = NULL;
+
+    lock();
+    if (console.guest_was_refused && console.guest != NULL &&
+        byte_ring_space(&console.output) > MONITOR_SHARE + UART16550_FIFO_BYTES) {
+        console.guest_was_refused = false;
+        guest = console.guest;
+    }
+    unlock();
+    /* Not under the lock: the board's is taken first, then the console's, never the other way. */
+    if (guest != NULL)
+        machine_serial_ready(&guest->machine);
 }
 
 /* --- Focus --- */
 
 void console_show_prompt(void)
 {
+    lock();
     if (!console.at_line_start)
         write_text(NULL, "\n", 1);
     console.focus = FOCUS_PROMPT;
     write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
     command_print(&(struct command_output){.write = write_text}, "%s",
                   line_editor_pending(&console.editor));
+    unlock();
 }
 
 static void leave_prompt(void)
 {
     if (console.guest == NULL)
         return;
+    lock();
     command_print(&(struct command_output){.write = write_text}, "\n[%s; Ctrl-] for the monitor]\n",
                   console.guest->config->name);
     console.focus = FOCUS_GUEST;
-    release_held();
+    release_backlog(console.guest);
+    unlock();
 }
 
 void console_connect(struct guest *guest)
 {
-    release_held();
+    lock();
+    if (guest == NULL && console.guest != NULL)
+        release_backlog(console.guest);
     console.guest = guest;
     console.guest_was_refused = false;
     console.focus = guest != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
+    if (guest != NULL)
+        release_backlog(guest);
+    unlock();
+}
+
+void console_select(struct guest *guest)
+{
+    lock();
+    console.guest = guest;
+    console.guest_was_refused = false;
+    unlock();
 }
 
 /* --- Input --- */
@@ -224,7 +321,7 @@ static void type_at_prompt(uint8_t byte)
         (void)command_run(console.commands, console.command_count, console.command_context, &output,
                           line); /* what went wrong has been printed */
     }
-    if (console.focus == FOCUS_PROMPT && !console.wants_cpu)
+    if (console.focus == FOCUS_PROMPT)
         write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
 }
 
@@ -242,10 +339,28 @@ static bool take_input(uint8_t byte)
         type_at_prompt(byte);
         return true;
     }
+    if (!guest_is_running(console.guest))
+        return true; /* nobody will ever read it */
     if (machine_serial_space(&console.guest->machine) == 0)
         return false;
     machine_serial_receive(&console.guest->machine, byte);
     return true;
+}
+
+/* The way to the prompt must not depend on a guest that reads: what was typed before Ctrl-] is
+ * dropped then. */
+static bool drop_input_before_escape(void)
+{
+    const uint8_t *bytes;
+    size_t available = byte_ring_peek(&console.input, &bytes);
+
+    for (size_t i = 0; i < available; i++) {
+        if (bytes[i] == ESCAPE_KEY) {
+            byte_ring_consume(&console.input, i);
+            return true;
+        }
+    }
+    return false;
 }
 
 static void receive(void)
@@ -265,7 +380,11 @@ static void on_interrupt(void *context)
         switch (uart_interrupt_cause(&console.uart)) {
         case UART_CAUSE_NONE: console_has_work = true; return;
         case UART_CAUSE_RECEIVED: receive(); break;
-        case UART_CAUSE_TRANSMITTED: send(); break;
+        case UART_CAUSE_TRANSMITTED:
+            lock();
+            send();
+            unlock();
+            break;
         case UART_CAUSE_OTHER: break;
         }
     }
@@ -279,13 +398,16 @@ void console_work(void)
     console_has_work = !console.has_interrupt; /* without it, look after every exit */
     if (!console.has_interrupt && console.is_present)
         receive();
-    while (!console.wants_cpu && byte_ring_peek(&console.input, &bytes) > 0) {
+    while (byte_ring_peek(&console.input, &bytes) > 0) {
         waits_for_guest = !take_input(bytes[0]);
-        if (waits_for_guest)
+        if (!waits_for_guest)
+            byte_ring_consume(&console.input, 1);
+        else if (!drop_input_before_escape())
             break;
-        byte_ring_consume(&console.input, 1);
     }
+    lock();
     send();
+    unlock();
     tell_guest_of_room();
     /* The guest empties its receiver at an exit of its own: look again after each until it has. */
     if (waits_for_guest || console.guest_was_refused)
@@ -299,7 +421,6 @@ enum status console_init(uint16_t port, uint32_t baud)
     enum status status = uart_init(&console.uart, port, baud);
 
     byte_ring_init(&console.output, console.output_bytes, OUTPUT_BYTES);
-    byte_ring_init(&console.held, console.held_bytes, HELD_BYTES);
     byte_ring_init(&console.input, console.input_bytes, INPUT_BYTES);
     line_editor_init(&console.editor, echo, NULL);
     console.at_line_start = true;
@@ -325,38 +446,22 @@ void console_use_interrupt(uint8_t vector)
     console_has_work = true;
 }
 
-void console_ask_for_cpu(void)
-{
-    console.wants_cpu = true;
-}
-
-bool console_wants_cpu(void)
-{
-    return console.wants_cpu;
-}
-
-void console_cpu_given(void)
-{
-    console.wants_cpu = false;
-    console_has_work = true;
-}
-
 void console_wait(void)
 {
-    while (!console_has_work) {
-        sti_hlt();
-        cli();
-    }
-    if (!console.has_interrupt)
+    if (!console_has_work)
+        cpus_wait();
+    else if (!console.has_interrupt)
         cpu_pause();
-    console_work();
+    console_service();
 }
 
 void console_flush(void)
 {
     if (!console.is_present)
         return;
+    lock();
     while (byte_ring_used(&console.output) > 0)
         send_one_polled();
     (void)uart_flush(&console.uart);
+    unlock();
 }

@@ -1,13 +1,29 @@
-/* The one serial line, shared by the guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
- * the other and back. While the prompt has the line, the guest runs on; what it prints waits. */
+/* The one serial line, shared by a guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
+ * the other and back. While the prompt has the line, the guest runs on; what it prints waits.
+ * Guests that are not connected run on as well; the last that each printed is kept until it is.
+ *
+ * The first processor has the line's interrupt, its input and the prompt; any of them may print. */
 #ifndef VMM_CONSOLE_H
 #define VMM_CONSOLE_H
 
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
+#include "vmm/console/byte_ring.h"
 #include "vmm/console/command.h"
 
 struct guest;
+
+#define CONSOLE_HELD_BYTES (16 * 1024)
+
+/* What a guest has printed and nobody has seen. The console's own. */
+struct console_backlog {
+    struct byte_ring ring;
+    uint8_t bytes[CONSOLE_HELD_BYTES];
+    uint64_t dropped; /* oldest bytes, for want of room */
+};
+
+/* Before the guest prints. */
+void console_backlog_init(struct console_backlog *backlog);
 
 /* Sets up the UART and takes over the monitor's log. Polled until console_use_interrupt.
  * STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
@@ -21,6 +37,9 @@ void console_use_interrupt(uint8_t vector);
 
 /* The guest whose COM1 is connected, null for none: then the prompt has the line. */
 void console_connect(struct guest *guest);
+
+/* The same, but the prompt keeps the line: Ctrl-] goes to this guest then. */
+void console_select(struct guest *guest);
 
 /* A byte from the guest's COM1. False when there is no room: machine_serial_ready follows when
  * there is. */
@@ -39,18 +58,18 @@ static inline void console_service(void)
         console_work();
 }
 
-/* A command wants the run loop to return to whoever called vcpu_run. */
-void console_ask_for_cpu(void);
-bool console_wants_cpu(void);
-void console_cpu_given(void);
-
-/* Halts the processor until there is something to do, then does it. */
+/* Halts the processor until there may be something to do, here or for the caller, and does the
+ * console's part. Returns after any interrupt. */
 void console_wait(void);
 
 /* Gives the line to the prompt, with a fresh prompt on it. */
 void console_show_prompt(void);
 
-/* Waits until everything is out. For the end, and for dying. */
+/* Waits until everything is out. */
 void console_flush(void);
+
+/* For a processor that is dying, and may have died while it or another one printed: takes the line
+ * for good. */
+void console_seize(void);
 
 #endif

@@ -72,6 +72,12 @@ static enum status prepare(struct cpu *cpu)
     return STATUS_OK;
 }
 
+void cpus_begin(void)
+{
+    first_cpu.self = &first_cpu;
+    wrmsr(IA32_GS_BASE, (uint64_t)&first_cpu);
+}
+
 /* On the processor itself: tables, traps, its number in GS. */
 static void load(struct cpu *cpu)
 {

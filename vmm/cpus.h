@@ -19,7 +19,8 @@ struct cpu {
     struct cpu *self; /* first: what GS points to */
     uint32_t index;
     uint32_t apic_id;
-    struct vcpu *vcpu; /* whose exit is being handled here; null outside the run loop */
+    struct vcpu *vcpu;     /* whose exit is being handled here; null outside the run loop */
+    bool has_board_locked; /* while the board tells somebody of the end of an interrupt */
     struct vmx_capabilities vmx;
     bool is_in_vmx_operation;
 
@@ -31,7 +32,7 @@ struct cpu {
     void *work_context;
 };
 
-/* This processor. Valid once cpus_init has run on it. */
+/* This processor. */
 static inline struct cpu *cpu_this(void)
 {
     struct cpu *cpu;
@@ -39,6 +40,9 @@ static inline struct cpu *cpu_this(void)
     __asm__("movq %%gs:0, %0" : "=r"(cpu));
     return cpu;
 }
+
+/* Makes cpu_this work on the processor that booted; before anything else, the log included. */
+void cpus_begin(void);
 
 /* Sets up the processor that booted: stacks, descriptor tables, machine checks. page_table is in
  * force; the caller goes on to cpu_this()->stack_top. Keeps heap and page_table. STATUS_NO_MEMORY.

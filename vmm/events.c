@@ -104,6 +104,13 @@ static bool takes_external_interrupts(void)
             (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
 }
 
+/* "Checks on Guest Non-Register State" lets an NMI in after STI; some processors do not. */
+static bool takes_nmi(void)
+{
+    return (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) == 0;
+}
+
 static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
     vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
@@ -112,23 +119,53 @@ static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
     if (event->instruction_length != 0)
         vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
     vcpu->halted = false;
+    if (vcpu->is_dead) {
+        vcpu->is_dead = false;
+        guest_count_dead(vcpu->guest, -1);
+    }
+}
+
+static bool interrupt_is_pending(const struct vcpu *vcpu)
+{
+    return local_apic_pending_vector(&vcpu->apic) != LOCAL_APIC_NO_VECTOR ||
+           local_apic_extint_pending(&vcpu->apic);
+}
+
+/* The APIC's own interrupts and the 8259s' have no order among them; the latter go first, as they
+ * are what old software waits for. */
+static uint8_t take_interrupt(struct vcpu *vcpu)
+{
+    if (!local_apic_extint_pending(&vcpu->apic))
+        return local_apic_acknowledge(&vcpu->apic);
+    local_apic_extint_taken(&vcpu->apic);
+    return machine_acknowledge_interrupt(&vcpu->guest->machine);
+}
+
+static void inject_interrupt(struct vcpu *vcpu)
+{
+    uint8_t vector = take_interrupt(vcpu);
+
+    inject(vcpu, &(struct vcpu_event){
+                     .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
 }
 
 void events_prepare_entry(struct vcpu *vcpu)
 {
-    struct machine *machine = &vcpu->guest->machine;
-    bool interrupt_pending = machine_interrupt_pending(machine);
+    bool interrupt_pending = interrupt_is_pending(vcpu);
 
     if (vcpu->event.info != 0) {
         inject(vcpu, &vcpu->event);
         vcpu->event.info = 0;
-    } else if (interrupt_pending && takes_external_interrupts()) {
-        uint8_t vector = machine_acknowledge_interrupt(machine);
+    } else if (vcpu->nmi_pending && takes_nmi()) {
+        vcpu->nmi_pending = false;
         inject(vcpu, &(struct vcpu_event){
-                         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
-        interrupt_pending = machine_interrupt_pending(machine);
+                         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI)});
+    } else if (interrupt_pending && takes_external_interrupts()) {
+        inject_interrupt(vcpu);
+        interrupt_pending = interrupt_is_pending(vcpu);
     }
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmi_pending);
 }
 
 void events_pend_single_step(uint64_t rflags)

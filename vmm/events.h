@@ -1,5 +1,5 @@
 /* What goes into a guest at its next VM entry: exceptions that handlers queue, events whose
- * delivery an exit interrupted, and the PIC's interrupts.
+ * delivery an exit interrupted, NMIs, and interrupts of the local APIC and the 8259s.
  *
  * Intel SDM vol. 3C (Sep 2023), "Event Injection", "Information for VM Exits That Occur During
  * Event Delivery", "Interrupt-Window Exiting". */
@@ -25,9 +25,8 @@ void events_pend_single_step(uint64_t rflags);
  * is queued again, with its error code and instruction length. */
 void events_requeue_interrupted(struct vcpu *vcpu);
 
-/* Before an entry: decides what it injects. A queued event, else an interrupt of the PIC if the
- * guest takes it now; else, if one waits, the processor is asked to exit as soon as the guest
- * would. */
+/* Before an entry: decides what it injects. A queued event, else an NMI, else an interrupt, if the
+ * guest takes it now; for what waits, the processor is asked to exit as soon as the guest would. */
 void events_prepare_entry(struct vcpu *vcpu);
 
 #endif

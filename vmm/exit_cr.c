@@ -91,13 +91,13 @@ static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
 static enum exit_action access_cr8(struct vcpu *vcpu, const struct exit_cr *access)
 {
     if (access->kind == EXIT_MOV_FROM_CR) {
-        vmx_vcpu_set_gpr(&vcpu->vmx, access->gpr, vcpu->cr8);
+        vmx_vcpu_set_gpr(&vcpu->vmx, access->gpr, local_apic_cr8(&vcpu->apic));
         return EXIT_NEXT_INSTRUCTION;
     }
     uint64_t value = vmx_vcpu_gpr(&vcpu->vmx, access->gpr);
     if (value > 15)
         return exit_general_protection(vcpu);
-    vcpu->cr8 = value;
+    local_apic_write_cr8(&vcpu->apic, value);
     return EXIT_NEXT_INSTRUCTION;
 }
 

@@ -5,6 +5,7 @@
 #include "vmm/base/log.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
+#include "vmm/vcpu_apic.h"
 
 /* MSRs whose value a VMCS field holds and that the bitmap passes through: an exit for one of them
  * happens only where the bitmap is not honoured, as under another monitor. */
@@ -48,16 +49,27 @@ static enum msr_outcome write_passed(uint32_t index, uint64_t value)
     return MSR_DONE;
 }
 
+static enum msr_outcome done_if(bool is_done)
+{
+    return is_done ? MSR_DONE : MSR_GP;
+}
+
 static enum msr_outcome read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
     enum msr_outcome outcome = msr_policy_read(&vcpu->msrs, index, value);
 
     switch (outcome) {
     case MSR_IS_EFER: *value = vmcs_read64(VMCS_GUEST_IA32_EFER); return MSR_DONE;
-    case MSR_IS_TSC: *value = rdtsc() + vmcs_read64(VMCS_TSC_OFFSET); return MSR_DONE;
+    case MSR_IS_TSC: *value = vcpu_guest_tsc(vcpu); return MSR_DONE;
     case MSR_IS_DEBUGCTL: *value = vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL); return MSR_DONE;
     case MSR_IS_PAT: *value = vmcs_read64(VMCS_GUEST_IA32_PAT); return MSR_DONE;
     case MSR_IS_PASSED: return read_passed(index, value);
+    case MSR_IS_APIC_BASE: *value = local_apic_base(&vcpu->apic); return MSR_DONE;
+    case MSR_IS_X2APIC:
+        return done_if(local_apic_read_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value));
+    case MSR_IS_TSC_DEADLINE:
+        *value = local_apic_tsc_deadline(&vcpu->apic, vcpu_guest_tsc(vcpu));
+        return MSR_DONE;
     case MSR_DONE:
     case MSR_GP: break;
     }
@@ -76,10 +88,16 @@ static enum msr_outcome write_msr(struct vcpu *vcpu, uint32_t index, uint64_t va
         vmcs_write64(VMCS_GUEST_IA32_EFER, value);
         return MSR_DONE;
     }
-    case MSR_IS_TSC: vmcs_write64(VMCS_TSC_OFFSET, value - rdtsc()); return MSR_DONE;
+    case MSR_IS_TSC: vcpu_set_guest_tsc(vcpu, value); return MSR_DONE;
     case MSR_IS_PAT: vmcs_write64(VMCS_GUEST_IA32_PAT, value); return MSR_DONE;
     case MSR_IS_DEBUGCTL: vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, value); return MSR_DONE;
     case MSR_IS_PASSED: return write_passed(index, value);
+    case MSR_IS_APIC_BASE: return done_if(vcpu_write_apic_base(vcpu, value));
+    case MSR_IS_X2APIC:
+        return done_if(local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value));
+    case MSR_IS_TSC_DEADLINE:
+        local_apic_write_tsc_deadline(&vcpu->apic, value, vcpu_guest_tsc(vcpu));
+        return MSR_DONE;
     case MSR_DONE:
     case MSR_GP: break;
     }

@@ -2,6 +2,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
 #include "vmm/events.h"
@@ -100,6 +101,7 @@ static enum exit_action exit_cpuid(struct vcpu *vcpu)
         .cr4 = vmx_vcpu_cr4(),
         .xcr0 = 0,
         .code64 = vmx_vcpu_in_64bit_code(),
+        .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,
     };
     /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
     if ((read_cr4() & CR4_OSXSAVE) != 0)
@@ -116,12 +118,13 @@ static enum exit_action exit_cpuid(struct vcpu *vcpu)
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
-    /* With interrupts off only an NMI, SMI, INIT or RESET ends HLT, and this board sends none. */
-    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0) {
-        guest_stop(vcpu->guest, "halted with interrupts off: nothing can wake it");
-        return EXIT_RESUME;
-    }
     vcpu->halted = true;
+    /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
+     */
+    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0 && !vcpu->nmi_pending) {
+        vcpu->is_dead = true;
+        guest_count_dead(vcpu->guest, 1);
+    }
     return EXIT_NEXT_INSTRUCTION;
 }
 
@@ -147,6 +150,7 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *) = {
     [EXIT_REASON_EXTERNAL_INTERRUPT] = exit_external_interrupt,
     [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
     [EXIT_REASON_INTERRUPT_WINDOW] = exit_for_the_run_loop,
+    [EXIT_REASON_NMI_WINDOW] = exit_for_the_run_loop,
     [EXIT_REASON_PREEMPTION_TIMER] = exit_for_the_run_loop,
     [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
     [EXIT_REASON_CPUID] = exit_cpuid,

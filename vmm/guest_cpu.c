@@ -29,22 +29,29 @@ static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_
     return (cs_access_rights & ACCESS_RIGHTS_D) != 0 ? INSN_MODE_32 : INSN_MODE_16;
 }
 
-static void load(struct guest_cpu *cpu, struct vcpu *vcpu)
+/* What fetching and decoding need: how code is found, and its size. */
+static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
 {
-    struct insn_state *state = &cpu->state;
-
     cpu->vcpu = vcpu;
     guest_linear_init(&cpu->linear, vcpu);
+    cpu->state.rip = vmcs_read_natural(VMCS_GUEST_RIP);
+    cpu->state.mode = code_mode(cpu, vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS));
+}
+
+/* And the rest. */
+static void load_operands(struct guest_cpu *cpu)
+{
+    struct insn_state *state = &cpu->state;
+    struct vcpu *vcpu = cpu->vcpu;
+
     for (unsigned i = 0; i < INSN_GPR_COUNT; i++)
         state->gpr[i] = vmx_vcpu_gpr(&vcpu->vmx, i);
-    state->rip = vmcs_read_natural(VMCS_GUEST_RIP);
     state->rflags = cpu->linear.paging.rflags;
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {
         struct vmx_segment segment = vmx_vcpu_segment((enum segment)i);
         state->segments[i] = (struct insn_segment){
             .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
     }
-    state->mode = code_mode(cpu, state->segments[INSN_CS].access_rights);
     state->protected_mode = cpu->linear.paging.cr0 & CR0_PE;
     state->alignment_mask = cpu->linear.paging.cr0 & CR0_AM;
     state->cpl = cpu->linear.cpl;
@@ -165,7 +172,7 @@ static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *ins
                                          uint8_t bytes[INSN_LENGTH_MAX], size_t *count,
                                          enum insn_access_result *access, struct insn_fault *fault)
 {
-    uint64_t linear = cpu->state.segments[INSN_CS].base + cpu->state.rip;
+    uint64_t linear = vmcs_read_natural(VMCS_GUEST_CS_BASE) + cpu->state.rip;
     enum insn_result result = INSN_INCOMPLETE;
 
     if (cpu->state.mode != INSN_MODE_64)
@@ -206,6 +213,17 @@ static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *by
     return EXIT_RESUME;
 }
 
+/* A doorbell of any width does not ask what is written: a plain store to it is done when its length
+ * is known. address is where the store begins, unless it is the beginning of a page into which the
+ * store reaches from the page before: such a one goes the long way. */
+static bool rings_doorbell(struct vcpu *vcpu, const struct insn *insn, gpa_t address)
+{
+    if (insn->op != INSN_MOV || insn->destination.kind != INSN_OPERAND_MEMORY ||
+        is_aligned(address.value, PAGE_SIZE))
+        return false;
+    return iobus_ring(&vcpu->guest->mmio, &vcpu->mmio_reader, address.value);
+}
+
 enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
 {
     struct guest_cpu cpu;
@@ -215,7 +233,7 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
     uint8_t bytes[INSN_LENGTH_MAX] = {0};
     size_t count;
 
-    load(&cpu, vcpu);
+    load_code(&cpu, vcpu);
     switch (fetch_and_decode(&cpu, &insn, bytes, &count, &access, &fault)) {
     case INSN_DECODED: break;
     case INSN_UNDEFINED: events_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
@@ -226,10 +244,13 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
             return inject(vcpu, &fault);
         return stop_at_instruction(vcpu, bytes, address);
     }
+    vcpu->decoded_length = insn.length;
+    if (rings_doorbell(vcpu, &insn, address))
+        return EXIT_NEXT_INSTRUCTION;
+    load_operands(&cpu);
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome = insn_execute(&insn, &cpu.state, &env, iterations_max(&cpu), &fault);
 
-    vcpu->decoded_length = insn.length;
     return finish(&cpu, outcome, &fault);
 }
 
@@ -248,7 +269,8 @@ enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io
     struct guest_cpu cpu;
     struct insn_fault fault = {0};
 
-    load(&cpu, vcpu);
+    load_code(&cpu, vcpu);
+    load_operands(&cpu);
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome =
         insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);

@@ -66,18 +66,18 @@ static void dump_stack(struct vcpu *vcpu)
     log_text("\n");
 }
 
-void guest_dump(struct guest *guest)
+void guest_dump(struct vcpu *vcpu)
 {
-    struct vcpu *vcpu = &guest->vcpu;
-
+    if (vcpu->guest->vcpu_count > 1)
+        log_text("  vcpu %u\n", vcpu->index);
     log_text("  rip %016lx  rflags %08lx  last exit: %s, qualification %lx\n",
              vmcs_read_natural(VMCS_GUEST_RIP), vmcs_read_natural(VMCS_GUEST_RFLAGS),
              exit_reason_name(EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON))),
              vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     dump_gprs(&vcpu->vmx);
     log_text("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx  cr8 %lx  efer %lx\n", vmx_vcpu_cr0(),
-             read_cr2(), vmcs_read_natural(VMCS_GUEST_CR3), vmx_vcpu_cr4(), vcpu->cr8,
-             vmcs_read64(VMCS_GUEST_IA32_EFER));
+             read_cr2(), vmcs_read_natural(VMCS_GUEST_CR3), vmx_vcpu_cr4(),
+             local_apic_cr8(&vcpu->apic), vmcs_read64(VMCS_GUEST_IA32_EFER));
     log_text(
         "  interruptibility %x  activity %u  guest-physical address of the last EPT exit %lx\n",
         vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY), vmcs_read32(VMCS_GUEST_ACTIVITY_STATE),

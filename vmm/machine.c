@@ -2,6 +2,7 @@
 
 #include "arch/x86/cpu.h"
 #include "vmm/clock.h"
+#include "vmm/cpus.h"
 
 /* A PC's firmware tells the size of memory through these bytes of CMOS RAM (IBM PC/AT Technical
  * Reference, "Real-Time Clock/CMOS RAM Information"; 0x34 by later custom). */
@@ -15,6 +16,21 @@ enum cmos {
 
 #define CMOS_EQUIPMENT_FPU 0x02
 #define BASE_MEMORY_KIB    640
+
+/* --- The lock --- */
+
+struct machine *machine_lock(void *context)
+{
+    struct machine *machine = context;
+
+    spinlock_acquire(&machine->lock);
+    return machine;
+}
+
+void machine_unlock(struct machine *machine)
+{
+    spinlock_release(&machine->lock);
+}
 
 /* --- Time --- */
 
@@ -40,49 +56,39 @@ static void set_deadline(struct machine *machine, enum machine_timer timer, uint
         return;
     machine->deadline_ns = earliest_ns;
     ticks = clock_ticks_from_ns(earliest_ns);
-    machine->deadline_tsc = ticks == UINT64_MAX ? UINT64_MAX : machine->start_tsc + ticks;
+    atomic_store_explicit(&machine->deadline_tsc,
+                          ticks == UINT64_MAX ? UINT64_MAX : machine->start_tsc + ticks,
+                          memory_order_relaxed);
+    machine->hooks.deadline_moved(machine->hooks.context);
 }
 
-static void update_pit(struct machine *machine)
+void machine_update_timer(struct machine *machine, enum machine_timer timer)
 {
-    set_deadline(machine, TIMER_PIT, i8254_next_deadline(&machine->pit));
-}
-
-static void update_rtc(struct machine *machine)
-{
-    set_deadline(machine, TIMER_RTC, mc146818_next_deadline(&machine->rtc));
-}
-
-static void update_com1(struct machine *machine)
-{
-    set_deadline(machine, TIMER_COM1, uart16550_next_deadline(&machine->com1));
-}
-
-static void update_i8042(struct machine *machine)
-{
-    set_deadline(machine, TIMER_I8042, i8042_next_deadline(&machine->i8042));
-}
-
-static void update_acpi_pm(struct machine *machine)
-{
-    set_deadline(machine, TIMER_ACPI_PM, acpi_pm_next_deadline(&machine->acpi_pm));
+    switch (timer) {
+    case TIMER_PIT: set_deadline(machine, timer, i8254_next_deadline(&machine->pit)); break;
+    case TIMER_RTC: set_deadline(machine, timer, mc146818_next_deadline(&machine->rtc)); break;
+    case TIMER_COM1: set_deadline(machine, timer, uart16550_next_deadline(&machine->com1)); break;
+    case TIMER_I8042: set_deadline(machine, timer, i8042_next_deadline(&machine->i8042)); break;
+    case TIMER_ACPI_PM:
+        set_deadline(machine, timer, acpi_pm_next_deadline(&machine->acpi_pm));
+        break;
+    case TIMER_COUNT: break;
+    }
 }
 
 static void update_all(struct machine *machine)
 {
-    update_pit(machine);
-    update_rtc(machine);
-    update_com1(machine);
-    update_i8042(machine);
-    update_acpi_pm(machine);
+    for (unsigned timer = 0; timer < TIMER_COUNT; timer++)
+        machine_update_timer(machine, (enum machine_timer)timer);
 }
 
 void machine_run_until(struct machine *machine, uint64_t now_tsc)
 {
     uint64_t now_ns;
 
-    if (now_tsc < machine->deadline_tsc)
+    if (now_tsc < machine_deadline_tsc(machine))
         return;
+    machine_lock(machine);
     now_ns = clock_ns_from_ticks(now_tsc - machine->start_tsc);
     i8254_run(&machine->pit, now_ns);
     mc146818_run(&machine->rtc, now_ns);
@@ -90,238 +96,135 @@ void machine_run_until(struct machine *machine, uint64_t now_tsc)
     i8042_run(&machine->i8042, now_ns);
     acpi_pm_run(&machine->acpi_pm, now_ns);
     update_all(machine);
-}
-
-/* --- Ports: each handler takes the accesses that its row of the table below lets through --- */
-
-static enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
-                                  struct io_access *access)
-{
-    if (access->is_write)
-        i8259_write(&machine->pic, which, access->address & 1, (uint8_t)access->value);
-    else
-        access->value = i8259_read(&machine->pic, which, access->address & 1);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_pic_master(void *context, struct io_access *access)
-{
-    return access_pic(context, I8259_MASTER, access);
-}
-
-static enum io_outcome on_pic_slave(void *context, struct io_access *access)
-{
-    return access_pic(context, I8259_SLAVE, access);
-}
-
-static enum io_outcome on_elcr(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    enum i8259_which which = access->address & 1 ? I8259_SLAVE : I8259_MASTER;
-
-    if (access->is_write)
-        i8259_elcr_write(&machine->pic, which, (uint8_t)access->value);
-    else
-        access->value = i8259_elcr_read(&machine->pic, which);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_pit(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    unsigned offset = access->address & 3;
-
-    if (access->is_write)
-        i8254_write(&machine->pit, offset, (uint8_t)access->value, machine_now_ns(machine));
-    else
-        access->value = i8254_read(&machine->pit, offset, machine_now_ns(machine));
-    update_pit(machine);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_port_61(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-
-    if (access->is_write) {
-        port_61_write(&machine->port_61, (uint8_t)access->value, machine_now_ns(machine));
-        update_pit(machine);
-    } else
-        access->value = port_61_read(&machine->port_61, machine_now_ns(machine));
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_rtc(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    unsigned offset = access->address & 1;
-
-    if (access->is_write)
-        mc146818_write(&machine->rtc, offset, (uint8_t)access->value, machine_now_ns(machine));
-    else
-        access->value = mc146818_read(&machine->rtc, offset, machine_now_ns(machine));
-    update_rtc(machine);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_i8042(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    uint16_t port = (uint16_t)access->address;
-
-    if (access->is_write)
-        i8042_write(&machine->i8042, port, (uint8_t)access->value, machine_now_ns(machine));
-    else
-        access->value = i8042_read(&machine->i8042, port, machine_now_ns(machine));
-    update_i8042(machine);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_com1(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    unsigned offset = access->address & 7;
-
-    if (access->is_write)
-        uart16550_write(&machine->com1, offset, (uint8_t)access->value, machine_now_ns(machine));
-    else
-        access->value = uart16550_read(&machine->com1, offset, machine_now_ns(machine));
-    update_com1(machine);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_acpi_pm(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-    unsigned offset = (unsigned)(access->address - BOARD_ACPI_PM_PORT);
-
-    if (access->is_write)
-        acpi_pm_write(&machine->acpi_pm, offset, access->size, (uint32_t)access->value,
-                      machine_now_ns(machine));
-    else
-        access->value =
-            acpi_pm_read(&machine->acpi_pm, offset, access->size, machine_now_ns(machine));
-    update_acpi_pm(machine);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_smi_command(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-
-    if (access->is_write) {
-        acpi_pm_write_smi_command(&machine->acpi_pm, (uint8_t)access->value,
-                                  machine_now_ns(machine));
-        update_acpi_pm(machine);
-    } else
-        access->value = acpi_pm_read_smi_command(&machine->acpi_pm);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_reset_control(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-
-    if (access->is_write)
-        acpi_pm_write_reset_control(&machine->acpi_pm, (uint8_t)access->value);
-    else
-        access->value = acpi_pm_read_reset_control(&machine->acpi_pm);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_debug_console(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-
-    if (access->is_write)
-        debug_console_write(&machine->debug_console, (uint8_t)access->value);
-    else
-        access->value = debug_console_read(&machine->debug_console);
-    return IO_HANDLED;
-}
-
-static enum io_outcome on_debug_exit(void *context, struct io_access *access)
-{
-    struct machine *machine = context;
-
-    if (access->is_write)
-        debug_exit_write(&machine->debug_exit, access->size, (uint32_t)access->value);
-    else
-        access->value = debug_exit_read(&machine->debug_exit, access->size);
-    return IO_HANDLED;
-}
-
-#define SIZES_1_2_4 (1 | 2 | 4)
-
-/* The board's port map. docs/board.md shows it with what each chip is for. */
-static const struct {
-    const char *name;
-    uint16_t first;
-    uint16_t port_count;
-    uint8_t access_sizes;
-    io_handler *handler;
-} board_ports[] = {
-    {"i8259 master", 0x20, 2, IOBUS_SIZES_1, on_pic_master},
-    {"i8254", 0x40, 4, IOBUS_SIZES_1, on_pit},
-    {"i8042 data", I8042_PORT_DATA, 1, IOBUS_SIZES_1, on_i8042},
-    {"port 61", 0x61, 1, IOBUS_SIZES_1, on_port_61},
-    {"i8042 command", I8042_PORT_COMMAND, 1, IOBUS_SIZES_1, on_i8042},
-    {"mc146818", 0x70, 2, IOBUS_SIZES_1, on_rtc},
-    {"port 92", I8042_PORT_A, 1, IOBUS_SIZES_1, on_i8042},
-    {"i8259 slave", 0xa0, 2, IOBUS_SIZES_1, on_pic_slave},
-    {"acpi smi command", ACPI_SMI_COMMAND_PORT, 1, IOBUS_SIZES_1, on_smi_command},
-    {"debug console", DEBUG_CONSOLE_PORT, 1, IOBUS_SIZES_1, on_debug_console},
-    {"debug exit", DEBUG_EXIT_PORT, DEBUG_EXIT_PORT_COUNT, SIZES_1_2_4, on_debug_exit},
-    {"uart16550 com1", BOARD_COM1_PORT, UART16550_PORT_COUNT, IOBUS_SIZES_1, on_com1},
-    {"i8259 elcr", 0x4d0, 2, IOBUS_SIZES_1, on_elcr},
-    {"acpi pm", BOARD_ACPI_PM_PORT, ACPI_PM_BLOCK_BYTES, SIZES_1_2_4, on_acpi_pm},
-    {"acpi reset", ACPI_RESET_PORT, 1, IOBUS_SIZES_1, on_reset_control},
-};
-
-static enum status register_ports(struct machine *machine, struct iobus *ports)
-{
-    struct iobus_range ranges[ARRAY_COUNT(board_ports)];
-
-    for (size_t i = 0; i < ARRAY_COUNT(board_ports); i++)
-        ranges[i] = (struct iobus_range){
-            .name = board_ports[i].name,
-            .first = board_ports[i].first,
-            .length_bytes = board_ports[i].port_count,
-            .access_sizes = board_ports[i].access_sizes,
-            .handler = board_ports[i].handler,
-            .context = machine,
-        };
-    return iobus_update(
-        ports, &(struct iobus_update){.additions = ranges, .addition_count = ARRAY_COUNT(ranges)},
-        NULL);
+    machine_unlock(machine);
 }
 
 /* --- Lines --- */
 
-static void set_irq(void *context, bool level)
+static void set_pic(void *context, unsigned irq, bool level)
 {
-    const struct machine_wire *wire = context;
+    struct machine *machine = context;
 
-    i8259_pair_set_line(&wire->machine->pic, wire->irq, level);
+    i8259_pair_set_line(&machine->pic, irq, level);
 }
 
-/* The RTC's line goes to the PIC, and to the power management's alarm status. */
-static void set_rtc_irq(void *context, bool level)
+static void set_ioapic(void *context, unsigned pin, bool level)
 {
-    const struct machine_wire *wire = context;
-    struct machine *machine = wire->machine;
+    struct machine *machine = context;
 
-    set_irq(context, level);
-    if (level) {
-        acpi_pm_rtc_alarm(&machine->acpi_pm, machine_now_ns(machine));
-        update_acpi_pm(machine);
-    }
+    i82093aa_set_line(&machine->ioapic, pin, level);
 }
 
 static struct line irq_line(struct machine *machine, enum machine_irq irq)
 {
-    return (struct line){.set = set_irq, .context = &machine->wires[irq]};
+    return irq_lines_source(&machine->lines, irq, SOURCE_DEVICE);
 }
+
+/* The 8259s' INT goes to LINT0 of the processors and to pin 0 of the I/O APIC, where software may
+ * make an ExtINT of it. */
+static void on_pic_output(void *context, bool level)
+{
+    struct machine *machine = context;
+
+    apic_bus_set_lint(&machine->apics, 0, level);
+    i82093aa_set_line(&machine->ioapic, 0, level);
+}
+
+/* The RTC's line goes to the power management's alarm status, too. */
+static void set_rtc_irq(void *context, bool level)
+{
+    struct machine *machine = context;
+    struct line irq = irq_line(machine, IRQ_RTC);
+
+    line_set(&irq, level);
+    if (level) {
+        acpi_pm_rtc_alarm(&machine->acpi_pm, machine_now_ns(machine));
+        machine_update_timer(machine, TIMER_ACPI_PM);
+    }
+}
+
+static bool send_from_ioapic(void *context, const struct apic_message *message)
+{
+    struct machine *machine = context;
+
+    return apic_bus_send(&machine->apics, message, NULL);
+}
+
+/* Both controllers tell of the end while the line may still be lowered without another request;
+ * so whoever drives it is told now, with the board locked, and machine_line knows. */
+static void tell_line_ended(struct machine *machine, unsigned line)
+{
+    struct cpu *cpu = cpu_this();
+
+    cpu->has_board_locked = true;
+    machine->hooks.line_ended(machine->hooks.context, line);
+    cpu->has_board_locked = false;
+}
+
+static void on_pic_end_of_interrupt(void *context, unsigned irq)
+{
+    tell_line_ended(context, irq);
+}
+
+static void on_ioapic_end_of_interrupt(void *context, unsigned pin)
+{
+    if (pin != 0) /* that is the 8259s' */
+        tell_line_ended(context, pin == IRQ_LINES_IOAPIC_TIMER ? (unsigned)IRQ_TIMER : pin);
+}
+
+static void on_apic_end_of_interrupt(void *context, uint8_t vector)
+{
+    struct machine *machine = machine_lock(context);
+
+    i82093aa_eoi(&machine->ioapic, vector);
+    machine_unlock(machine);
+}
+
+static void kick(void *context, unsigned index)
+{
+    struct machine *machine = context;
+
+    machine->hooks.kick(machine->hooks.context, index);
+}
+
+static void set_line_from_outside(void *context, bool level)
+{
+    const struct machine_wire *wire = context;
+    bool is_locked = cpu_this()->has_board_locked;
+
+    if (!is_locked)
+        machine_lock(wire->machine);
+    line_set(&wire->line, level);
+    if (!is_locked)
+        machine_unlock(wire->machine);
+}
+
+struct line machine_line(struct machine *machine, unsigned line)
+{
+    return (struct line){.set = set_line_from_outside, .context = &machine->wires[line]};
+}
+
+static void wire_interrupt_controllers(struct machine *machine)
+{
+    irq_lines_init(&machine->lines, &(struct irq_lines_outputs){.set_pic = set_pic,
+                                                                .set_ioapic = set_ioapic,
+                                                                .context = machine});
+    apic_bus_init(&machine->apics, &(struct apic_bus_wires){.kick = kick,
+                                                            .eoi = on_apic_end_of_interrupt,
+                                                            .context = machine});
+    i82093aa_init(&machine->ioapic, &(struct i82093aa_wires){
+                                        .send = send_from_ioapic,
+                                        .end_of_interrupt = on_ioapic_end_of_interrupt,
+                                        .context = machine,
+                                    });
+    i8259_pair_init(&machine->pic, (struct line){.set = on_pic_output, .context = machine});
+    i8259_pair_on_end_of_interrupt(&machine->pic, on_pic_end_of_interrupt, machine);
+    for (unsigned line = 0; line < IRQ_LINE_COUNT; line++)
+        machine->wires[line] = (struct machine_wire){
+            machine, irq_lines_source(&machine->lines, line, SOURCE_ATTACHMENT)};
+}
+
+/* --- What else leaves the board --- */
 
 static bool transmit_serial(void *context, uint8_t byte)
 {
@@ -344,11 +247,25 @@ static void ask_for_reset(void *context)
     machine->hooks.reset(machine->hooks.context);
 }
 
-static void wire_lines(struct machine *machine)
+static void shut_down(void *context)
 {
-    for (unsigned irq = 0; irq < IRQ_COUNT; irq++)
-        machine->wires[irq] = (struct machine_wire){.machine = machine, .irq = irq};
-    i8259_pair_init(&machine->pic, (struct line){0});
+    struct machine *machine = context;
+
+    machine->hooks.shut_down(machine->hooks.context);
+}
+
+static void wire_testdev(struct machine *machine)
+{
+    struct testdev_wires wires = {.memory = machine->config.testdev_memory};
+
+    for (unsigned line = 0; line < IRQ_LINE_COUNT; line++)
+        wires.lines[line] = irq_lines_source(&machine->lines, line, SOURCE_TESTDEV);
+    testdev_init(&machine->testdev, &wires);
+    fw_cfg_init(&machine->fw_cfg, machine->config.ram_bytes, (uint16_t)machine->config.cpu_count);
+}
+
+static void wire_devices(struct machine *machine)
+{
     machine->pit.out[0] = irq_line(machine, IRQ_TIMER);
     machine->port_61.pit = &machine->pit;
     uart16550_init(&machine->com1, &(struct uart16550_wires){
@@ -372,17 +289,26 @@ static void wire_lines(struct machine *machine)
                  0);
     debug_console_init(&machine->debug_console, machine->hooks.debug_byte, machine->hooks.context);
     debug_exit_init(&machine->debug_exit, machine->hooks.debug_exit, machine->hooks.context);
+    shutdown_port_init(&machine->shutdown_port, shut_down, machine);
+    if (machine->config.testdev_memory != NULL)
+        wire_testdev(machine);
 }
 
 enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                         struct iobus *ports)
+                         const struct machine_config *config, struct iobus *ports,
+                         struct iobus *mmio)
 {
-    *machine =
-        (struct machine){.hooks = *hooks, .deadline_ns = TIME_NEVER, .deadline_tsc = UINT64_MAX};
+    *machine = (struct machine){
+        .hooks = *hooks,
+        .config = *config,
+        .deadline_ns = TIME_NEVER,
+        .deadline_tsc = UINT64_MAX,
+    };
     for (unsigned i = 0; i < TIMER_COUNT; i++)
         machine->deadlines_ns[i] = TIME_NEVER;
-    wire_lines(machine);
-    return register_ports(machine, ports);
+    wire_interrupt_controllers(machine);
+    wire_devices(machine);
+    return machine_register(machine, ports, mmio);
 }
 
 /* --- Power-on and reset --- */
@@ -395,28 +321,12 @@ static void set_cmos16(struct mc146818 *rtc, unsigned index, uint64_t value)
     mc146818_set_cmos(rtc, index + 1, (uint8_t)(clamped >> 8));
 }
 
-void machine_power_on(struct machine *machine, uint64_t wall_seconds, uint64_t ram_bytes)
-{
-    uint64_t extended_kib = ram_bytes / KIB - KIB;
-    uint64_t above_16m = ram_bytes > 16 * MIB ? ram_bytes - 16 * MIB : 0;
-    struct mc146818 *rtc = &machine->rtc;
-
-    machine->start_tsc = rdtsc();
-    mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = &machine->wires[IRQ_RTC]},
-                  wall_seconds, 0);
-    mc146818_set_cmos(rtc, CMOS_EQUIPMENT, CMOS_EQUIPMENT_FPU);
-    set_cmos16(rtc, CMOS_BASE_MEMORY, BASE_MEMORY_KIB);
-    set_cmos16(rtc, CMOS_EXTENDED_MEMORY, extended_kib);
-    set_cmos16(rtc, CMOS_EXTENDED_MEMORY_POST, extended_kib);
-    set_cmos16(rtc, CMOS_MEMORY_ABOVE_16M, above_16m / (64 * KIB));
-    machine_reset(machine);
-}
-
-void machine_reset(struct machine *machine)
+static void reset(struct machine *machine)
 {
     uint64_t now_ns = machine_now_ns(machine);
 
     i8259_pair_reset(&machine->pic);
+    i82093aa_reset(&machine->ioapic);
     i8254_reset(&machine->pit, now_ns);
     port_61_reset(&machine->port_61, now_ns);
     mc146818_reset(&machine->rtc, now_ns);
@@ -424,24 +334,76 @@ void machine_reset(struct machine *machine)
     uart16550_set_modem(&machine->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
     i8042_reset(&machine->i8042);
     acpi_pm_reset(&machine->acpi_pm, now_ns);
+    shutdown_port_reset(&machine->shutdown_port);
+    if (machine->config.testdev_memory != NULL) {
+        testdev_reset(&machine->testdev);
+        fw_cfg_reset(&machine->fw_cfg);
+    }
     update_all(machine);
+}
+
+void machine_power_on(struct machine *machine, uint64_t wall_seconds)
+{
+    uint64_t ram_bytes = machine->config.ram_bytes;
+    uint64_t extended_kib = ram_bytes / KIB - KIB;
+    uint64_t above_16m = ram_bytes > 16 * MIB ? ram_bytes - 16 * MIB : 0;
+    struct mc146818 *rtc = &machine->rtc;
+
+    machine_lock(machine);
+    machine->start_tsc = rdtsc();
+    mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = machine}, wall_seconds, 0);
+    mc146818_set_cmos(rtc, CMOS_EQUIPMENT, CMOS_EQUIPMENT_FPU);
+    set_cmos16(rtc, CMOS_BASE_MEMORY, BASE_MEMORY_KIB);
+    set_cmos16(rtc, CMOS_EXTENDED_MEMORY, extended_kib);
+    set_cmos16(rtc, CMOS_EXTENDED_MEMORY_POST, extended_kib);
+    set_cmos16(rtc, CMOS_MEMORY_ABOVE_16M, above_16m / (64 * KIB));
+    reset(machine);
+    machine_unlock(machine);
+}
+
+void machine_reset(struct machine *machine)
+{
+    machine_lock(machine);
+    reset(machine);
+    machine_unlock(machine);
+}
+
+/* --- The processor's side --- */
+
+uint8_t machine_acknowledge_interrupt(struct machine *machine)
+{
+    uint8_t vector;
+
+    machine_lock(machine);
+    vector = i8259_pair_acknowledge(&machine->pic);
+    machine_unlock(machine);
+    return vector;
 }
 
 /* --- COM1's far side --- */
 
-size_t machine_serial_space(const struct machine *machine)
+size_t machine_serial_space(struct machine *machine)
 {
-    return uart16550_receive_space(&machine->com1);
+    size_t space;
+
+    machine_lock(machine);
+    space = uart16550_receive_space(&machine->com1);
+    machine_unlock(machine);
+    return space;
 }
 
 void machine_serial_receive(struct machine *machine, uint8_t byte)
 {
+    machine_lock(machine);
     uart16550_receive(&machine->com1, byte, machine_now_ns(machine));
-    update_com1(machine);
+    machine_update_timer(machine, TIMER_COM1);
+    machine_unlock(machine);
 }
 
 void machine_serial_ready(struct machine *machine)
 {
+    machine_lock(machine);
     uart16550_transmit_ready(&machine->com1, machine_now_ns(machine));
-    update_com1(machine);
+    machine_update_timer(machine, TIMER_COM1);
+    machine_unlock(machine);
 }

@@ -2,14 +2,21 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include "vmm/base/spinlock.h"
 #include "vmm/devices/acpi_pm.h"
+#include "vmm/devices/apic_bus.h"
 #include "vmm/devices/debug_console.h"
 #include "vmm/devices/debug_exit.h"
+#include "vmm/devices/fw_cfg.h"
 #include "vmm/devices/i8042.h"
+#include "vmm/devices/i82093aa.h"
 #include "vmm/devices/i8254.h"
 #include "vmm/devices/i8259.h"
+#include "vmm/devices/irq_lines.h"
 #include "vmm/devices/mc146818.h"
 #include "vmm/devices/port_61.h"
+#include "vmm/devices/shutdown_port.h"
+#include "vmm/devices/testdev.h"
 #include "vmm/devices/uart16550.h"
 #include "vmm/iobus/iobus.h"
 
@@ -24,18 +31,33 @@ enum machine_irq {
     IRQ_RTC = 8,
     IRQ_SCI = 9,
     IRQ_AUX = 12,
-    IRQ_COUNT = 16,
+};
+
+/* Who may drive a line. */
+enum machine_source {
+    SOURCE_DEVICE,     /* a chip of the board, one for each line */
+    SOURCE_ATTACHMENT, /* what is attached at run time */
+    SOURCE_TESTDEV,
 };
 
 struct machine;
 
-/* The end of an interrupt request line at the PIC. */
+/* A line's end for somebody who does not have the board locked. */
 struct machine_wire {
     struct machine *machine;
-    unsigned irq;
+    struct line line;
 };
 
-/* What the board asks of its surroundings. All are called on the vCPU that made the access. */
+/* What differs from board to board. */
+struct machine_config {
+    uint64_t ram_bytes;
+    uint32_t cpu_count;
+    uint8_t
+        *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
+};
+
+/* What the board asks of its surroundings. All are called with the board locked, on whichever
+ * processor caused it, and must not call the board again. */
 struct machine_hooks {
     /* A byte leaves COM1; false: not now, machine_serial_ready will tell. */
     bool (*serial_transmit)(void *context, uint8_t byte);
@@ -43,6 +65,10 @@ struct machine_hooks {
     void (*debug_exit)(void *context, uint64_t code);
     void (*power_off)(void *context);
     void (*reset)(void *context);
+    void (*shut_down)(void *context);                 /* "Shutdown" was written to port 0x8900 */
+    void (*kick)(void *context, unsigned index);      /* of the vCPU: its local APIC has news */
+    void (*line_ended)(void *context, unsigned line); /* the guest ended its interrupt */
+    void (*deadline_moved)(void *context);            /* deadline_tsc is another one */
     void *context;
 };
 
@@ -56,9 +82,18 @@ enum machine_timer {
     TIMER_COUNT,
 };
 
+/* Chips have no locks of their own: the board's keeps the vCPUs apart. It is taken by every
+ * function below and by every access to the board, never around anything else. The local APICs do
+ * without. */
 struct machine {
+    struct spinlock lock;
     struct machine_hooks hooks;
+    struct machine_config config;
     struct i8259_pair pic;
+    struct i82093aa ioapic;
+    struct apic_bus apics;
+    struct irq_lines lines;
+    struct machine_wire wires[IRQ_LINE_COUNT];
     struct i8254 pit;
     struct port_61 port_61;
     struct mc146818 rtc;
@@ -67,22 +102,30 @@ struct machine {
     struct acpi_pm acpi_pm;
     struct debug_console debug_console;
     struct debug_exit debug_exit;
-    struct machine_wire wires[IRQ_COUNT];
+    struct shutdown_port shutdown_port;
+    struct fw_cfg fw_cfg;
+    struct testdev testdev;
 
     uint64_t start_tsc; /* when the guest's clock read 0 */
     uint64_t deadlines_ns[TIMER_COUNT];
-    uint64_t deadline_ns;  /* the earliest of them */
-    uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
+    uint64_t deadline_ns;          /* the earliest of them */
+    _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
 
-/* Registers the whole board on the guest's port bus and wires its lines. Devices are not in a
- * defined state before machine_power_on. STATUS_NO_MEMORY. */
+/* Registers the whole board on the guest's buses and wires its lines. The local APICs come onto
+ * machine->apics by their vCPUs. Devices are not in a defined state before machine_power_on. hooks
+ * and config are copied. STATUS_NO_MEMORY. */
 enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                         struct iobus *ports) MUST_USE;
+                         const struct machine_config *config, struct iobus *ports,
+                         struct iobus *mmio) MUST_USE;
+
+/* Lets local APICs answer at another page than the usual one, too. Errors as iobus_register. */
+enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
+                                       struct iobus_handle *handle) MUST_USE;
 
 /* Power-on: the board's clock starts at 0 now and every chip is as after reset. wall_seconds: Unix
- * time for the RTC. ram_bytes: for the CMOS memory-size bytes that a PC's firmware leaves. */
-void machine_power_on(struct machine *machine, uint64_t wall_seconds, uint64_t ram_bytes);
+ * time for the RTC. */
+void machine_power_on(struct machine *machine, uint64_t wall_seconds);
 
 /* The board's reset line: every chip as after reset; what a battery keeps, the RTC's clock and RAM,
  * and the board's clock go on. */
@@ -91,25 +134,39 @@ void machine_reset(struct machine *machine);
 /* Nanoseconds since power-on. */
 uint64_t machine_now_ns(const struct machine *machine);
 
+/* When machine_run_until will have something to do. */
+static inline uint64_t machine_deadline_tsc(const struct machine *machine)
+{
+    return atomic_load_explicit(&machine->deadline_tsc, memory_order_relaxed);
+}
+
 /* Does everything that device timers have due by now_tsc: one compare when nothing is. */
 void machine_run_until(struct machine *machine, uint64_t now_tsc);
 
-/* Whether the PIC asks the processor for an interrupt, and its acknowledge cycle. */
-static inline bool machine_interrupt_pending(const struct machine *machine)
-{
-    return i8259_pair_interrupt_pending(&machine->pic);
-}
+/* The lines for whoever is not part of the board: may be driven from anywhere, also from within
+ * hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
+struct line machine_line(struct machine *machine, unsigned line);
 
-static inline uint8_t machine_acknowledge_interrupt(struct machine *machine)
-{
-    return i8259_pair_acknowledge(&machine->pic);
-}
+/* The acknowledge cycle of a processor that takes the PIC's interrupt: the vector. */
+uint8_t machine_acknowledge_interrupt(struct machine *machine);
 
 /* COM1's receiving side: how many bytes it takes now, and one byte. */
-size_t machine_serial_space(const struct machine *machine);
+size_t machine_serial_space(struct machine *machine);
 void machine_serial_receive(struct machine *machine, uint8_t byte);
 
 /* What serial_transmit refused may be tried again. */
 void machine_serial_ready(struct machine *machine);
+
+/* --- Within the board: machine.c and machine_bus.c --- */
+
+struct machine *machine_lock(void *machine);
+void machine_unlock(struct machine *machine);
+
+/* After an access to the device: its next deadline counts. */
+void machine_update_timer(struct machine *machine, enum machine_timer timer);
+
+/* Registers all ranges of the board. */
+enum status machine_register(struct machine *machine, struct iobus *ports,
+                             struct iobus *mmio) MUST_USE;
 
 #endif

@@ -187,11 +187,6 @@ static void map_interrupt_controllers(void)
 
 /* --- The start itself --- */
 
-static void flush_last_words(void)
-{
-    console_flush();
-}
-
 static void start_vmx(void)
 {
     char message[256];
@@ -206,7 +201,7 @@ static _Noreturn void run_on_own_stack(void)
     const struct boot_info *boot = self.boot;
 
     backtrace_set_symbolizer(symbol_lookup);
-    fatal_set_stop_hook(flush_last_words);
+    fatal_set_hooks(console_seize, console_flush);
     read_acpi(boot);
     map_interrupt_controllers();
     paging_flush();
@@ -216,8 +211,7 @@ static _Noreturn void run_on_own_stack(void)
     start_vmx();
     cpus_start_others(boot);
 
-    self.monitor.environment = (struct guest_environment){
-        .boot = boot, .capabilities = &cpu_this()->vmx, .heap = &self.heap};
+    self.monitor.environment = (struct guest_environment){.boot = boot, .heap = &self.heap};
     commands_install(&self.monitor);
     route_console_interrupt(boot);
     schedule_guests(&self.monitor);
@@ -228,6 +222,7 @@ void monitor_main(const struct boot_info *boot)
 {
     struct page_source source = {.allocate = allocate_table, .context = &self.heap};
 
+    cpus_begin();
     self.boot = boot;
     if (console_init(boot->console_port, boot->console_baud) != STATUS_OK)
         cpu_stop(); /* nobody to tell */

@@ -4,26 +4,60 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
+#include "vmm/base/check.h"
 #include "vmm/clock.h"
 #include "vmm/console.h"
+#include "vmm/cpus.h"
 #include "vmm/events.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
 #include "vmm/memory/heap.h"
+#include "vmm/vcpu_apic.h"
 
 #include <string.h>
 
 /* --- Entering and leaving --- */
 
+static void begin_reading(struct vcpu *vcpu)
+{
+    iobus_reader_begin(&vcpu->ports_reader);
+    iobus_reader_begin(&vcpu->mmio_reader);
+}
+
+static void park_readers(struct vcpu *vcpu)
+{
+    iobus_reader_park(&vcpu->ports_reader);
+    iobus_reader_park(&vcpu->mmio_reader);
+}
+
 /* A VM exit stores the activity state: whoever was halted and is to stay so gets it written anew,
- * as some emulators store "active" for every exit. */
+ * as some emulators store "active" for every exit. Nobody waits for a halted vCPU to pass its
+ * quiescent point: it may take its time. */
 static void set_activity(struct vcpu *vcpu)
 {
-    if (vcpu->halted)
+    if (vcpu->halted) {
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
-    else if (vcpu->was_halted)
+        park_readers(vcpu);
+    } else if (vcpu->was_halted)
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vcpu->was_halted = vcpu->halted;
+}
+
+/* The board's timers are the first vCPU's business. */
+static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
+{
+    uint64_t apic_tsc = vcpu_apic_deadline_tsc(vcpu);
+    uint64_t guest_tsc = vcpu->index == 0 ? guest_deadline_tsc(vcpu->guest) : UINT64_MAX;
+
+    return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
+}
+
+static void run_timers(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
+        local_apic_run(&vcpu->apic, now_tsc + vcpu->tsc_offset);
+    if (vcpu->index == 0)
+        guest_work(vcpu->guest, now_tsc);
 }
 
 /* The preemption timer brings the processor back when the board's next deadline is due, from a
@@ -31,7 +65,7 @@ static void set_activity(struct vcpu *vcpu)
 static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
 {
     unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
-    uint64_t deadline_tsc = vcpu->guest->machine.deadline_tsc;
+    uint64_t deadline_tsc = next_deadline_tsc(vcpu);
     uint64_t ticks = deadline_tsc > now_tsc ? deadline_tsc - now_tsc : 0;
 
     ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
@@ -107,27 +141,63 @@ static void account(struct vcpu *vcpu, uint32_t reason_field, uint64_t cycles)
     vcpu->exits[reason].cycles += cycles;
 }
 
+void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
+{
+    /* Whoever found a note already there kicked, and the vCPU takes all of them at once. */
+    if (atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_seq_cst) == 0 &&
+        vcpu->cpu != cpu_this())
+        cpus_kick(vcpu->cpu);
+}
+
+/* Takes the notes, until there are none. What most of them are about is looked at before each entry
+ * anyway. */
+static void attend(struct vcpu *vcpu)
+{
+    uint32_t attention;
+
+    while ((attention = atomic_load_explicit(&vcpu->attention, memory_order_acquire)) != 0) {
+        if ((attention & ATTENTION_DUMP) != 0)
+            guest_dump(vcpu);
+        /* Only now: somebody may wait for the bit to go. */
+        (void)atomic_fetch_and_explicit(&vcpu->attention, ~attention, memory_order_seq_cst);
+    }
+}
+
 void vcpu_run(struct vcpu *vcpu)
 {
     struct guest *guest = vcpu->guest;
+    struct cpu *cpu = cpu_this();
     uint64_t now_tsc = rdtsc();
 
+    cpu->vcpu = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
-    iobus_reader_begin(&vcpu->ports_reader);
-    iobus_reader_begin(&vcpu->mmio_reader);
+    begin_reading(vcpu);
     for (;;) {
-        machine_run_until(&guest->machine, now_tsc);
-        console_service();
-        if (guest->end.kind != GUEST_RUNNING || console_wants_cpu())
+        run_timers(vcpu, now_tsc);
+        if (cpu->index == 0)
+            console_service();
+        if (atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0)
+            attend(vcpu);
+        if (!guest_is_running(guest))
             break;
+        if (local_apic_needs_attention(&vcpu->apic))
+            vcpu_accept_interrupts(vcpu);
+        if (vcpu->waits_for_startup) {
+            park_readers(vcpu);
+            vcpu_wait_for_startup(vcpu);
+            begin_reading(vcpu);
+            now_tsc = rdtsc();
+            continue;
+        }
         events_prepare_entry(vcpu);
-        set_activity(vcpu);
         arm_preemption_timer(vcpu, now_tsc);
-
         iobus_reader_quiesce(&vcpu->ports_reader);
         iobus_reader_quiesce(&vcpu->mmio_reader);
+        set_activity(vcpu);
+
         enum vmx_entry_result result = vmx_vcpu_enter(&vcpu->vmx);
         uint64_t exited_tsc = rdtsc();
+        begin_reading(vcpu);
         if (result != VMX_EXITED) {
             stop_after_failed_entry(vcpu, result);
             break;
@@ -137,8 +207,8 @@ void vcpu_run(struct vcpu *vcpu)
         now_tsc = rdtsc();
         account(vcpu, reason_field, now_tsc - exited_tsc);
     }
-    iobus_reader_park(&vcpu->ports_reader);
-    iobus_reader_park(&vcpu->mmio_reader);
+    park_readers(vcpu);
+    cpu->vcpu = NULL;
 }
 
 /* --- Creation and start --- */
@@ -154,10 +224,14 @@ struct control_registers vcpu_control_registers(void)
     };
 }
 
-static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilities)
+static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilities, uint32_t index,
+                                      uint32_t cpu_count)
 {
     return (struct cpuid_board){
         .host = cpuid,
+        .vcpu_id = index,
+        .cpu_count = cpu_count,
+        .has_apic = true,
         .rdtscp = capabilities->rdtscp,
         .invpcid = capabilities->invpcid,
         .physical_address_bits = 48, /* what a 4-level EPT walk covers */
@@ -165,17 +239,23 @@ static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilitie
     };
 }
 
-enum status vcpu_create(struct vcpu *vcpu, struct guest *guest,
-                        const struct vmx_capabilities *capabilities, struct heap *heap,
+enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, struct heap *heap,
                         uint64_t ept_pointer, uint16_t vpid)
 {
+    const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
+
     /* One block: VMCS, the two I/O bitmaps, the MSR bitmap. */
     uint8_t *pages = heap_allocate(heap, 4 * PAGE_SIZE, PAGE_SIZE);
     enum status status;
 
     if (pages == NULL)
         return STATUS_NO_MEMORY;
-    *vcpu = (struct vcpu){.guest = guest, .cpuid = cpuid_board(capabilities)};
+    *vcpu = (struct vcpu){
+        .guest = guest,
+        .index = index,
+        .cpu = cpu_this(),
+        .cpuid = cpuid_board(capabilities, index, guest->config->cpu_count),
+    };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
     status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
@@ -188,6 +268,14 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest,
         heap_release(heap, pages);
         return status;
     }
+    CHECK(apic_bus_add(&guest->machine.apics, &vcpu->apic,
+                       &(struct local_apic_config){
+                           .id = index,
+                           .is_bsp = index == 0,
+                           .has_x2apic = true,
+                           .has_tsc_deadline = true,
+                           .physical_address_bits = vcpu->physical_address_bits,
+                       }));
     memset(pages, 0, PAGE_SIZE);
     memset(pages + PAGE_SIZE, 0xff, 2 * PAGE_SIZE); /* every port exits */
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
@@ -213,18 +301,26 @@ void vcpu_destroy(struct vcpu *vcpu, struct heap *heap)
     heap_release(heap, vcpu->vmx.vmcs);
 }
 
-void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state)
+void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc)
 {
+    static const struct vmx_start_state nothing;
     uint32_t msrs[MSR_PASS_THROUGH_MAX];
     size_t msr_count;
 
     vmcs_load(vcpu->vmx.vmcs);
-    vmx_vcpu_start(&vcpu->vmx, state);
-    vmcs_write64(VMCS_TSC_OFFSET, -rdtsc());
+    vmx_vcpu_start(&vcpu->vmx, state != NULL ? state : &nothing);
+    vcpu->tsc_offset = -start_tsc;
+    vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+    atomic_store_explicit(&vcpu->attention, 0, memory_order_relaxed);
+    local_apic_reset(&vcpu->apic);
+    if (state != NULL)
+        local_apic_set_virtual_wire(&vcpu->apic);
+    vcpu->waits_for_startup = state == NULL;
+    vcpu->is_dead = vcpu->waits_for_startup;
+    vcpu->nmi_pending = false;
     vcpu->event.info = 0;
     vcpu->halted = false;
     vcpu->was_halted = false;
-    vcpu->cr8 = 0;
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
     msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);
     for (size_t i = 0; i < msr_count; i++)

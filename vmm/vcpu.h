@@ -1,5 +1,6 @@
 /* One virtual processor: the run loop `exit -> handle -> decide -> enter`, and the account of what
- * its exits cost. */
+ * its exits cost. It belongs to one processor of the machine; whoever else wants something of it
+ * leaves a note (vcpu_notify). */
 #ifndef VMM_VCPU_H
 #define VMM_VCPU_H
 
@@ -7,12 +8,23 @@
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx_vcpu.h"
+#include "vmm/devices/local_apic.h"
 #include "vmm/iobus/iobus.h"
 #include "vmm/policy/control_registers.h"
 #include "vmm/policy/msr_policy.h"
 
+struct cpu;
 struct guest;
 struct heap;
+
+/* What a note to a vCPU may say; bits of its attention word. */
+enum vcpu_attention {
+    ATTENTION_STOP = 1,      /* the guest is no longer running */
+    ATTENTION_INTERRUPT = 2, /* an interrupt may be waiting */
+    ATTENTION_TIMER = 4,     /* a deadline has moved */
+    ATTENTION_DUMP = 8,      /* somebody wants to see the registers */
+    ATTENTION_QUIESCE = 16,  /* an exit was all that is wanted: somebody waits for this reader */
+};
 
 /* An event for the next VM entry, in the layout of the VM-entry interruption fields. */
 struct vcpu_event {
@@ -30,17 +42,24 @@ struct exit_account {
 struct vcpu {
     struct vmx_vcpu vmx;
     struct guest *guest;
+    uint32_t index; /* in the guest; 0 is the one that boots it */
+    struct cpu *cpu;
+    _Atomic uint32_t attention; /* of enum vcpu_attention */
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
     uint8_t physical_address_bits; /* what CPUID tells the guest, kept as every page walk asks */
     bool has_1g_pages;
 
+    struct local_apic apic;
+    uint64_t tsc_offset;    /* as the VMCS has it */
+    bool waits_for_startup; /* for a start-up message, as after INIT: it does not run */
+    bool is_dead;           /* counted as one that only NMI, INIT or start-up can wake */
+    bool nmi_pending;
     struct vcpu_event event; /* goes in at the next entry, before any interrupt */
     bool halted;             /* executed HLT and nothing woke it since */
     bool was_halted;         /* at the last entry */
     uint32_t decoded_length; /* of an instruction that an exit gives no length for; else 0 */
-    uint64_t cr8;            /* without a local APIC a register and nothing more */
     struct msr_state msrs;
 
     struct exit_account exits[EXIT_REASON_COUNT];
@@ -53,23 +72,26 @@ enum exit_action {
     EXIT_NEXT_INSTRUCTION, /* the instruction is done: RIP goes past it, in the one place */
 };
 
-/* The vCPU's part of creating a guest: pages from heap, VMCS, controls, host state. Both buses of
- * the guest must exist. ept_pointer: as the VMCS wants it. vpid: not 0, unique among vCPUs of this
- * processor. STATUS_NO_MEMORY. */
-enum status vcpu_create(struct vcpu *vcpu, struct guest *guest,
-                        const struct vmx_capabilities *capabilities, struct heap *heap,
-                        uint64_t ept_pointer, uint16_t vpid) MUST_USE;
+/* Makes the vCPU number index of the guest, on the processor that calls this and that it belongs to
+ * from now on. Both buses of the guest must exist. ept_pointer: as the VMCS wants it. vpid: not 0,
+ * unique among vCPUs of this processor. STATUS_NO_MEMORY. */
+MUST_USE enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index,
+                                 struct heap *heap, uint64_t ept_pointer, uint16_t vpid);
 
-/* Undoes vcpu_create. */
+/* Undoes vcpu_create, on the same processor. */
 void vcpu_destroy(struct vcpu *vcpu, struct heap *heap);
 
-/* Puts the vCPU into the given state, and as after RESET where state says nothing; the guest's TSC
- * reads 0 now. Counters go on. */
-void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state);
+/* Puts the vCPU into its state after RESET: state for the one that boots the guest; null for the
+ * others, which wait for their start-up message. The guest's TSC reads 0 at start_tsc. Counters go
+ * on. On its own processor. */
+void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc);
 
-/* Runs the guest until it ends, wants a reset, or the console asks for the processor
- * (console_wants_cpu). May be called again when the guest has not ended. */
+/* Runs the vCPU, on its own processor, until the guest is no longer running. */
 void vcpu_run(struct vcpu *vcpu);
+
+/* Leaves a note of enum vcpu_attention. The vCPU reads it before it next enters its guest; if it is
+ * inside, it leaves for that. From any processor. */
+void vcpu_notify(struct vcpu *vcpu, uint32_t attention);
 
 /* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
 struct control_registers vcpu_control_registers(void);

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+static void (*begin_hook)(void);
 static void (*stop_hook)(void);
 
 /* Processor number + 1 of the one that dumps; 0: none yet. */
@@ -20,9 +21,10 @@ static uint32_t this_processor(void)
     return cpuid(1, 0).ebx >> 24;
 }
 
-void fatal_set_stop_hook(void (*hook)(void))
+void fatal_set_hooks(void (*begin)(void), void (*stop)(void))
 {
-    stop_hook = hook;
+    begin_hook = begin;
+    stop_hook = stop;
 }
 
 void fatal_begin(void)
@@ -34,7 +36,10 @@ void fatal_begin(void)
     if (!atomic_compare_exchange_strong(&owner, &none, self) && none != self)
         cpu_stop();
     switch (atomic_fetch_add(&depth, 1)) {
-    case 0: return;
+    case 0:
+        if (begin_hook != NULL)
+            begin_hook();
+        return;
     case 1:
         log_text("\n");
         log_line("failed again while dumping; stopped");

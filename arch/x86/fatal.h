@@ -5,16 +5,17 @@
 
 #include "vmm/base/types.h"
 
-/* Called once everything is printed and before the processor stops: writes out what is buffered,
- * may tell the other processors to stop. Null: nothing. */
-void fatal_set_stop_hook(void (*hook)(void));
+/* begin is called before the first word of a dump: whatever locks others hold, the log has to work
+ * from there on. stop is called once everything is printed and before the processor stops: writes
+ * out what is buffered. Null: nothing. */
+void fatal_set_hooks(void (*begin)(void), void (*stop)(void));
 
 /* Claims the console for the dump that is to follow. Returns for the first processor alone; others
  * stop here, so that two dumps do not mix. If dumping itself fails on this processor, says so and
  * stops; failing again just stops. Interrupts are off from here on. */
 void fatal_begin(void);
 
-/* Calls the hook and stops this processor. */
+/* Calls the stop hook and stops this processor. */
 _Noreturn void fatal_stop(void);
 
 #endif

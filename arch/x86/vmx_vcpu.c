@@ -107,7 +107,8 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
     init_host_state();
 }
 
-/* Brings x87, SSE and all later vector state to their initial configuration: XRSTOR of an area
+/* VT-x leaves this in the processor across entries and exits; the monitor itself uses none of it.
+ * Brings x87, SSE and all later vector state to their initial configuration: XRSTOR of an area
  * whose header says that nothing was saved (SDM vol. 1, "Operation of XRSTOR"). No guest sees
  * another's registers. */
 static void reset_extended_state(void)
@@ -126,19 +127,6 @@ static void reset_extended_state(void)
     xsetbv(0, XCR0_X87);
 }
 
-/* What VT-x leaves in the processor across entries and exits, MSRs apart: those are the policy's
- * affair. The monitor itself uses none of it. */
-static void reset_unswitched_state(void)
-{
-    write_cr2(0);
-    write_dr0(0);
-    write_dr1(0);
-    write_dr2(0);
-    write_dr3(0);
-    write_dr6(DR6_RESET);
-    reset_extended_state();
-}
-
 static void write_segment(enum segment segment, const struct vmx_segment *value)
 {
     vmcs_write16((enum vmcs_field16)(VMCS_GUEST_ES_SELECTOR + 2 * segment), value->selector);
@@ -148,12 +136,16 @@ static void write_segment(enum segment segment, const struct vmx_segment *value)
     vmcs_write_natural((enum vmcs_field_natural)(VMCS_GUEST_ES_BASE + 2 * segment), value->base);
 }
 
-void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
+static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 {
-    const struct vmx_capabilities *capabilities = vcpu->capabilities;
-    uint32_t entry_controls = capabilities->entry;
+    uint32_t entry_controls = vcpu->capabilities->entry;
 
-    reset_unswitched_state();
+    write_cr2(0);
+    write_dr0(0);
+    write_dr1(0);
+    write_dr2(0);
+    write_dr3(0);
+    write_dr6(DR6_RESET);
     for (unsigned i = 0; i < GPR_COUNT; i++)
         vcpu->registers.gpr[i] = state->gpr[i];
     if ((state->efer & EFER_LMA) != 0)
@@ -176,11 +168,7 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
     vmcs_write32(VMCS_GUEST_IDTR_LIMIT, state->idtr.limit);
 
     vmcs_write64(VMCS_GUEST_IA32_EFER, state->efer);
-    vmcs_write64(VMCS_GUEST_IA32_PAT, PAT_RESET);
     vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, 0);
-    vmcs_write32(VMCS_GUEST_IA32_SYSENTER_CS, 0);
-    vmcs_write_natural(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
-    vmcs_write_natural(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
     vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, 0);
     vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
@@ -189,6 +177,21 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
     vmx_vcpu_set_primary(vcpu, PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING,
                          false);
     vmx_invalidate_vpid(vcpu->vpid);
+}
+
+void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
+{
+    reset_extended_state();
+    set_state(vcpu, state);
+    vmcs_write64(VMCS_GUEST_IA32_PAT, PAT_RESET);
+    vmcs_write32(VMCS_GUEST_IA32_SYSENTER_CS, 0);
+    vmcs_write_natural(VMCS_GUEST_IA32_SYSENTER_ESP, 0);
+    vmcs_write_natural(VMCS_GUEST_IA32_SYSENTER_EIP, 0);
+}
+
+void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
+{
+    set_state(vcpu, state);
 }
 
 enum vmx_entry_result vmx_vcpu_enter(struct vmx_vcpu *vcpu)

@@ -97,6 +97,10 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
  * caller. Read shadows show CR0 and CR4 as given. */
 void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
 
+/* The same for INIT, which leaves FPU and vector state, PAT and the SYSENTER registers as they are
+ * (SDM vol. 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). */
+void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
+
 enum vmx_entry_result {
     VMX_EXITED,               /* the guest ran; the exit reason is in the VMCS */
     VMX_ENTRY_FAILED_INVALID, /* VMfailInvalid: no current VMCS */

@@ -134,7 +134,7 @@ static enum status close_section(struct parser *parser)
         return config_refuse(parser, guest->line, STATUS_NOT_FOUND,
                              "guest '%s' has no memory; add a line such as: memory = 256M",
                              guest->name);
-    return STATUS_OK;
+    return config_check_attachments(parser);
 }
 
 static enum status open_guest(struct parser *parser, struct text name)
@@ -168,6 +168,7 @@ static enum status open_guest(struct parser *parser, struct text name)
     memcpy(guest->name, name.start, name.length);
     guest->line = parser->line;
     guest->cpu_count = 1;
+    guest->attachment_first = config->attachment_count;
     parser->guest = guest;
     return STATUS_OK;
 }
@@ -241,7 +242,7 @@ static enum status read_key(struct parser *parser, struct section *section, stru
 
         if (!text_equals(key, known->name))
             continue;
-        if (section->said_on_line[i] != 0)
+        if (section->said_on_line[i] != 0 && !known->may_repeat)
             return config_refuse(parser, parser->line, STATUS_CONFLICT,
                                  "%s was set already, on line %u; keep one of the two lines",
                                  known->name, section->said_on_line[i]);
@@ -292,28 +293,36 @@ static enum status read_line(struct parser *parser, struct section *section, str
 
 /* --- The whole file --- */
 
-static enum status check_whole(struct parser *parser, uint32_t cpu_count)
+static enum status check_whole(struct parser *parser)
 {
     const struct config *config = parser->config;
+    uint32_t needed = 0;
 
     if (config->guest_count == 0)
         return config_refuse(
             parser, parser->line, STATUS_NOT_FOUND,
             "the file ends without a guest; add a section [guest NAME] with kernel "
             "and memory");
-    if (config->schedule == SCHEDULE_PARALLEL && config->guest_count > cpu_count)
-        return config_refuse(parser, config->guests[cpu_count].line, STATUS_UNSUPPORTED,
-                             "%zu guests need as many CPUs to run at once, and there %s %u; set "
-                             "schedule = sequence in [monitor] to run one after the other",
-                             config->guest_count, cpu_count == 1 ? "is" : "are", cpu_count);
+    for (size_t i = 0; i < config->guest_count; i++)
+        needed += config->guests[i].cpu_count;
+    if (config->schedule == SCHEDULE_PARALLEL && needed > parser->cpu_count)
+        return config_refuse(parser, config->guests[config->guest_count - 1].line,
+                             STATUS_UNSUPPORTED,
+                             "%zu guests with %u CPUs in all are to run at once, and this machine "
+                             "has %u; give them fewer, or set schedule = sequence in [monitor] to "
+                             "run one after the other",
+                             config->guest_count, needed, parser->cpu_count);
     return STATUS_OK;
 }
 
 enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count,
                          struct config *config, char *message, size_t message_bytes)
 {
-    struct parser parser = {
-        .config = config, .line = 1, .message = message, .message_bytes = message_bytes};
+    struct parser parser = {.config = config,
+                            .cpu_count = cpu_count,
+                            .line = 1,
+                            .message = message,
+                            .message_bytes = message_bytes};
     struct section section = {0};
     unsigned monitor_line = 0;
     size_t position = 0;
@@ -345,6 +354,6 @@ enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count
     }
     status = close_section(&parser);
     if (status == STATUS_OK)
-        status = check_whole(&parser, cpu_count);
+        status = check_whole(&parser);
     return status;
 }

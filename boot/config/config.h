@@ -12,14 +12,20 @@
  *     initrd  = initrd.gz             ; from the file's own folder when it does not begin with \
  *     cmdline = console=ttyS0         ; everything up to the end of the line
  *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
- *     cpus    = 1                     ; 1                                 (default 1)
+ *     cpus    = 1                     ; as many as the machine has        (default 1)
+ *     testdev = off                   ; on or off                         (default off)
+ *     doorbell = ...                  ; these three as often as needed, their values as
+ *     zone     = ...                  ; vmm/attachments/attachment_spec.h tells them
+ *     trigger  = ...
  *
  * (The remarks at the line ends above explain; a real file cannot have them there.) Lines end in LF
  * or CR LF, the last one needs no end, a UTF-8 byte order mark in front is skipped. Names of
- * sections and keys are in lower case and appear once each. */
+ * sections and keys are in lower case and appear once each, but for doorbell, zone and trigger: of
+ * these a guest may have GUEST_ATTACHMENTS_MAX, in any order, with names of their own. */
 #ifndef BOOT_CONFIG_CONFIG_H
 #define BOOT_CONFIG_CONFIG_H
 
+#include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
 #include "vmm/boot_info.h"
@@ -30,8 +36,12 @@
 #define CONFIG_LINE_CHARS_MAX     4000 /* without the line's end */
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
 #define CONFIG_MESSAGE_BYTES      512
+#define CONFIG_CPUS_MAX           64
 #define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */
 #define CONFIG_CONSOLE_BAUD_MIN   50
+/* Of all guests together: room for GUEST_ATTACHMENTS_MAX in each of 64 would be 300 KiB of zeros in
+ * the file that the firmware loads. */
+#define CONFIG_ATTACHMENTS_MAX 512
 
 struct config_guest {
     char name[GUEST_NAME_BYTES];
@@ -40,6 +50,10 @@ struct config_guest {
     char cmdline[GUEST_CMDLINE_BYTES];
     uint64_t memory_bytes;
     uint32_t cpu_count;
+    bool has_testdev;
+    /* In struct config. */
+    size_t attachment_first;
+    size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */
     /* Where it was said, counted from 1, for later messages; 0: it was not. */
     unsigned line, kernel_line, initrd_line, memory_line;
 };
@@ -51,6 +65,10 @@ struct config {
     enum schedule schedule;
     size_t guest_count; /* at least 1 */
     struct config_guest guests[BOOT_GUESTS_MAX];
+    /* Of all guests, those of a guest side by side; and where they were said. */
+    size_t attachment_count;
+    struct attachment_spec attachments[CONFIG_ATTACHMENTS_MAX];
+    unsigned attachment_lines[CONFIG_ATTACHMENTS_MAX];
 };
 
 /* Reads a configuration: text, size_bytes of it, any bytes whatever; for a machine that gives
@@ -58,9 +76,9 @@ struct config {
  * Otherwise config's content means nothing and message, of message_bytes (CONFIG_MESSAGE_BYTES
  * suffice), says "portcullis.conf:LINE: " with the cause and what would be right:
  *   STATUS_INVALID       the line is not understood
- *   STATUS_OUT_OF_RANGE  a value outside its range, too many guests
+ *   STATUS_OUT_OF_RANGE  a value outside its range, too many guests or attachments
  *   STATUS_CONFLICT      said twice
- *   STATUS_NOT_FOUND     something required is missing
+ *   STATUS_NOT_FOUND     something required is missing, or what a doorbell refers to
  *   STATUS_UNSUPPORTED   right, but this version or machine cannot do it
  * No other side effects. */
 MUST_USE enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count,

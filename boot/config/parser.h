@@ -13,6 +13,7 @@ struct text {
 struct parser {
     struct config *config;
     struct config_guest *guest; /* the section that is open is this guest's; null: [monitor] */
+    uint32_t cpu_count;         /* of the machine */
     unsigned line;              /* counted from 1 */
     char *message;
     size_t message_bytes;
@@ -25,9 +26,10 @@ struct config_key {
     const char *name;
     config_set *set;
     bool may_be_empty;
+    bool may_repeat;
 };
 
-#define CONFIG_KEYS_MAX 8
+#define CONFIG_KEYS_MAX 16
 
 /* The keys of [monitor] and of [guest NAME]; each list ends with a null name and has fewer than
  * CONFIG_KEYS_MAX entries. */
@@ -37,6 +39,9 @@ extern const struct config_key config_guest_keys[];
 /* Writes "portcullis.conf:LINE: TEXT" and returns status. */
 enum status config_refuse(struct parser *parser, unsigned line, enum status status,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* A guest's attachments as a whole: whether what its doorbells refer to is there. */
+enum status config_check_attachments(struct parser *parser);
 
 bool text_equals(struct text text, const char *string);
 

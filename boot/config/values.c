@@ -15,6 +15,10 @@ static enum status set_initrd(struct parser *parser, struct text value);
 static enum status set_cmdline(struct parser *parser, struct text value);
 static enum status set_memory(struct parser *parser, struct text value);
 static enum status set_cpus(struct parser *parser, struct text value);
+static enum status set_testdev(struct parser *parser, struct text value);
+static enum status set_doorbell(struct parser *parser, struct text value);
+static enum status set_zone(struct parser *parser, struct text value);
+static enum status set_trigger(struct parser *parser, struct text value);
 
 const struct config_key config_monitor_keys[] = {
     {.name = "console", .set = set_console},
@@ -30,6 +34,10 @@ const struct config_key config_guest_keys[] = {
     {.name = "cmdline", .set = set_cmdline, .may_be_empty = true},
     {.name = "memory", .set = set_memory},
     {.name = "cpus", .set = set_cpus},
+    {.name = "testdev", .set = set_testdev},
+    {.name = "doorbell", .set = set_doorbell, .may_repeat = true},
+    {.name = "zone", .set = set_zone, .may_repeat = true},
+    {.name = "trigger", .set = set_trigger, .may_repeat = true},
     {.name = NULL},
 };
 
@@ -226,12 +234,123 @@ static enum status set_cpus(struct parser *parser, struct text value)
     if (!read_digits(value, &number, &digits) || digits != value.length || number == 0)
         return config_refuse(parser, parser->line, STATUS_INVALID,
                              "cpus = %.*s: write a whole number from 1", QUOTED(value));
-    if (number != 1)
-        return config_refuse(
-            parser, parser->line, STATUS_UNSUPPORTED,
-            "cpus = %.*s: this version gives a guest exactly one CPU; write cpus = "
-            "1 or leave the line out",
-            QUOTED(value));
+    if (number > CONFIG_CPUS_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "cpus = %.*s: a guest has at most %u CPUs", QUOTED(value),
+                             CONFIG_CPUS_MAX);
+    if (number > parser->cpu_count)
+        return config_refuse(parser, parser->line, STATUS_UNSUPPORTED,
+                             "cpus = %.*s: this machine has %u, and each of the guest's needs one "
+                             "of its own",
+                             QUOTED(value), parser->cpu_count);
     parser->guest->cpu_count = (uint32_t)number;
     return STATUS_OK;
+}
+
+static enum status set_testdev(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"off", false}, {"on", true}};
+    uint32_t is_on = false;
+    enum status status = read_word(parser, "testdev", value, words, ARRAY_COUNT(words), &is_on);
+
+    parser->guest->has_testdev = is_on != 0;
+    return status;
+}
+
+/* The guest's attachment of this name, as its number in struct config, or CONFIG_ATTACHMENTS_MAX.
+ */
+static size_t find_attachment(const struct parser *parser, const char *name)
+{
+    size_t end = parser->guest->attachment_first + parser->guest->attachment_count;
+
+    for (size_t i = parser->guest->attachment_first; i < end; i++)
+        if (strcmp(parser->config->attachments[i].name, name) == 0)
+            return i;
+    return CONFIG_ATTACHMENTS_MAX;
+}
+
+static enum status add_attachment(struct parser *parser, enum attachment_kind kind,
+                                  struct text value)
+{
+    struct config *config = parser->config;
+    const char *key = attachment_kind_name(kind);
+    char message[ATTACHMENT_MESSAGE_BYTES] = "";
+    struct attachment_spec spec;
+    enum status status = attachment_spec_parse_line(kind, value.start, value.length, &spec, message,
+                                                    sizeof(message));
+
+    if (status != STATUS_OK)
+        return config_refuse(parser, parser->line, status, "%s = %.*s: %s", key, QUOTED(value),
+                             message);
+
+    size_t same = find_attachment(parser, spec.name);
+
+    if (same != CONFIG_ATTACHMENTS_MAX)
+        return config_refuse(parser, parser->line, STATUS_CONFLICT,
+                             "%s: there is a %s '%s' already, on line %u; give this one another "
+                             "name",
+                             key, attachment_kind_name(config->attachments[same].kind), spec.name,
+                             config->attachment_lines[same]);
+    if (parser->guest->attachment_count == GUEST_ATTACHMENTS_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "%s: a guest may have at most %u doorbells, zones and triggers; a "
+                             "doorbell with count is one",
+                             key, GUEST_ATTACHMENTS_MAX);
+    if (config->attachment_count == CONFIG_ATTACHMENTS_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "%s: all guests together may have at most %u doorbells, zones and "
+                             "triggers",
+                             key, CONFIG_ATTACHMENTS_MAX);
+    config->attachments[config->attachment_count] = spec;
+    config->attachment_lines[config->attachment_count++] = parser->line;
+    parser->guest->attachment_count++;
+    return STATUS_OK;
+}
+
+static enum status set_doorbell(struct parser *parser, struct text value)
+{
+    return add_attachment(parser, ATTACHMENT_DOORBELL, value);
+}
+
+static enum status set_zone(struct parser *parser, struct text value)
+{
+    return add_attachment(parser, ATTACHMENT_ZONE, value);
+}
+
+static enum status set_trigger(struct parser *parser, struct text value)
+{
+    return add_attachment(parser, ATTACHMENT_TRIGGER, value);
+}
+
+/* What the doorbell with this number refers to by name, if it does. */
+static enum status check_reference(struct parser *parser, size_t doorbell, const char *name,
+                                   enum attachment_kind kind)
+{
+    const struct config *config = parser->config;
+    size_t found;
+
+    if (name[0] == '\0')
+        return STATUS_OK;
+    found = find_attachment(parser, name);
+    if (found != CONFIG_ATTACHMENTS_MAX && config->attachments[found].kind == kind)
+        return STATUS_OK;
+    return config_refuse(parser, config->attachment_lines[doorbell], STATUS_NOT_FOUND,
+                         "doorbell '%s': guest '%s' has no %s '%s'",
+                         config->attachments[doorbell].name, parser->guest->name,
+                         attachment_kind_name(kind), name);
+}
+
+enum status config_check_attachments(struct parser *parser)
+{
+    size_t end = parser->guest->attachment_first + parser->guest->attachment_count;
+    enum status status = STATUS_OK;
+
+    for (size_t i = parser->guest->attachment_first; i < end && status == STATUS_OK; i++) {
+        const struct attachment_spec *spec = &parser->config->attachments[i];
+
+        status = check_reference(parser, i, spec->trigger, ATTACHMENT_TRIGGER);
+        if (status == STATUS_OK)
+            status = check_reference(parser, i, spec->drain, ATTACHMENT_ZONE);
+    }
+    return status;
 }

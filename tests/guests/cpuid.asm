@@ -30,13 +30,13 @@ start:
         bt      ecx, 3
         expect_if "no MONITOR", nc
         bt      ecx, 21
-        expect_if "no x2APIC", nc
+        expect_if "x2APIC", c
         bt      ecx, 24
-        expect_if "no TSC deadline", nc
+        expect_if "TSC deadline", c
         bt      ecx, 15
         expect_if "no PDCM", nc
         bt      edx, 9
-        expect_if "no APIC", nc
+        expect_if "APIC", c
         bt      edx, 28
         expect_if "no HTT", nc
         bt      edx, 7
@@ -83,7 +83,7 @@ start:
 .no_xsave:
 
         ask     6, 0
-        expect  "no thermal leaf", rax, 0
+        expect  "ARAT alone of the thermal leaf", rax, 4
         ask     0xa, 0
         expect  "no performance counters", rax, 0
         ask     0x14, 0

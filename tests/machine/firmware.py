@@ -62,7 +62,8 @@ CASES = {
         "divide 115200, as 115200, 57600, 38400, 19200 and 9600 do, and to be 50 at least", INVALID_PARAMETER),
     "unknown key": (
         guest(more="memroy = 16M\n"), "portcullis.conf:4: unknown key 'memroy'; did you mean "
-        "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, cpus", INVALID_PARAMETER),
+        "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, cpus, "
+        "testdev, doorbell, zone, trigger", INVALID_PARAMETER),
     "no guest section": (
         "[monitor]\non_last_exit = poweroff\n", "portcullis.conf:3: the file ends without a guest; "
         "add a section [guest NAME] with kernel and memory", NOT_FOUND),
@@ -88,12 +89,12 @@ CASES = {
         "where the monitor's console is to be; enable it in the firmware's setup, or set console "
         "in [monitor] to one that exists", UNSUPPORTED),
     "more guests than CPUs": (
-        guest("a") + guest("b"), "portcullis.conf:4: 2 guests need as many CPUs to run "
-        "at once, and there is 1; set schedule = sequence in [monitor] to run one after the other",
-        UNSUPPORTED),
+        guest("a") + guest("b"), "portcullis.conf:4: 2 guests with 2 CPUs in all are to run "
+        "at once, and this machine has 1; give them fewer, or set schedule = sequence in [monitor] "
+        "to run one after the other", UNSUPPORTED),
     "cpus = 2": (
-        guest(more="cpus = 2\n"), "portcullis.conf:4: cpus = 2: this version gives a guest exactly "
-        "one CPU; write cpus = 1 or leave the line out", UNSUPPORTED),
+        guest(more="cpus = 2\n"), "portcullis.conf:4: cpus = 2: this machine has 1, and each of "
+        "the guest's needs one of its own", UNSUPPORTED),
     "guest larger than memory, after all the others": (guest(memory="4G"), TOO_LARGE,
                                                        OUT_OF_RESOURCES),
 }

@@ -214,17 +214,20 @@ static void test_keys(void **state)
             "console, baud, on_last_exit, schedule");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-            "kernel, initrd, cmdline, memory, cpus");
+            "kernel, initrd, cmdline, memory, cpus, testdev, doorbell, zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
-        "memory, cpus");
+        "memory, cpus, testdev, doorbell, zone, trigger");
+    REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
+            "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
+            "keys kernel, initrd, cmdline, memory, cpus, testdev, doorbell, zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "on_last_exit, schedule");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
-            "memory, cpus");
+            "memory, cpus, testdev, doorbell, zone, trigger");
     REFUSED("[guest a]\nkernel k\n", STATUS_INVALID,
             "portcullis.conf:2: 'kernel k' is neither [SECTION], KEY = VALUE nor a comment, which "
             "begins with ; or #");
@@ -266,9 +269,14 @@ static void test_values(void **state)
             "portcullis.conf:2: kernel = C:\\k: a path has printable ASCII characters, none of "
             "them * : < > ? |");
     assert_int_equal(parse("[guest a]\nkernel = \xc3\xa4\n"), STATUS_INVALID);
-    REFUSED("[guest a]\nkernel = k\ncpus = 4\n", STATUS_UNSUPPORTED,
-            "portcullis.conf:3: cpus = 4: this version gives a guest exactly one CPU; write cpus = "
-            "1 or leave the line out");
+    REFUSED(
+        "[guest a]\nkernel = k\ncpus = 4\n", STATUS_UNSUPPORTED,
+        "portcullis.conf:3: cpus = 4: this machine has 1, and each of the guest's needs one of its "
+        "own");
+    REFUSED("[guest a]\nkernel = k\ncpus = 65\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:3: cpus = 65: a guest has at most 64 CPUs");
+    REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
+            "portcullis.conf:3: testdev = maybe: it can be off or on");
     REFUSED("[guest a]\nkernel = k\ncpus = many\n", STATUS_INVALID,
             "portcullis.conf:3: cpus = many: write a whole number from 1");
     assert_int_equal(parse("[guest a]\ncpus = 0\n"), STATUS_INVALID);
@@ -314,12 +322,19 @@ static void test_guest_count(void **state)
 {
     static const char two[] = GUEST "[guest b]\nkernel = k\nmemory = 2M\n";
     static char text[65536];
+    static const char four[] = "[guest a]\nkernel = k\nmemory = 2M\ncpus = 3\ntestdev = on\n"
+                               "[guest b]\nkernel = k\nmemory = 2M\n";
 
     (void)state;
-    REFUSED(two, STATUS_UNSUPPORTED,
-            "portcullis.conf:4: 2 guests need as many CPUs to run at once, and there is 1; set "
-            "schedule = sequence in [monitor] to run one after the other");
+    REFUSED(
+        two, STATUS_UNSUPPORTED,
+        "portcullis.conf:4: 2 guests with 2 CPUs in all are to run at once, and this machine has "
+        "1; give them fewer, or set schedule = sequence in [monitor] to run one after the other");
     assert_int_equal(parse_bytes(two, sizeof(two) - 1, 2), STATUS_OK);
+    assert_int_equal(parse_bytes(four, sizeof(four) - 1, 4), STATUS_OK);
+    assert_int_equal(config.guests[0].cpu_count, 3);
+    assert_true(config.guests[0].has_testdev);
+    assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 
     strcpy(text, "[monitor]\nschedule = sequence\n");
     for (int i = 0; i < BOOT_GUESTS_MAX; i++)
@@ -328,6 +343,105 @@ static void test_guest_count(void **state)
     assert_int_equal(config.guest_count, BOOT_GUESTS_MAX);
     strcat(text, "[guest more]\n");
     REFUSED(text, STATUS_OUT_OF_RANGE, "portcullis.conf:195: one guest too many; at most 64 fit");
+}
+
+static void test_attachments(void **state)
+{
+    static const char two[] = "[guest a]\nkernel = k\n"
+                              "doorbell = ring port 0x510 drain fb trigger t\n"
+                              "doorbell = more mmio 0xfebf0000 count 1000\n"
+                              "memory = 2M\n"
+                              "zone = fb mmio 0xfeb00000 0x1000 ring 128\n"
+                              "trigger = t line 5 level\n"
+                              "[guest b]\nkernel = k\nmemory = 2M\ntrigger = t line 6\n";
+    static const char foreign[] = GUEST "trigger = t line 5\n[guest b]\nkernel = k\n"
+                                        "memory = 2M\ndoorbell = b port 1 trigger t\n";
+    static char text[65536];
+
+    (void)state;
+    assert_int_equal(parse_bytes(two, sizeof(two) - 1, 2), STATUS_OK);
+    assert_int_equal(config.guests[0].attachment_first, 0);
+    assert_int_equal(config.guests[0].attachment_count, 4);
+    assert_int_equal(config.guests[1].attachment_first, 4);
+    assert_int_equal(config.guests[1].attachment_count, 1);
+    assert_int_equal(config.attachment_count, 5);
+    assert_int_equal(config.attachments[0].kind, ATTACHMENT_DOORBELL);
+    assert_string_equal(config.attachments[0].drain, "fb");
+    assert_int_equal(config.attachments[1].count, 1000);
+    assert_int_equal(config.attachments[2].kind, ATTACHMENT_ZONE);
+    assert_int_equal(config.attachments[2].ring_entries, 128);
+    assert_true(config.attachments[3].is_level);
+    assert_int_equal(config.attachments[4].line, 6);
+    assert_int_equal(config.attachment_lines[4], 11);
+
+    REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
+            "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
+            "on_last_exit, schedule");
+    REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
+            "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
+            "out");
+    REFUSED(GUEST "trigger = t line 2\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:4: trigger = t line 2: line 2: it joins the two interrupt controllers "
+            "and nothing else; take another");
+    REFUSED(GUEST "zone = z port 1 1\ndoorbell = z port 1\n", STATUS_CONFLICT,
+            "portcullis.conf:5: doorbell: there is a zone 'z' already, on line 4; give this one "
+            "another name");
+    REFUSED(GUEST "doorbell = b port 1 trigger t\n", STATUS_NOT_FOUND,
+            "portcullis.conf:4: doorbell 'b': guest 'a' has no trigger 't'");
+    REFUSED(GUEST "trigger = t line 5\ndoorbell = b port 1 drain t\n", STATUS_NOT_FOUND,
+            "portcullis.conf:5: doorbell 'b': guest 'a' has no zone 't'");
+    assert_int_equal(parse_bytes(two, sizeof(two) - 1, 2), STATUS_OK);
+    assert_int_equal(config.guests[0].attachment_first, 0);
+    assert_int_equal(config.guests[0].attachment_count, 4);
+    assert_int_equal(config.guests[1].attachment_first, 4);
+    assert_int_equal(config.guests[1].attachment_count, 1);
+    assert_int_equal(config.attachment_count, 5);
+    assert_int_equal(config.attachments[0].kind, ATTACHMENT_DOORBELL);
+    assert_string_equal(config.attachments[0].drain, "fb");
+    assert_int_equal(config.attachments[1].count, 1000);
+    assert_int_equal(config.attachments[2].kind, ATTACHMENT_ZONE);
+    assert_int_equal(config.attachments[2].ring_entries, 128);
+    assert_true(config.attachments[3].is_level);
+    assert_int_equal(config.attachments[4].line, 6);
+    assert_int_equal(config.attachment_lines[4], 11);
+
+    REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
+            "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
+            "on_last_exit, schedule");
+    REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
+            "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
+            "out");
+    REFUSED(GUEST "trigger = t line 2\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:4: trigger = t line 2: line 2: it joins the two interrupt controllers "
+            "and nothing else; take another");
+    REFUSED(GUEST "zone = z port 1 1\ndoorbell = z port 1\n", STATUS_CONFLICT,
+            "portcullis.conf:5: doorbell: there is a zone 'z' already, on line 4; give this one "
+            "another name");
+    REFUSED(GUEST "doorbell = b port 1 trigger t\n", STATUS_NOT_FOUND,
+            "portcullis.conf:4: doorbell 'b': guest 'a' has no trigger 't'");
+    REFUSED(GUEST "trigger = t line 5\ndoorbell = b port 1 drain t\n", STATUS_NOT_FOUND,
+            "portcullis.conf:5: doorbell 'b': guest 'a' has no zone 't'");
+    assert_int_equal(parse_bytes(foreign, sizeof(foreign) - 1, 2), STATUS_NOT_FOUND);
+
+    /* So many for a guest, so many for all. */
+    strcpy(text, "[monitor]\nschedule = sequence\n");
+    for (int g = 0; g < CONFIG_ATTACHMENTS_MAX / GUEST_ATTACHMENTS_MAX; g++) {
+        sprintf(text + strlen(text), "[guest g%d]\nkernel = k\nmemory = 2M\n", g);
+        for (int i = 0; i < GUEST_ATTACHMENTS_MAX; i++)
+            sprintf(text + strlen(text), "doorbell = b%d port %d\n", i, i);
+    }
+    assert_int_equal(parse(text), STATUS_OK);
+    assert_int_equal(config.attachment_count, CONFIG_ATTACHMENTS_MAX);
+    size_t length = strlen(text);
+
+    strcpy(text + length, "doorbell = more port 100\n");
+    REFUSED(text, STATUS_OUT_OF_RANGE,
+            "portcullis.conf:563: doorbell: a guest may have at most 32 doorbells, zones and "
+            "triggers; a doorbell with count is one");
+    strcpy(text + length, "[guest more]\nkernel = k\nmemory = 2M\ntrigger = t line 5\n");
+    REFUSED(text, STATUS_OUT_OF_RANGE,
+            "portcullis.conf:566: trigger: all guests together may have at most 512 doorbells, "
+            "zones and triggers");
 }
 
 static void test_message_is_cut(void **state)
@@ -346,6 +460,8 @@ static void test_mutations(void **state)
     static const char seed[] = "[monitor]\nconsole = com1\nbaud = 115200\nschedule = sequence\n"
                                "on_last_exit = poweroff\n[guest a]\nkernel = \\a\\vmlinuz\n"
                                "initrd = b\ncmdline = console=ttyS0\nmemory = 64M\ncpus = 1\n"
+                               "doorbell = d port 0x510 width 2 data 1 count 9 trigger t drain z\n"
+                               "trigger = t line 5 level\nzone = z mmio 0xfe000000 64 ring 8\n"
                                "[guest b]\nkernel = c\nmemory = 1G\n";
     static const char spice[] = "\0\n\r\t =[];#\\/\"\xef\xbb\xbf\xff"
                                 "09MKG";
@@ -409,6 +525,7 @@ int main(void)
         cmocka_unit_test(test_keys),           cmocka_unit_test(test_values),
         cmocka_unit_test(test_memory),         cmocka_unit_test(test_guest_count),
         cmocka_unit_test(test_message_is_cut), cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_attachments),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }
