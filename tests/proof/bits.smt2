@@ -1,12 +1,14 @@
-; What the annotations in vmm/iobus/lookup.h admit about single bit operations. Each "unsat" says that
-; no value contradicts.
+; What the annotations in vmm/iobus/lookup.h admit about 64-bit arithmetic. Each "unsat" says that no
+; value contradicts.
 
-; iobus_search: half & -(uint32_t)(condition)
+; iobus_covers: the difference wraps just when address is below first.
 (push)
-(declare-const half (_ BitVec 32))
-(declare-const condition Bool)
-(assert (not (= (bvand half (bvneg (ite condition (_ bv1 32) (_ bv0 32))))
-                (ite condition half (_ bv0 32)))))
+(declare-const first (_ BitVec 64))
+(declare-const length_minus_1 (_ BitVec 64))
+(declare-const address (_ BitVec 64))
+(assert (bvule length_minus_1 (bvnot first))) ; first + length_minus_1 does not wrap
+(assert (not (= (bvule (bvsub address first) length_minus_1)
+                (and (bvule first address) (bvule address (bvadd first length_minus_1))))))
 (check-sat)
 (pop)
 

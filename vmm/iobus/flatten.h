@@ -1,4 +1,5 @@
-/* From nested ranges to disjoint segments. Pure functions over arrays. */
+/* From nested ranges to disjoint segments. Pure functions over arrays. What has a contract in an
+ * annotation here or in flatten.c is proved by `make prove`. */
 #ifndef VMM_IOBUS_FLATTEN_H
 #define VMM_IOBUS_FLATTEN_H
 
@@ -10,7 +11,7 @@
 /* A range, in an array ascending by first and, where that is equal, descending by last. */
 struct iobus_extent {
     uint64_t first, last;
-    uint32_t target; /* handed through to the segments */
+    uint32_t target; /* handed through to the segments; not IOBUS_NONE */
     uint8_t access_sizes;
     uint32_t parent; /* the innermost range around this one, an index here; or IOBUS_NONE */
 };
@@ -26,22 +27,89 @@ struct iobus_segment {
     uint8_t beyond_bytes; /* how far, up to 7, the segments that follow have the same target */
 };
 
+/*@ // The order that the array has to have.
+  @ predicate iobus_sorted(struct iobus_extent *e, integer n) =
+  @   (\forall integer i; 0 <= i < n ==> e[i].first <= e[i].last) &&
+  @   (\forall integer i, j; 0 <= i <= j < n ==> e[i].first <= e[j].first) &&
+  @   (\forall integer i, j; 0 <= i <= j < n && e[i].first == e[j].first ==>
+  @     e[j].last <= e[i].last);
+  @
+  @ // Of two, the later is outside the earlier or inside it.
+  @ predicate iobus_nested(struct iobus_extent *e, integer n) =
+  @   \forall integer i, j; 0 <= i < j < n ==>
+  @     e[i].last < e[j].first || e[j].last <= e[i].last;
+  @
+  @ // t is the last of n extents, all of which begin at or before address, that reaches it.
+  @ predicate iobus_reaches(struct iobus_extent *e, integer n, integer t, integer address) =
+  @   t == IOBUS_NONE ?
+  @     (\forall integer j; 0 <= j < n ==> e[j].last < address) :
+  @     0 <= t < n && address <= e[t].last &&
+  @     (\forall integer j; t < j < n ==> e[j].last < address);
+  @
+  @ predicate iobus_parents(struct iobus_extent *e, integer n) =
+  @   \forall integer i; 0 <= i < n ==> iobus_reaches(e, i, e[i].parent, e[i].first);
+  @
+  @ // How many extents are open if t is the innermost of them.
+  @ logic integer iobus_open(uint32_t *depth, integer t) = t == IOBUS_NONE ? 0 : depth[t] + 1;
+  @
+  @ predicate iobus_depths(struct iobus_extent *e, integer n, uint32_t *depth) =
+  @   \forall integer i; 0 <= i < n ==> depth[i] == iobus_open(depth, e[i].parent);
+  @*/
+
 /* Sets every extent's parent. Returns the index of the first extent that overlaps another partly or
  * repeats it, with that other in *other; IOBUS_NONE if all nest. */
-uint32_t iobus_nest(struct iobus_extent *extents, uint32_t count, uint32_t *other);
+/*@ requires count < IOBUS_NONE;
+  @ requires \valid(extents + (0 .. count - 1));
+  @ requires \valid(depth + (0 .. count - 1));
+  @ requires \valid(other);
+  @ requires \separated(extents + (0 .. count - 1), depth + (0 .. count - 1), other);
+  @ requires iobus_sorted(extents, count);
+  @ assigns extents[0 .. count - 1].parent, depth[0 .. count - 1], *other;
+  @ ensures \result == IOBUS_NONE || 0 <= *other < \result < count;
+  @ ensures \result == IOBUS_NONE ==> iobus_nested(extents, count);
+  @ ensures \result == IOBUS_NONE ==> iobus_parents(extents, count);
+  @ ensures \result == IOBUS_NONE ==> iobus_depths(extents, count, depth);
+  @ ensures \result != IOBUS_NONE ==>
+  @   extents[*other].first <= extents[\result].first <= extents[*other].last;
+  @ ensures \result != IOBUS_NONE && extents[*other].first == extents[\result].first ==>
+  @   extents[\result].last == extents[*other].last;
+  @ ensures \result != IOBUS_NONE && extents[*other].first != extents[\result].first ==>
+  @   extents[\result].last > extents[*other].last; */
+uint32_t iobus_nest(struct iobus_extent *extents, uint32_t count, uint32_t *other)
+    /*@ ghost (uint32_t \ghost *depth) */;
 
 /* The most segments that so many ranges and points can give: each range adds two borders at most,
  * each point as well. */
+/*@ assigns \nothing;
+  @ ensures \result == 1 + 2 * (extent_count + point_count); */
 static inline uint64_t iobus_segments_max(uint32_t extent_count, uint32_t point_count)
 {
     return 1 + 2 * ((uint64_t)extent_count + point_count);
 }
 
+/*@ // Sorted, disjoint, without a gap from 0 on.
+  @ predicate iobus_gapless(struct iobus_segment *s, integer n) =
+  @   (n > 0 ==> s[0].first == 0) &&
+  @   (\forall integer k; 0 <= k < n ==> s[k].first <= s[k].last) &&
+  @   (\forall integer i, j; 0 <= i < j < n ==> s[i].last < s[j].first) &&
+  @   (\forall integer k; 0 <= k < n - 1 ==> s[k + 1].first == s[k].last + 1);
+  @
+  @ predicate iobus_starts(uint64_t *starts, struct iobus_segment *s, integer n) =
+  @   \forall integer k; 0 <= k < n ==> starts[k] == s[k].first;
+  @
+  @ // What a segment says of those that follow holds.
+  @ predicate iobus_beyond(struct iobus_segment *s, integer i, integer n, integer bytes) =
+  @   bytes <= 7 && s[i].last + bytes <= s[n - 1].last &&
+  @   (\forall integer j; i < j < n && s[j].first <= s[i].last + bytes ==>
+  @     s[j].target == s[i].target);
+  @*/
+
 /* Writes the segments of the space 0..address_last, and their first addresses once more to starts.
  * extents are nested and within the space; point_addresses ascend strictly within it. Returns the
- * number of segments, at least 1, at most iobus_segments_max. */
+ * number of segments, at least 1, at most iobus_segments_max, which has to be below IOBUS_NONE. */
 uint32_t iobus_flatten(const struct iobus_extent *extents, uint32_t extent_count,
                        const uint64_t *point_addresses, uint32_t point_count, uint64_t address_last,
-                       uint64_t *starts, struct iobus_segment *segments);
+                       uint64_t *starts, struct iobus_segment *segments)
+    /*@ ghost (const uint32_t \ghost *depth) */;
 
 #endif

@@ -82,6 +82,9 @@ static inline uint32_t iobus_search(const uint64_t *keys, uint32_t count, uint64
   @ ensures \result != 0 <==> first <= address <= first + length_minus_1; */
 static inline bool iobus_covers(uint64_t first, uint64_t length_minus_1, uint64_t address)
 {
+    /* Checked in tests/proof/bits.smt2. */
+    /*@ admit ((uint64_t)(address - first) <= length_minus_1) <==>
+      @   (first <= address <= first + length_minus_1); */
     return address - first <= length_minus_1;
 }
 
