@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 """Check the model of the I/O bus's reclaim, tests/model/iobus.pml, with Spin.
 
-run.py --build FOLDER. The true model has to hold, and each variant that breaks one step has to fail
-with the very property that the step is for: a model that cannot fail shows nothing. Two runs at a
-time. Ends with "N passed, N failed"; exit status 1 if any failed.
+run.py --build FOLDER [--counts FILE]. The true model has to hold, and each variant that breaks one
+step has to fail with the very property that the step is for: a model that cannot fail shows nothing.
+Two runs at a time. Ends with "N passed, N failed", which goes as {"passed": N, "failed": N} to the
+file of --counts; exit status 1 if any failed.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import json
 import os
 import re
 import subprocess
@@ -16,8 +18,9 @@ import sys
 import time
 
 MODEL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "iobus.pml")
-TIMEOUT_SECONDS = 170
+TIMEOUT_SECONDS = 500
 SAFETY = ("-DSAFETY",)
+SHALLOW = ("-DSAFETY", "-DBFS")  # shortest ways first
 LIVENESS = ("-DNFAIR=3",)
 
 Run = collections.namedtuple("Run", "name, breaks, defines")
@@ -42,6 +45,7 @@ RUNS = (
     Run("epoch before table", "FREED", (*ONE, "EPOCH_BEFORE_TABLE")),
     Run("epoch stored without a fence", "FREED", (*ONE, "EPOCH_UNFENCED")),
     Run("unparked without a fence", "FREED", (*ONE, "UNPARK_UNFENCED")),
+    Run("writers without a lock", "LOST", (*TWO, "WITHOUT_LOCK")),
     Run("buried for earlier tables too", "WHOLE", (*BURIAL, "BURIED_FOR_ALL")),
     Run("layout freed with its first table", "FREED", (*BURIAL, "SHARED_LAYOUT_FREED")),
     Run("parked vCPUs waited for", "LIVE", (*LIVE, "WAIT_FOR_PARKED")),
@@ -95,8 +99,10 @@ def check(run, build):
             with open(os.path.join(folder, "iobus.pml"), "w", encoding="utf-8") as copy:
                 copy.write(source.read())
         call(["spin", "-a", *(f"-D{define}" for define in defines), "iobus.pml"], folder)
-        call(["gcc", "-O2", "-w", *(LIVENESS if is_live else SAFETY), "-DCOLLAPSE", "-DMEMLIM=3000",
-              "-DVECTORSZ=1024", "-o", "pan", "pan.c"], folder)
+        kind = LIVENESS if is_live else SHALLOW if run.breaks == "LOST" else SAFETY
+        # What finds something ends soon; then compiling takes longest.
+        call(["gcc", "-O2" if run.breaks is None else "-O1", "-w", *kind, "-DCOLLAPSE",
+              "-DMEMLIM=3000", "-DVECTORSZ=1024", "-o", "pan", "pan.c"], folder)
         output = call(["./pan", "-m1000000", *(("-a", "-f") if is_live else ())], folder)
     except (OSError, ValueError) as error:
         return run, "did not run", "", str(error)
@@ -109,7 +115,9 @@ def check(run, build):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", required=True, help="folder for what is generated")
-    build = os.path.abspath(parser.parse_args().build)
+    parser.add_argument("--counts", help="file for the counts")
+    options = parser.parse_args()
+    build = os.path.abspath(options.build)
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         for run, wrong, figures, output in pool.map(lambda run: check(run, build), RUNS):
@@ -119,6 +127,9 @@ def main():
             if wrong:
                 failed += 1
                 print(output)
+    if options.counts is not None:
+        with open(options.counts, "w", encoding="ascii") as file:
+            json.dump({"passed": len(RUNS) - failed, "failed": failed}, file)
     print(f"{len(RUNS) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
