@@ -1,14 +1,11 @@
 /* The commands of the monitor's prompt. */
+#include "vmm/commands.h"
 #include "arch/x86/vmx.h"
 #include "vmm/base/format.h"
 #include "vmm/clock.h"
 #include "vmm/console.h"
-#include "vmm/console/command.h"
 #include "vmm/cpus.h"
 #include "vmm/loader/loader.h"
-#include "vmm/monitor.h"
-
-#include <string.h>
 
 static const char *state_name(enum guest_state state)
 {
@@ -23,8 +20,7 @@ static const char *state_name(enum guest_state state)
     return "unknown";
 }
 
-/* The guest that commands are about; null, and said so, where there is none. */
-static struct guest *the_guest(struct monitor *monitor, const struct command_output *output)
+struct guest *command_guest(struct monitor *monitor, const struct command_output *output)
 {
     struct guest *guest = monitor_selected(monitor)->guest;
 
@@ -114,7 +110,7 @@ static void dump(struct vcpu *vcpu, const struct command_output *output)
 static enum command_result run_regs(void *context, const struct command_output *output, int argc,
                                     char *const argv[])
 {
-    struct guest *guest = the_guest(context, output);
+    struct guest *guest = command_guest(context, output);
     uint64_t index = 0;
 
     if (guest == NULL)
@@ -156,7 +152,7 @@ static enum command_result run_exits(void *context, const struct command_output 
 
     if (argc == 2 && strcmp(argv[1], "clear") != 0)
         return COMMAND_USAGE;
-    guest = the_guest(context, output);
+    guest = command_guest(context, output);
     if (guest == NULL)
         return COMMAND_OK;
     if (argc == 2) {
@@ -241,7 +237,7 @@ static void print_bus(const struct command_output *output, const char *title, st
 static enum command_result run_bus(void *context, const struct command_output *output, int argc,
                                    char *const argv[])
 {
-    struct guest *guest = the_guest(context, output);
+    struct guest *guest = command_guest(context, output);
 
     (void)argc;
     (void)argv;
@@ -259,7 +255,7 @@ static enum command_result run_reset(void *context, const struct command_output 
 
     (void)argc;
     (void)argv;
-    if (the_guest(monitor, output) != NULL)
+    if (command_guest(monitor, output) != NULL)
         schedule_restart(monitor_selected(monitor));
     return COMMAND_OK;
 }
@@ -299,6 +295,41 @@ static const struct command commands[] = {
      .arguments = "",
      .what = "ports and MMIO: devices, hits, unclaimed accesses",
      .handler = run_bus},
+    {.name = "attachments",
+     .arguments = "",
+     .what = "doorbells, zones and triggers, and how often each was used",
+     .handler = run_attachments},
+    {.name = "doorbell",
+     .arguments = "NAME port|mmio ADDRESS [width 1|2|4|8|any] [data VALUE] [count N] [line N] "
+                  "[trigger NAME] [drain NAME] [trace]",
+     .what = "count writes to an address, and tell whoever listens",
+     .arguments_min = 3,
+     .arguments_max = COMMAND_WORDS_MAX - 1,
+     .handler = run_attach},
+    {.name = "zone",
+     .arguments = "NAME port|mmio ADDRESS LENGTH [ring N] [delay MICROSECONDS]",
+     .what = "queue writes to a device and hand them over in batches",
+     .arguments_min = 4,
+     .arguments_max = COMMAND_WORDS_MAX - 1,
+     .handler = run_attach},
+    {.name = "trigger",
+     .arguments = "NAME line N [level]",
+     .what = "something that raises an interrupt line",
+     .arguments_min = 3,
+     .arguments_max = COMMAND_WORDS_MAX - 1,
+     .handler = run_attach},
+    {.name = "raise",
+     .arguments = "TRIGGER [COUNT]",
+     .what = "raise a trigger's line",
+     .arguments_min = 1,
+     .arguments_max = 2,
+     .handler = run_raise},
+    {.name = "remove",
+     .arguments = "NAME",
+     .what = "take a doorbell, zone or trigger away",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .handler = run_remove},
     {.name = "reset", .arguments = "", .what = "start the guest anew", .handler = run_reset},
     {.name = "quit",
      .arguments = "",

@@ -81,7 +81,8 @@ def check_prompt(report, text, last):
         for command in ("help", "guests", "regs", "exits", "bus", "reset", "quit")),
         monitor_answer(text, "help"))
     report.equal("prompt: an unknown command", monitor_answer(text, "frobnicate"),
-                 "unknown command 'frobnicate'; there are: guests regs exits bus reset quit help\n")
+                 "unknown command 'frobnicate'; there are: guests select regs exits bus "
+                 "attachments doorbell zone trigger raise remove reset quit help\n")
     report.equal("prompt: reset starts the guest anew",
                  len(re.findall(rf"^portcullis: guest {last} stopped: ", text, re.M)), 2)
 

@@ -21,6 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 # pylint: disable=wrong-import-position
+import attachments  # noqa: E402
 import debian  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
@@ -31,6 +32,7 @@ from bench import ROOT, Bench, Report  # noqa: E402
 GROUPS = {
     "usb": debian.run_usb,
     "debian": debian.run,
+    "attachments": attachments.run,
     "guests": guests.run,
     "kills": kills.run,
     "firmware": firmware.run,

@@ -40,7 +40,7 @@ static const struct command commands[] = {
     {"bus", "", "the tables", 0, 0, note},
     {"boot", "NAME", "start a guest", 1, 1, note},
     {"bootstrap", "", "longer than another", 0, 0, note},
-    {"memory", "ADDRESS [COUNT]", "show memory", 1, 15, note},
+    {"memory", "ADDRESS [COUNT]", "show memory", 1, 23, note},
 };
 
 static enum status run(const char *line)
@@ -77,8 +77,8 @@ static void test_words(void **state)
     ASSERT_CALLED("memory a\"b c\"d'' \"\" x", "memory|ab cd||x");
     ASSERT_CALLED("memory \\portcullis\\vm\\\"linuz\"", "memory|\\portcullis\\vm\\linuz");
     ASSERT_CALLED("\"bus\"", "bus");
-    ASSERT_CALLED("memory 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15",
-                  "memory|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15");
+    ASSERT_CALLED("memory 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23",
+                  "memory|1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17|18|19|20|21|22|23");
 }
 
 static void test_bad_lines(void **state)
@@ -88,8 +88,8 @@ static void test_bad_lines(void **state)
     (void)state;
     ASSERT_REFUSED("memory \"a b", STATUS_INVALID, "a quote is not closed: \" is missing\n");
     ASSERT_REFUSED("memory 'a\"", STATUS_INVALID, "a quote is not closed: ' is missing\n");
-    ASSERT_REFUSED("memory 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16", STATUS_INVALID,
-                   "more than 16 words\n");
+    ASSERT_REFUSED("memory 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24",
+                   STATUS_INVALID, "more than 24 words\n");
     memset(line, 'x', sizeof(line));
     line[256] = '\0';
     ASSERT_REFUSED(line, STATUS_INVALID, "the line has 256 characters, at most 255 fit\n");

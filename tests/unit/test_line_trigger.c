@@ -46,7 +46,7 @@ static void test_edge_pulses(void **state)
     assert_int_equal(wire.sets, 0);
     line_trigger_raise(&trigger);
     assert_int_equal(wire.rises, 1);
-    assert_false(wire.level);
+    assert_true(wire.level);
     line_trigger_end_of_interrupt(&trigger);
     assert_int_equal(wire.sets, 2);
     wire.raise_within = &trigger; /* posted, and driven when the first is done */

@@ -87,12 +87,16 @@ void attachment_release(struct attachment *attachment)
     /* Only now is the line free for another kind of use: nobody can be driving it for this one. */
     spinlock_acquire(&set->lock);
     uint32_t *line_users = line_user_count(attachment);
+    bool leaves_line = line_users != NULL && --*line_users == 0;
 
-    if (line_users != NULL && --*line_users == 0 && attachment_is_level(attachment))
+    if (leaves_line && attachment_is_level(attachment))
         atomic_fetch_and_explicit(&set->level_lines, ~(UINT32_C(1) << attachment->spec.line),
                                   memory_order_relaxed);
     set->object_count--;
     spinlock_release(&set->lock);
+
+    if (leaves_line && !attachment_is_level(attachment))
+        line_trigger_reset(&set->pulses[attachment->spec.line]); /* it rests high while in use */
 
     deallocate(attachment);
     /* Neither refers to anything in turn, so this goes no deeper. */

@@ -5,7 +5,7 @@
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
 
-#define COMMAND_WORDS_MAX      16
+#define COMMAND_WORDS_MAX      24
 #define COMMAND_LINE_BYTES_MAX 255
 
 /* Where commands print. */

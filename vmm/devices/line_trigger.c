@@ -32,8 +32,8 @@ static void drive_edges(struct line_trigger *trigger)
 {
     for (uint64_t raised = get(&trigger->raised); trigger->raised_taken != raised;
          trigger->raised_taken++) {
-        line_set(&trigger->line, true);
         line_set(&trigger->line, false);
+        line_set(&trigger->line, true);
         set(&trigger->delivered, get(&trigger->delivered) + 1);
     }
 }

@@ -2,7 +2,9 @@
  * irqfd, and the level-triggered kind a resamplefd (Linux, Documentation/virt/kvm/api.rst,
  * "KVM_IRQFD").
  *
- * Edge: each event is a pulse, high and low. Level: each event is one interrupt; the line is high
+ * Edge: each event is a rising edge. The line rests high between events, because an 8259A forgets an
+ * edge whose line goes low before the acknowledge (Intel 8259A datasheet, order number 231468,
+ * "Edge and Level Triggered Modes"): the input is this trigger's alone, and looks for edges. Level: each event is one interrupt; the line is high
  * while events are pending, an end of interrupt takes one away, and the line goes low and, if there
  * are more, high again: so that a controller that looks for edges sees one for each as well.
  *
@@ -19,7 +21,7 @@
 #include <stdint.h>
 
 struct line_trigger {
-    /* Driven by this trigger alone, or pulses get lost in one another. */
+    /* Driven by this trigger alone, or edges get lost in one another. */
     struct line line;
     bool is_level;
 
@@ -33,7 +35,7 @@ struct line_trigger {
     /* Of the one who drives, but for looking. */
     uint64_t raised_taken, ended_taken;
     _Atomic uint64_t pending;   /* level: events whose interrupt has not ended */
-    _Atomic uint64_t delivered; /* edge: pulses; level: ends that took an event away */
+    _Atomic uint64_t delivered; /* edge: edges; level: ends that took an event away */
 };
 
 /* The line is taken to be low. */
