@@ -1,5 +1,5 @@
-"""tools/check-docs: docs/board.md has the port table that vmm/machine.c builds, and a difference is
-caught."""
+"""tools/check-docs: docs/board.md has the tables that the board's source builds, and a difference in
+any of them is caught, on either side."""
 
 import os
 import shutil
@@ -29,32 +29,89 @@ class DifferenceTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.root)
         for folder in ("docs", "vmm"):
             shutil.copytree(os.path.join(ROOT, folder), os.path.join(self.root, folder))
-        self.board = os.path.join(self.root, "docs/board.md")
 
-    def edit(self, old, new):
-        with open(self.board, encoding="utf-8") as file:
+    def edit(self, old, new, path="docs/board.md"):
+        path = os.path.join(self.root, path)
+        with open(path, encoding="utf-8") as file:
             text = file.read()
         self.assertIn(old, text)
-        with open(self.board, "w", encoding="utf-8") as file:
+        with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(old, new, 1))
 
+    def expect(self, status, *words):
+        """What the check says of the edited copy, on the stream of this status."""
+        result = run(self.root)
+        said = result.stderr if status == 2 else result.stdout
+        self.assertEqual(result.returncode, status, result.stdout + result.stderr)
+        for word in words:
+            self.assertIn(word, said)
+
     def test_copy_is_the_same(self):
-        self.assertEqual(run(self.root).returncode, 0)
+        self.expect(0)
 
     def test_wrong_port(self):
         self.edit("| 0x040 | 4 |", "| 0x048 | 4 |")
-        result = run(self.root)
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("i8254", result.stdout)
+        self.expect(1, "i8254", "vmm/machine_bus.c:")
 
     def test_wrong_count(self):
         self.edit("| 0x040 | 4 |", "| 0x040 | 3 |")
-        self.assertEqual(run(self.root).returncode, 1)
+        self.expect(1, "i8254")
+
+    def test_wrong_sizes(self):
+        self.edit("| 0x0f4 | 4 | 1 2 4 |", "| 0x0f4 | 4 | 1 2 |")
+        self.expect(1, "debug exit")
+
+    def test_wrong_memory(self):
+        self.edit("| 0xfec00000 |", "| 0xfec01000 |")
+        self.expect(1, "i82093aa")
+
+    def test_wrong_test_device(self):
+        self.edit("| 0x2000 | 24 |", "| 0x2000 | 16 |")
+        self.expect(1, "testdev lines")
+        self.edit("| 0xff000000 |", "| 0xff100000 |")
+        self.expect(1, "testdev memory")
+
+    def test_wrong_line(self):
+        self.edit("| 4 | `IRQ_COM1` |", "| 3 | `IRQ_COM1` |")
+        self.expect(1, "`IRQ_COM1`", "vmm/machine.h:")
+
+    def test_row_missing_in_document(self):
+        self.edit("| 12 | `IRQ_AUX` |", "and 12 |")
+        self.expect(1, "`IRQ_AUX`", "is missing")
+
+    def test_row_missing_in_source(self):
+        self.edit("    IRQ_AUX = 12,\n", "", "vmm/machine.h")
+        self.expect(1, "`IRQ_AUX`", "is not in enum machine_irq")
+
+    def test_source_moves_a_constant(self):
+        self.edit("#define FW_CFG_PORT       0x510", "#define FW_CFG_PORT       0x520",
+                  "vmm/devices/fw_cfg.h")
+        self.expect(1, "fw_cfg")
+
+    def test_lines_counted_on(self):
+        self.edit("IRQ_KEYBOARD = 1,", "IRQ_KEYBOARD,", "vmm/machine.h")
+        self.expect(0)
+
+    def test_row_of_another_shape(self):
+        self.edit('{"i8254", 0x40,', '{.name = "i8254", 0x40,', "vmm/machine_bus.c")
+        self.expect(2, "board_ports[]")
+
+    def test_unknown_constant(self):
+        self.edit("I82093AA_WINDOW_BYTES,", "sizeof(struct i82093aa),", "vmm/machine_bus.c")
+        self.expect(2, "sizeof")
+
+    def test_no_array(self):
+        self.edit("board_mmio[] = {", "board_memory[] = {", "vmm/machine_bus.c")
+        self.expect(2, "board_mmio[]")
 
     def test_no_table(self):
-        with open(self.board, "w", encoding="utf-8") as file:
+        with open(os.path.join(self.root, "docs/board.md"), "w", encoding="utf-8") as file:
             file.write("# nothing\n")
-        self.assertEqual(run(self.root).returncode, 2)
+        self.expect(2, "board_ports[]")
+
+    def test_other_columns(self):
+        self.edit("| First | Bytes | Sizes | Name |", "| From | Bytes | Sizes | Name |")
+        self.expect(2, "board_mmio[]", "First")
 
 
 if __name__ == "__main__":
