@@ -219,6 +219,8 @@ bool console_guest_transmit(struct guest *guest, uint8_t byte)
         console_has_work = true;
         if (cpu_this()->index != 0)
             cpus_kick(cpus_get(0));
+        else if (cpu_this()->vcpu != NULL)
+            vcpu_note(cpu_this()->vcpu, ATTENTION_CONSOLE);
     }
     unlock();
     return is_taken;

@@ -135,6 +135,19 @@ void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context)
     cpus_kick(cpu);
 }
 
+void cpus_call(uint32_t index, void (*function)(void *context), void *context)
+{
+    struct cpu *cpu = cpus_get(index);
+
+    if (cpu == cpu_this()) {
+        function(context);
+        return;
+    }
+    cpus_run(cpu, function, context);
+    while (!cpus_is_idle(cpu))
+        cpu_pause();
+}
+
 bool cpus_is_idle(const struct cpu *cpu)
 {
     return atomic_load_explicit(&cpu->work, memory_order_acquire) == NULL;

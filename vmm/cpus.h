@@ -65,6 +65,9 @@ struct cpu *cpus_get(uint32_t index);
 /* Has another, idle processor run function(context). What was written before is seen there. */
 void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context);
 
+/* The same and waits for its end; on this very processor, if that is the one. */
+void cpus_call(uint32_t index, void (*function)(void *context), void *context);
+
 /* Whether it has nothing to do; what it wrote before is seen here. */
 bool cpus_is_idle(const struct cpu *cpu);
 

@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "vmm/guest.h"
+#include "vmm/vcpu_apic.h"
 
 /* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
 enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
@@ -55,6 +56,7 @@ void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_
         vector = VECTOR_DF;
         error_code = 0;
     }
+    vcpu_note(vcpu, ATTENTION_EVENT);
     vcpu->event = (struct vcpu_event){
         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector),
     };
@@ -78,6 +80,7 @@ void events_requeue_interrupted(struct vcpu *vcpu)
 
     if ((info & INTERRUPTION_VALID) == 0)
         return;
+    vcpu_note(vcpu, ATTENTION_EVENT);
     vcpu->event = (struct vcpu_event){.info = info & ~(uint32_t)INTERRUPTION_NMI_UNBLOCKING};
     if ((info & INTERRUPTION_ERROR_CODE_VALID) != 0)
         vcpu->event.error_code = vmcs_read32(VMCS_IDT_VECTORING_ERROR_CODE);
@@ -135,8 +138,12 @@ static bool interrupt_is_pending(const struct vcpu *vcpu)
  * are what old software waits for. */
 static uint8_t take_interrupt(struct vcpu *vcpu)
 {
-    if (!local_apic_extint_pending(&vcpu->apic))
+    if (!local_apic_extint_pending(&vcpu->apic)) {
+        /* Periods that went by while the timer's vector waited are one with it, not another one
+         * after it. */
+        local_apic_run(&vcpu->apic, vcpu_guest_tsc(vcpu));
         return local_apic_acknowledge(&vcpu->apic);
+    }
     local_apic_extint_taken(&vcpu->apic);
     return machine_acknowledge_interrupt(&vcpu->guest->machine);
 }
@@ -149,7 +156,7 @@ static void inject_interrupt(struct vcpu *vcpu)
                      .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
 }
 
-void events_prepare_entry(struct vcpu *vcpu)
+bool events_prepare_entry(struct vcpu *vcpu)
 {
     bool interrupt_pending = interrupt_is_pending(vcpu);
 
@@ -166,6 +173,7 @@ void events_prepare_entry(struct vcpu *vcpu)
     }
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmi_pending);
+    return interrupt_pending || vcpu->nmi_pending;
 }
 
 void events_pend_single_step(uint64_t rflags)

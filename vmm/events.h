@@ -26,7 +26,8 @@ void events_pend_single_step(uint64_t rflags);
 void events_requeue_interrupted(struct vcpu *vcpu);
 
 /* Before an entry: decides what it injects. A queued event, else an NMI, else an interrupt, if the
- * guest takes it now; for what waits, the processor is asked to exit as soon as the guest would. */
-void events_prepare_entry(struct vcpu *vcpu);
+ * guest takes it now; for what waits, the processor is asked to exit as soon as the guest would.
+ * Whether anything does. */
+bool events_prepare_entry(struct vcpu *vcpu);
 
 #endif

@@ -11,6 +11,7 @@
 #include "arch/x86/vmx.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
+#include "vmm/vcpu_apic.h"
 
 /* CR4 bits whose change makes the processor read the PDPTEs again (SDM vol. 3A, "PDPTE Registers").
  */
@@ -98,6 +99,7 @@ static enum exit_action access_cr8(struct vcpu *vcpu, const struct exit_cr *acce
     if (value > 15)
         return exit_general_protection(vcpu);
     local_apic_write_cr8(&vcpu->apic, value);
+    vcpu_look_at_apic(vcpu);
     return EXIT_NEXT_INSTRUCTION;
 }
 

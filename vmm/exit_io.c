@@ -18,19 +18,23 @@ static void set_accumulator(struct vcpu *vcpu, unsigned size_bytes, uint64_t val
 
 enum exit_action exit_io_instruction(struct vcpu *vcpu)
 {
-    struct exit_io io = exit_qualification_io(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+    uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
 
-    if (io.is_string)
+    if (__builtin_expect((qualification & EXIT_IO_STRING) != 0, 0)) {
+        struct exit_io io = exit_qualification_io(qualification);
+
         return guest_cpu_string_io(vcpu, &io);
+    }
 
+    unsigned size_bytes = EXIT_IO_SIZE_BYTES(qualification);
     struct io_access access = {
-        .address = io.port,
-        .size = io.size_bytes,
-        .is_write = !io.is_in,
-        .value = io.is_in ? 0 : vcpu->vmx.registers.gpr[GPR_RAX] & bytes_mask(io.size_bytes),
+        .address = EXIT_IO_PORT(qualification),
+        .size = (uint8_t)size_bytes,
+        .is_write = (qualification & EXIT_IO_IN) == 0,
+        .value = vcpu->vmx.registers.gpr[GPR_RAX] & bytes_mask(size_bytes),
     };
     iobus_access(&vcpu->guest->ports, &vcpu->ports_reader, &access);
-    if (io.is_in)
-        set_accumulator(vcpu, io.size_bytes, access.value);
+    if (!access.is_write)
+        set_accumulator(vcpu, size_bytes, access.value);
     return EXIT_NEXT_INSTRUCTION;
 }

@@ -1,5 +1,6 @@
 /* EPT violations: everything that is not RAM is on the MMIO bus. */
 #include "arch/x86/exits/exit_qualification.h"
+#include "vmm/events.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
 #include "vmm/guest_cpu.h"
@@ -9,6 +10,7 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
     struct exit_ept violation = exit_qualification_ept(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     gpa_t address = GPA(vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
 
+    events_requeue_interrupted(vcpu);
     /* IRET had unblocked NMIs before it touched the device: it will be executed again. */
     if (violation.nmi_unblocked && vcpu->event.info == 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,

@@ -93,10 +93,10 @@ static enum msr_outcome write_msr(struct vcpu *vcpu, uint32_t index, uint64_t va
     case MSR_IS_DEBUGCTL: vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, value); return MSR_DONE;
     case MSR_IS_PASSED: return write_passed(index, value);
     case MSR_IS_APIC_BASE: return done_if(vcpu_write_apic_base(vcpu, value));
-    case MSR_IS_X2APIC:
-        return done_if(local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value));
+    case MSR_IS_X2APIC: return done_if(vcpu_write_apic_msr(vcpu, index, value));
     case MSR_IS_TSC_DEADLINE:
         local_apic_write_tsc_deadline(&vcpu->apic, value, vcpu_guest_tsc(vcpu));
+        vcpu_look_at_apic(vcpu);
         return MSR_DONE;
     case MSR_DONE:
     case MSR_GP: break;

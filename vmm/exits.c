@@ -39,6 +39,7 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
 {
     uint32_t info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
 
+    events_requeue_interrupted(vcpu);
     /* IRET had unblocked NMIs before it faulted; the fault goes back in, so block them again. */
     if ((info & INTERRUPTION_NMI_UNBLOCKING) != 0 && vcpu->event.info == 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
@@ -63,7 +64,7 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
 /* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). */
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    vcpu_note(vcpu, ATTENTION_EVENT);
     trap_handle_interrupt(INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO)));
     return EXIT_RESUME;
 }
@@ -79,12 +80,13 @@ static enum exit_action exit_triple_fault(struct vcpu *vcpu)
  * entry. */
 static enum exit_action exit_for_the_run_loop(struct vcpu *vcpu)
 {
-    (void)vcpu;
+    vcpu_note(vcpu, ATTENTION_EVENT);
     return EXIT_RESUME;
 }
 
 static enum exit_action exit_task_switch(struct vcpu *vcpu)
 {
+    events_requeue_interrupted(vcpu);
     struct exit_task_switch task =
         exit_qualification_task_switch(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     static const char *const sources[] = {"CALL", "IRET", "JMP", "a task gate in the IDT"};
@@ -94,9 +96,15 @@ static enum exit_action exit_task_switch(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-static enum exit_action exit_cpuid(struct vcpu *vcpu)
+/* Leaves that show what the guest has set in CR4, XCR0, IA32_APIC_BASE, or the size of its code. */
+static bool cpuid_depends_on_guest(uint32_t leaf)
 {
-    uint64_t *gpr = vcpu->vmx.registers.gpr;
+    return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
+}
+
+static __attribute__((noinline)) void ask_cpuid_policy(struct vcpu *vcpu, uint32_t leaf,
+                                                       uint32_t subleaf, struct vcpu_cpuid *seen)
+{
     struct cpuid_guest guest = {
         .cr4 = vmx_vcpu_cr4(),
         .xcr0 = 0,
@@ -106,19 +114,33 @@ static enum exit_action exit_cpuid(struct vcpu *vcpu)
     /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
     if ((read_cr4() & CR4_OSXSAVE) != 0)
         guest.xcr0 = xgetbv(0);
-    struct cpuid_result result =
-        cpuid_policy(&vcpu->cpuid, &guest, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
+    *seen = (struct vcpu_cpuid){
+        .leaf = leaf,
+        .subleaf = subleaf,
+        .is_valid = !cpuid_depends_on_guest(leaf),
+        .result = cpuid_policy(&vcpu->cpuid, &guest, leaf, subleaf),
+    };
+}
 
-    gpr[GPR_RAX] = result.eax;
-    gpr[GPR_RBX] = result.ebx;
-    gpr[GPR_RCX] = result.ecx;
-    gpr[GPR_RDX] = result.edx;
+static enum exit_action exit_cpuid(struct vcpu *vcpu)
+{
+    uint64_t *gpr = vcpu->vmx.registers.gpr;
+    uint32_t leaf = (uint32_t)gpr[GPR_RAX], subleaf = (uint32_t)gpr[GPR_RCX];
+    struct vcpu_cpuid *seen = &vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT];
+
+    if (__builtin_expect(!seen->is_valid || seen->leaf != leaf || seen->subleaf != subleaf, 0))
+        ask_cpuid_policy(vcpu, leaf, subleaf, seen);
+    gpr[GPR_RAX] = seen->result.eax;
+    gpr[GPR_RBX] = seen->result.ebx;
+    gpr[GPR_RCX] = seen->result.ecx;
+    gpr[GPR_RDX] = seen->result.edx;
     return EXIT_NEXT_INSTRUCTION;
 }
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
     vcpu->halted = true;
+    vcpu_note(vcpu, ATTENTION_EVENT);
     /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
      */
     if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0 && !vcpu->nmi_pending) {
@@ -139,13 +161,26 @@ static enum exit_action exit_cache_flush(struct vcpu *vcpu)
 
 static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
 {
+    events_requeue_interrupted(vcpu);
     guest_stop(vcpu->guest, "EPT misconfiguration at guest-physical 0x%lx",
                vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
     return EXIT_RESUME;
 }
 
+static enum exit_action exit_without_policy(struct vcpu *vcpu)
+{
+    uint16_t reason = EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON));
+
+    guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
+               exit_reason_name(reason));
+    return EXIT_RESUME;
+}
+
 /* Every reason that the controls in use can produce, and those that no control gates. */
-static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *) = {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init" /* that is what the first line is for */
+exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
+    [0 ... EXIT_REASON_COUNT - 1] = exit_without_policy,
     [EXIT_REASON_EXCEPTION_OR_NMI] = exit_exception_or_nmi,
     [EXIT_REASON_EXTERNAL_INTERRUPT] = exit_external_interrupt,
     [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
@@ -183,13 +218,4 @@ static enum exit_action (*const handlers[EXIT_REASON_COUNT])(struct vcpu *) = {
     [EXIT_REASON_INVVPID] = exit_undefined_opcode,
     [EXIT_REASON_VMFUNC] = exit_undefined_opcode,
 };
-
-enum exit_action exit_handle(struct vcpu *vcpu, uint16_t reason)
-{
-    if (reason >= EXIT_REASON_COUNT || handlers[reason] == NULL) {
-        guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
-                   exit_reason_name(reason));
-        return EXIT_RESUME;
-    }
-    return handlers[reason](vcpu);
-}
+#pragma GCC diagnostic pop

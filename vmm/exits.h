@@ -5,8 +5,9 @@
 #include "arch/x86/cpu.h"
 #include "vmm/vcpu.h"
 
-/* Handles the exit whose information the current VMCS holds. */
-enum exit_action exit_handle(struct vcpu *vcpu, uint16_t reason);
+/* By basic exit reason, all of them: handles the exit whose information the current VMCS holds. */
+typedef enum exit_action exit_handler(struct vcpu *vcpu);
+extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];
 
 /* The handlers that have a file of their own. */
 enum exit_action exit_io_instruction(struct vcpu *vcpu);   /* exit_io.c */

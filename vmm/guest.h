@@ -6,6 +6,7 @@
 #include "vmm/attachments/attachments.h"
 #include "vmm/boot_info.h"
 #include "vmm/console.h"
+#include "vmm/loader/memory_layout.h"
 #include "vmm/machine.h"
 #include "vmm/vcpu.h"
 
@@ -52,6 +53,8 @@ struct guest {
     const struct guest_config *config;
     uint8_t *testdev_memory; /* null without a test device */
     uint8_t *ram; /* behind the guest's memory, as vmm/loader/memory_layout.h lays it out */
+    struct guest_ram_block ram_blocks[GUEST_RAM_BLOCKS_MAX];
+    size_t ram_block_count;
     struct ept ept;
     struct iobus ports;
     struct iobus mmio;
@@ -106,7 +109,7 @@ uint64_t guest_deadline_tsc(const struct guest *guest);
 
 /* What is to be done for the guest as a whole between two exits: timers that are due, what
  * doorbells have left to do, memory that no vCPU uses any more. By the first vCPU. */
-void guest_work(struct guest *guest, uint64_t now_tsc);
+bool guest_work(struct guest *guest, uint64_t now_tsc);
 
 /* Somebody has changed what is on the guest's buses: frees what that replaced as soon as every vCPU
  * has been back in the guest, which it is asked to. */
@@ -119,6 +122,9 @@ void guest_count_dead(struct guest *guest, int change);
 /* A vCPU has moved the page of its local APIC: the bus answers there, as long as one vCPU has it
  * there. RAM at this place stays visible to all. */
 void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_page);
+
+/* After a reset all local APICs are where they were at first. No vCPU runs. */
+void guest_reset_apic_pages(struct guest *guest);
 
 /* Leaves a note with every vCPU. */
 void guest_notify_all(struct guest *guest, uint32_t attention);
@@ -135,7 +141,17 @@ void guest_flush_debug_line(struct guest *guest);
 
 /* The host memory behind [gpa, +size_bytes), null unless all of it is the guest's RAM in one piece.
  */
-uint8_t *guest_memory(const struct guest *guest, gpa_t gpa, uint64_t size_bytes);
+static inline uint8_t *guest_memory(const struct guest *guest, gpa_t gpa, uint64_t size_bytes)
+{
+    for (size_t i = 0; i < guest->ram_block_count; i++) {
+        const struct guest_ram_block *block = &guest->ram_blocks[i];
+        uint64_t into = gpa.value - block->gpa.value;
+
+        if (into < block->size_bytes && size_bytes <= block->size_bytes - into)
+            return guest->ram + block->offset_bytes + into;
+    }
+    return NULL;
+}
 
 /* Registers, segments, control registers and code at RIP, through log_text. On the vCPU's own
  * processor, with its VMCS current. */

@@ -246,12 +246,14 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
     }
     vcpu->decoded_length = insn.length;
     if (rings_doorbell(vcpu, &insn, address))
-        return EXIT_NEXT_INSTRUCTION;
+        return EXIT_NEXT_DECODED;
     load_operands(&cpu);
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome = insn_execute(&insn, &cpu.state, &env, iterations_max(&cpu), &fault);
 
-    return finish(&cpu, outcome, &fault);
+    enum exit_action action = finish(&cpu, outcome, &fault);
+
+    return action == EXIT_NEXT_INSTRUCTION ? EXIT_NEXT_DECODED : action;
 }
 
 enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io)

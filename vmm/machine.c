@@ -17,21 +17,6 @@ enum cmos {
 #define CMOS_EQUIPMENT_FPU 0x02
 #define BASE_MEMORY_KIB    640
 
-/* --- The lock --- */
-
-struct machine *machine_lock(void *context)
-{
-    struct machine *machine = context;
-
-    spinlock_acquire(&machine->lock);
-    return machine;
-}
-
-void machine_unlock(struct machine *machine)
-{
-    spinlock_release(&machine->lock);
-}
-
 /* --- Time --- */
 
 uint64_t machine_now_ns(const struct machine *machine)
@@ -369,6 +354,13 @@ void machine_reset(struct machine *machine)
 }
 
 /* --- The processor's side --- */
+
+void machine_retry_interrupts(struct machine *machine)
+{
+    machine_lock(machine);
+    i82093aa_retry(&machine->ioapic);
+    machine_unlock(machine);
+}
 
 uint8_t machine_acknowledge_interrupt(struct machine *machine)
 {

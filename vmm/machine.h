@@ -147,6 +147,10 @@ void machine_run_until(struct machine *machine, uint64_t now_tsc);
  * hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
 struct line machine_line(struct machine *machine, unsigned line);
 
+/* A local APIC may take messages that it did not take before: what the I/O APIC could not deliver
+ * is sent again. */
+void machine_retry_interrupts(struct machine *machine);
+
 /* The acknowledge cycle of a processor that takes the PIC's interrupt: the vector. */
 uint8_t machine_acknowledge_interrupt(struct machine *machine);
 
@@ -159,8 +163,18 @@ void machine_serial_ready(struct machine *machine);
 
 /* --- Within the board: machine.c and machine_bus.c --- */
 
-struct machine *machine_lock(void *machine);
-void machine_unlock(struct machine *machine);
+static inline struct machine *machine_lock(void *context)
+{
+    struct machine *machine = context;
+
+    spinlock_acquire(&machine->lock);
+    return machine;
+}
+
+static inline void machine_unlock(struct machine *machine)
+{
+    spinlock_release(&machine->lock);
+}
 
 /* After an access to the device: its next deadline counts. */
 void machine_update_timer(struct machine *machine, enum machine_timer timer);

@@ -313,6 +313,7 @@ static const struct board_range board_ports[] = {
 static const struct board_range testdev_ports[] = {
     {"testdev latch", TESTDEV_LATCH_PORT, TESTDEV_LATCH_COUNT, SIZES_1_2_4, on_testdev_latch},
     {"testdev flush", TESTDEV_FLUSH_PORT, TESTDEV_FLUSH_COUNT, SIZES_1_2_4, on_testdev_flush},
+    {"testdev bytes", TESTDEV_BYTES_PORT, 4, IOBUS_SIZES_1, on_testdev_latch},
     {"fw_cfg", FW_CFG_PORT, FW_CFG_PORT_COUNT, SIZES_1_2, on_fw_cfg},
     {"testdev lines", TESTDEV_LINE_PORT, TESTDEV_LINE_COUNT, IOBUS_SIZES_1, on_testdev_line},
 };

@@ -38,6 +38,7 @@ static void set_activity(struct vcpu *vcpu)
     if (vcpu->halted) {
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
         park_readers(vcpu);
+        vcpu_note(vcpu, ATTENTION_EVENT);
     } else if (vcpu->was_halted)
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vcpu->was_halted = vcpu->halted;
@@ -52,48 +53,75 @@ static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
     return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
 }
 
-static void run_timers(struct vcpu *vcpu, uint64_t now_tsc)
+/* True: look again after the next exit. */
+static bool run_timers(struct vcpu *vcpu, uint64_t now_tsc)
 {
     if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
         local_apic_run(&vcpu->apic, now_tsc + vcpu->tsc_offset);
-    if (vcpu->index == 0)
-        guest_work(vcpu->guest, now_tsc);
+    return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
 }
 
-/* The preemption timer brings the processor back when the board's next deadline is due, from a
- * running and from a halted guest alike. Without a deadline it is set as far away as it goes. */
+/* How far the preemption timer may lag behind before it is set anew. */
+#define SLACK_NS 20000
+
+/* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
+ * state for an interrupt whatever the guest's IF, an emulator may not. */
+#define DEAD_LOOK_NS 10000000
+
+/* The preemption timer brings the processor back when the next deadline is due, from a running and
+ * from a halted guest alike. Without a deadline it is set as far away as it goes. It counts in the
+ * guest only, and where exits save it goes on at the next entry: so after a short exit it is left
+ * to itself, as long as what the exits took does not add up to more than the slack. */
 static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
 {
     unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
-    uint64_t deadline_tsc = next_deadline_tsc(vcpu);
-    uint64_t ticks = deadline_tsc > now_tsc ? deadline_tsc - now_tsc : 0;
+    uint64_t ticks;
 
+    vcpu->deadline_tsc = next_deadline_tsc(vcpu);
+    if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
+        vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
+    ticks = vcpu->deadline_tsc > now_tsc ? vcpu->deadline_tsc - now_tsc : 0;
     ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
     vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+    vcpu->slack_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
 }
 
-/* Past the instruction that caused the exit, with what the processor itself does there: RF is
- * cleared, the shadow of STI and MOV SS ends, and a single-stepped instruction leaves its trap
- * pending. */
-static void advance_rip(struct vcpu *vcpu)
+/* What an instruction that is done in the guest's stead changes besides RIP, in the rare case that
+ * there is anything: RF is cleared, the shadow of STI and MOV SS ends, and a single-stepped
+ * instruction leaves its trap pending. */
+static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
 {
     const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
-    uint32_t length = vcpu->decoded_length;
     uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
-    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
-    uint64_t rip;
 
-    if (length == 0)
-        length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
-    rip = vmcs_read_natural(VMCS_GUEST_RIP) + length;
-    if (rip > UINT32_MAX && !vmx_vcpu_in_64bit_code())
-        rip = (uint32_t)rip;
-    vmcs_write_natural(VMCS_GUEST_RIP, rip);
     if ((interruptibility & shadow) != 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
     if ((rflags & RFLAGS_RF) != 0)
         vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
     events_pend_single_step(rflags);
+}
+
+static __attribute__((noinline)) void wrap_rip(uint64_t rip)
+{
+    if (!vmx_vcpu_in_64bit_code())
+        vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
+}
+
+/* Past the instruction that caused the exit: the one place. A shadow of STI or MOV SS is ended here
+ * only if somebody looks: where nothing is queued, pending or single-stepped, it does no more than
+ * hold back an interrupt for one instruction longer, and looking costs a VMREAD at every exit. */
+static inline void advance_rip(struct vcpu *vcpu, uint32_t length)
+{
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+    uint64_t rip = vmcs_read_natural(VMCS_GUEST_RIP) + length;
+
+    vmcs_write_natural(VMCS_GUEST_RIP, rip);
+    if (__builtin_expect((uint32_t)rip < length, 0))
+        wrap_rip(rip);
+    if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0 ||
+                             atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0,
+                         0))
+        finish_instruction(rflags);
 }
 
 static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result result)
@@ -107,38 +135,19 @@ static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result res
                vmx_instruction_error_name(error), error);
 }
 
-static bool exit_may_interrupt_delivery(uint16_t reason)
-{
-    return reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EXCEPTION_OR_NMI ||
-           reason == EXIT_REASON_TASK_SWITCH || reason == EXIT_REASON_EPT_MISCONFIGURATION;
-}
-
-static void handle_exit(struct vcpu *vcpu, uint32_t reason_field)
+/* Exits for reasons beyond the table, entry failures among them. */
+static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
+                                                              uint32_t reason_field)
 {
     uint16_t reason = EXIT_REASON_BASIC(reason_field);
 
-    if (EXIT_REASON_ENTRY_FAILURE(reason_field)) {
+    vcpu->unknown_exit_count++;
+    if (EXIT_REASON_ENTRY_FAILURE(reason_field))
         guest_stop(vcpu->guest, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
                    vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
-        return;
-    }
-    if (exit_may_interrupt_delivery(reason))
-        events_requeue_interrupted(vcpu);
-    vcpu->decoded_length = 0;
-    if (exit_handle(vcpu, reason) == EXIT_NEXT_INSTRUCTION)
-        advance_rip(vcpu);
-}
-
-static void account(struct vcpu *vcpu, uint32_t reason_field, uint64_t cycles)
-{
-    uint16_t reason = EXIT_REASON_BASIC(reason_field);
-
-    if (reason >= EXIT_REASON_COUNT) {
-        vcpu->unknown_exit_count++;
-        return;
-    }
-    vcpu->exits[reason].count++;
-    vcpu->exits[reason].cycles += cycles;
+    else
+        guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
+                   exit_reason_name(reason));
 }
 
 void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
@@ -163,49 +172,79 @@ static void attend(struct vcpu *vcpu)
     }
 }
 
+/* All that is to be done between two exits but rarely: what others left notes about, timers,
+ * interrupts. False when the guest is no longer running. */
+static __attribute__((noinline)) bool service(struct vcpu *vcpu)
+{
+    uint64_t now_tsc;
+    bool has_more;
+
+    begin_reading(vcpu);
+    for (;;) {
+        now_tsc = rdtsc();
+        has_more = run_timers(vcpu, now_tsc);
+        if (vcpu->cpu->index == 0)
+            console_service();
+        attend(vcpu);
+        if (!guest_is_running(vcpu->guest))
+            return false;
+        if (local_apic_needs_attention(&vcpu->apic))
+            vcpu_accept_interrupts(vcpu);
+        if (!vcpu->waits_for_startup)
+            break;
+        park_readers(vcpu);
+        vcpu_wait_for_startup(vcpu);
+        begin_reading(vcpu);
+    }
+    has_more |= events_prepare_entry(vcpu);
+    if (has_more || (console_has_work && vcpu->cpu->index == 0))
+        vcpu_note(vcpu, ATTENTION_EVENT);
+    arm_preemption_timer(vcpu, now_tsc);
+    iobus_reader_quiesce(&vcpu->ports_reader);
+    iobus_reader_quiesce(&vcpu->mmio_reader);
+    set_activity(vcpu);
+    return true;
+}
+
+/* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
+ * Everything else sets a note, moves a deadline or uses up the slack, and is service's. */
 void vcpu_run(struct vcpu *vcpu)
 {
-    struct guest *guest = vcpu->guest;
     struct cpu *cpu = cpu_this();
-    uint64_t now_tsc = rdtsc();
+    uint64_t exited_tsc = 0;
 
     cpu->vcpu = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
-    begin_reading(vcpu);
+    vmx_vcpu_begin(&vcpu->vmx);
+    vcpu_note(vcpu, ATTENTION_EVENT);
     for (;;) {
-        run_timers(vcpu, now_tsc);
-        if (cpu->index == 0)
-            console_service();
-        if (atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0)
-            attend(vcpu);
-        if (!guest_is_running(guest))
+        if (__builtin_expect(atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0 ||
+                                 vcpu->slack_cycles < 0 || exited_tsc >= vcpu->deadline_tsc,
+                             0) &&
+            !service(vcpu))
             break;
-        if (local_apic_needs_attention(&vcpu->apic))
-            vcpu_accept_interrupts(vcpu);
-        if (vcpu->waits_for_startup) {
-            park_readers(vcpu);
-            vcpu_wait_for_startup(vcpu);
-            begin_reading(vcpu);
-            now_tsc = rdtsc();
-            continue;
-        }
-        events_prepare_entry(vcpu);
-        arm_preemption_timer(vcpu, now_tsc);
-        iobus_reader_quiesce(&vcpu->ports_reader);
-        iobus_reader_quiesce(&vcpu->mmio_reader);
-        set_activity(vcpu);
 
         enum vmx_entry_result result = vmx_vcpu_enter(&vcpu->vmx);
-        uint64_t exited_tsc = rdtsc();
-        begin_reading(vcpu);
-        if (result != VMX_EXITED) {
+        exited_tsc = rdtsc();
+        if (__builtin_expect(result != VMX_EXITED, 0)) {
             stop_after_failed_entry(vcpu, result);
             break;
         }
-        uint32_t reason_field = vmcs_read32(VMCS_EXIT_REASON);
-        handle_exit(vcpu, reason_field);
-        now_tsc = rdtsc();
-        account(vcpu, reason_field, now_tsc - exited_tsc);
+        uint32_t reason = vmcs_read32(VMCS_EXIT_REASON);
+        if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) {
+            stop_after_strange_exit(vcpu, reason);
+            continue;
+        }
+        enum exit_action action = exit_handlers[reason](vcpu);
+        if (__builtin_expect(action == EXIT_NEXT_INSTRUCTION, 1))
+            advance_rip(vcpu, vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH));
+        else if (action == EXIT_NEXT_DECODED)
+            advance_rip(vcpu, vcpu->decoded_length);
+
+        uint64_t cycles = rdtsc() - exited_tsc;
+        vcpu->exits[reason].count++;
+        vcpu->exits[reason].cycles += cycles;
+        vcpu->slack_cycles -= (int64_t)cycles;
     }
     park_readers(vcpu);
     cpu->vcpu = NULL;

@@ -23,7 +23,9 @@ enum vcpu_attention {
     ATTENTION_INTERRUPT = 2, /* an interrupt may be waiting */
     ATTENTION_TIMER = 4,     /* a deadline has moved */
     ATTENTION_DUMP = 8,      /* somebody wants to see the registers */
-    ATTENTION_QUIESCE = 16,  /* an exit was all that is wanted: somebody waits for this reader */
+    ATTENTION_QUIESCE = 16,  /* somebody waits for this vCPU to be done with replaced tables */
+    ATTENTION_CONSOLE = 32,  /* the console has work; the first processor's vCPU */
+    ATTENTION_EVENT = 64,    /* its own: something is queued or blocked, or the vCPU is halted */
 };
 
 /* An event for the next VM entry, in the layout of the VM-entry interruption fields. */
@@ -39,6 +41,15 @@ struct exit_account {
     uint64_t cycles;
 };
 
+/* A leaf of CPUID that does not depend on what the guest does, as the policy answered it. */
+struct vcpu_cpuid {
+    uint32_t leaf, subleaf;
+    bool is_valid;
+    struct cpuid_result result;
+};
+
+#define VCPU_CPUID_COUNT 16 /* by the leaf's low bits */
+
 struct vcpu {
     struct vmx_vcpu vmx;
     struct guest *guest;
@@ -48,6 +59,7 @@ struct vcpu {
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
+    struct vcpu_cpuid cpuid_seen[VCPU_CPUID_COUNT];
     uint8_t physical_address_bits; /* what CPUID tells the guest, kept as every page walk asks */
     bool has_1g_pages;
 
@@ -59,7 +71,9 @@ struct vcpu {
     struct vcpu_event event; /* goes in at the next entry, before any interrupt */
     bool halted;             /* executed HLT and nothing woke it since */
     bool was_halted;         /* at the last entry */
-    uint32_t decoded_length; /* of an instruction that an exit gives no length for; else 0 */
+    uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
+    uint64_t deadline_tsc;   /* the next timer's, as of the last service */
+    int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
     struct msr_state msrs;
 
     struct exit_account exits[EXIT_REASON_COUNT];
@@ -70,6 +84,7 @@ struct vcpu {
 enum exit_action {
     EXIT_RESUME,           /* enter with RIP as it is: no instruction, or a fault goes in */
     EXIT_NEXT_INSTRUCTION, /* the instruction is done: RIP goes past it, in the one place */
+    EXIT_NEXT_DECODED,     /* the same, for an exit that gives no length: vcpu->decoded_length */
 };
 
 /* Makes the vCPU number index of the guest, on the processor that calls this and that it belongs to
@@ -88,6 +103,12 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
 
 /* Runs the vCPU, on its own processor, until the guest is no longer running. */
 void vcpu_run(struct vcpu *vcpu);
+
+/* The vCPU's note to itself, between two exits. */
+static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
+{
+    (void)atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_relaxed);
+}
 
 /* Leaves a note of enum vcpu_attention. The vCPU reads it before it next enters its guest; if it is
  * inside, it leaves for that. From any processor. */

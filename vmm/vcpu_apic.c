@@ -1,6 +1,7 @@
 #include "vmm/vcpu_apic.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
 #include "arch/x86/registers.h"
 #include "vmm/cpus.h"
 #include "vmm/guest.h"
@@ -33,6 +34,7 @@ void vcpu_set_guest_tsc(struct vcpu *vcpu, uint64_t value)
     local_apic_tsc_adjusted(&vcpu->apic, offset - vcpu->tsc_offset);
     vcpu->tsc_offset = offset;
     vmcs_write64(VMCS_TSC_OFFSET, offset);
+    vcpu_look_at_apic(vcpu);
 }
 
 uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu)
@@ -44,17 +46,49 @@ uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu)
 
 /* --- Registers --- */
 
+void vcpu_look_at_apic(struct vcpu *vcpu)
+{
+    if (local_apic_needs_attention(&vcpu->apic))
+        vcpu_note(vcpu, ATTENTION_INTERRUPT);
+    if (vcpu_apic_deadline_tsc(vcpu) < vcpu->deadline_tsc)
+        vcpu_note(vcpu, ATTENTION_TIMER);
+}
+
+/* Logical destination, destination format, spurious-interrupt vector: what decides whether an APIC
+ * takes a message. By the register's offset in the page. */
+static bool may_open_apic(uint32_t offset)
+{
+    return offset >= 0xd0 && offset <= 0xf0;
+}
+
 bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
 {
     struct local_apic *apic = &vcpu->apic;
     uint32_t offset = access->address & (LOCAL_APIC_MMIO_BYTES - 1);
+    bool is_own;
 
     if ((access->address ^ local_apic_base(apic)) & APIC_PAGE_MASK)
         return false;
     if (access->is_write)
-        return local_apic_mmio_write(apic, offset, access->size, vcpu_guest_tsc(vcpu),
-                                     access->value);
-    return local_apic_mmio_read(apic, offset, access->size, vcpu_guest_tsc(vcpu), &access->value);
+        is_own =
+            local_apic_mmio_write(apic, offset, access->size, vcpu_guest_tsc(vcpu), access->value);
+    else
+        is_own =
+            local_apic_mmio_read(apic, offset, access->size, vcpu_guest_tsc(vcpu), &access->value);
+    if (access->is_write && may_open_apic(offset))
+        machine_retry_interrupts(&vcpu->guest->machine);
+    vcpu_look_at_apic(vcpu);
+    return is_own;
+}
+
+bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+    if (!local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value))
+        return false;
+    if (may_open_apic((index - IA32_X2APIC_FIRST) * 16))
+        machine_retry_interrupts(&vcpu->guest->machine);
+    vcpu_look_at_apic(vcpu);
+    return true;
 }
 
 bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value)
@@ -65,6 +99,8 @@ bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value)
 
     if (!local_apic_write_base(&vcpu->apic, value))
         return false;
+    machine_retry_interrupts(&guest->machine);
+    vcpu_look_at_apic(vcpu);
     new_page = local_apic_base(&vcpu->apic) & APIC_PAGE_MASK;
     if (new_page != old_page)
         guest_move_apic_page(guest, old_page, new_page);

@@ -9,6 +9,13 @@
  * is not its own. */
 bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access);
 
+/* After anything that the guest did to its APIC: makes sure that the run loop looks at what has
+ * come of it, an interrupt or an earlier deadline. */
+void vcpu_look_at_apic(struct vcpu *vcpu);
+
+/* WRMSR of 0x800..0x8ff, the APIC's registers in x2APIC mode. False: #GP(0). */
+MUST_USE bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
+
 /* WRMSR of IA32_APIC_BASE. False: #GP(0). */
 MUST_USE bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value);
 

@@ -199,6 +199,7 @@ enum vmcs_field_natural {
 #define EXIT_LOAD_IA32_PAT           BIT(19)
 #define EXIT_SAVE_IA32_EFER          BIT(20)
 #define EXIT_LOAD_IA32_EFER          BIT(21)
+#define EXIT_SAVE_PREEMPTION_TIMER   BIT(22)
 
 /* "VM-Entry Controls" */
 #define ENTRY_LOAD_DEBUG_CONTROLS BIT(2)

@@ -52,6 +52,7 @@ static const struct wanted_control exit_controls[] = {
     {EXIT_LOAD_IA32_PAT, false, "load IA32_PAT"},
     {EXIT_SAVE_IA32_EFER, false, "save IA32_EFER"},
     {EXIT_LOAD_IA32_EFER, false, "load IA32_EFER"},
+    {EXIT_SAVE_PREEMPTION_TIMER, true, "save VMX-preemption timer value"},
 };
 
 static const struct wanted_control entry_controls[] = {

@@ -5,11 +5,11 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 
-enum vmx_entry_result world_switch(struct vmx_switch *registers, bool launched);
 void world_switch_exit(void);
 
 _Static_assert(offsetof(struct vmx_switch, gpr) == 0, "world_switch.asm");
-_Static_assert(offsetof(struct vmx_switch, host_rsp) == 8 * 16, "world_switch.asm");
+_Static_assert(offsetof(struct vmx_switch, entry) == 8 * 16, "world_switch.asm");
+_Static_assert(VMX_ENTRY_RESUME == 0 && VMX_ENTRY_LAUNCH == 2, "world_switch.asm");
 _Static_assert(offsetof(struct vmx_vcpu, registers) == 0, "world_switch.asm");
 
 #define CPUID_1_ECX_XSAVE BIT(26)
@@ -99,6 +99,8 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
         .capabilities = capabilities,
         .vmcs = setup->vmcs,
         .vpid = setup->vpid,
+        .registers.entry = VMX_ENTRY_LAUNCH,
+        .saves_timer = (capabilities->exit & EXIT_SAVE_PREEMPTION_TIMER) != 0,
         .primary_controls = capabilities->primary,
     };
     vmcs_init(capabilities, setup->vmcs);
@@ -192,14 +194,6 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 {
     set_state(vcpu, state);
-}
-
-enum vmx_entry_result vmx_vcpu_enter(struct vmx_vcpu *vcpu)
-{
-    enum vmx_entry_result result = world_switch(&vcpu->registers, vcpu->launched);
-
-    vcpu->launched |= result == VMX_EXITED;
-    return result;
 }
 
 void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on)

@@ -61,10 +61,18 @@ struct vmx_start_state {
     struct vmx_table idtr;
 };
 
+/* How the next entry goes; known to world_switch.asm. */
+enum vmx_entry {
+    VMX_ENTRY_RESUME = 0,
+    VMX_ENTRY_RESUME_ON_NEW_STACK = 1, /* the caller's stack pointer is another one */
+    VMX_ENTRY_LAUNCH = 2,              /* and the VMCS has not been launched */
+};
+
 /* What the world switch reads and writes; offsets known to world_switch.asm. */
 struct vmx_switch {
     uint64_t gpr[GPR_COUNT];
-    uint64_t host_rsp; /* what the VMCS holds */
+    uint32_t entry; /* enum vmx_entry */
+    uint32_t unused;
 };
 
 /* What stays the same for all guests of a vCPU. All pages zeroed or filled by the caller. */
@@ -83,7 +91,7 @@ struct vmx_vcpu {
     const struct vmx_capabilities *capabilities;
     void *vmcs;
     uint16_t vpid;
-    bool launched;
+    bool saves_timer;          /* a VM exit stores what is left of the preemption timer */
     uint32_t primary_controls; /* as the VMCS holds them */
 };
 
@@ -107,8 +115,28 @@ enum vmx_entry_result {
     VMX_ENTRY_FAILED,         /* VMfailValid: the number is in VMCS_INSTRUCTION_ERROR */
 };
 
+/* To be called before the first of a series of vmx_vcpu_enter, all of which are made by one
+ * function at one place: the processor comes back on the same stack. */
+static inline void vmx_vcpu_begin(struct vmx_vcpu *vcpu)
+{
+    if (vcpu->registers.entry == VMX_ENTRY_RESUME)
+        vcpu->registers.entry = VMX_ENTRY_RESUME_ON_NEW_STACK;
+}
+
 /* Enters the guest and returns after its next exit. Interrupts are off before and after. */
-enum vmx_entry_result vmx_vcpu_enter(struct vmx_vcpu *vcpu) MUST_USE;
+static inline __attribute__((always_inline)) enum vmx_entry_result
+vmx_vcpu_enter(struct vmx_vcpu *vcpu)
+{
+    enum vmx_entry_result result;
+    struct vmx_switch *registers = &vcpu->registers;
+
+    __asm__ volatile("call world_switch"
+                     : "=a"(result), "+D"(registers)
+                     :
+                     : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                       "r15", "memory", "cc");
+    return result;
+}
 
 /* Sets or clears bits of the primary processor-based controls; a VMWRITE only if they change. */
 void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on);

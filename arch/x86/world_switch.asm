@@ -1,37 +1,22 @@
 ; The switch into the guest and back. It returns to its caller after every VM exit, so that the run
 ; loop reads as a loop. Intel SDM vol. 3C (Sep 2023), "VM Entries" and "VM Exits".
+;
+; Not the C calling convention: all registers but RSP and RBP are lost (vmx_vcpu.h tells the
+; compiler), so nothing of the monitor's has to be saved and restored for the guest's sake.
 
 bits 64
 default rel
 
 %define VMCS_HOST_RSP 0x6c14
 
-; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, host_rsp.
+; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, entry.
 %define GPR(n) rdi + 8 * (n)
-%define SWITCH_HOST_RSP 8 * 16
+%define SWITCH_ENTRY 8 * 16
 
-section .text
+%define ENTRY_RESUME 0
+%define ENTRY_LAUNCH 2
 
-; enum vmx_entry_result world_switch(struct vmx_switch *registers, bool launched)
-global world_switch:function hidden
-world_switch:
-    push rbp
-    mov rbp, rsp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    push rdi
-
-    ; The stack is at the same place on nearly every entry: save the VMWRITE.
-    cmp [rdi + SWITCH_HOST_RSP], rsp
-    je .host_rsp_current
-    mov [rdi + SWITCH_HOST_RSP], rsp
-    mov eax, VMCS_HOST_RSP
-    vmwrite rax, rsp
-.host_rsp_current:
-    test sil, sil               ; MOV leaves the flags alone: they live until the jump below
+%macro load_guest 0
     mov rax, [GPR(0)]
     mov rcx, [GPR(1)]
     mov rdx, [GPR(2)]
@@ -47,10 +32,29 @@ world_switch:
     mov r14, [GPR(14)]
     mov r15, [GPR(15)]
     mov rdi, [GPR(7)]
-    jz .launch
+%endmacro
+
+section .text
+
+; RDI: struct vmx_switch. Returns enum vmx_entry_result in EAX.
+global world_switch:function hidden
+align 64
+world_switch:
+    push rbp
+    push rdi
+    cmp dword [rdi + SWITCH_ENTRY], ENTRY_RESUME
+    jne .unusual
+.resume:
+    load_guest
     vmresume
     jmp .failed
-.launch:
+
+.unusual:                       ; the VMCS does not know this stack yet
+    mov eax, VMCS_HOST_RSP
+    vmwrite rax, rsp
+    cmp dword [rdi + SWITCH_ENTRY], ENTRY_LAUNCH
+    jne .resume
+    load_guest
     vmlaunch
 .failed:
     mov eax, 1                  ; VMX_ENTRY_FAILED_INVALID: CF
@@ -60,6 +64,7 @@ world_switch:
 
 ; VM exits arrive here with RSP as at the entry: the struct's address on top.
 global world_switch_exit:function hidden
+align 64
 world_switch_exit:
     push rdi
     mov rdi, [rsp + 8]
@@ -79,22 +84,23 @@ world_switch_exit:
     mov [GPR(14)], r14
     mov [GPR(15)], r15
     xor eax, eax                ; VMX_EXITED
+    mov [rdi + SWITCH_ENTRY], eax ; ENTRY_RESUME, from now on
 
 ; The guest's values must not steer speculation in the monitor: none stays in a register.
 leave_switch:
     xor ecx, ecx
     xor edx, edx
+    xor ebx, ebx
     xor esi, esi
     xor r8d, r8d
     xor r9d, r9d
     xor r10d, r10d
     xor r11d, r11d
+    xor r12d, r12d
+    xor r13d, r13d
+    xor r14d, r14d
+    xor r15d, r15d
     pop rdi
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
     pop rbp
     ret
 

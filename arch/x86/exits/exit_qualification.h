@@ -5,9 +5,16 @@
 #ifndef ARCH_X86_EXITS_EXIT_QUALIFICATION_H
 #define ARCH_X86_EXITS_EXIT_QUALIFICATION_H
 
+#include "vmm/base/bits.h"
 #include "vmm/base/types.h"
 
-/* Table "Exit Qualification for I/O Instructions" */
+/* Table "Exit Qualification for I/O Instructions": its fields for the shortest way, and all of it.
+ */
+#define EXIT_IO_SIZE_BYTES(qualification) ((unsigned)((qualification)&7) + 1)
+#define EXIT_IO_PORT(qualification)       ((uint16_t)((qualification) >> 16))
+#define EXIT_IO_IN                        BIT(3)
+#define EXIT_IO_STRING                    BIT(4)
+
 struct exit_io {
     uint16_t port;
     uint8_t size_bytes; /* 1, 2 or 4 */
