@@ -100,8 +100,30 @@ $(BUILD)/BOOTX64.EFI: $(BUILD)/portcullis.elf
 monitor: $(BUILD)/BOOTX64.EFI ## build/BOOTX64.EFI, the monitor as UEFI loads it
 
 # --- The stick's image: the monitor, its configuration, a stock Debian kernel, a busybox -----------
-IMAGE       := $(BUILD)/portcullis.img
-GUEST_FILES := $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img
+# GUEST=        image                             configuration in boot/, kernel, CPUs of an emulator
+# debian        build/portcullis.img              Debian's cloud kernel on one CPU
+# smp           build/portcullis-smp.img          the same on four
+# generic       build/portcullis-generic.img      Debian's generic kernel on one CPU
+GUESTS := debian smp generic
+GUEST  := debian
+
+CONFIG_debian  := debian
+KERNEL_debian  := vmlinuz
+CPUS_debian    := 1
+CONFIG_smp     := smp
+KERNEL_smp     := vmlinuz
+CPUS_smp       := 4
+CONFIG_generic := debian
+KERNEL_generic := vmlinuz-generic
+CPUS_generic   := 1
+
+ifneq ($(words $(GUEST))-$(filter-out $(GUESTS),$(GUEST)),1-)
+$(error GUEST='$(GUEST)': has to be one of $(GUESTS))
+endif
+
+IMAGE_debian  := $(BUILD)/portcullis.img
+IMAGE_smp     := $(BUILD)/portcullis-smp.img
+IMAGE_generic := $(BUILD)/portcullis-generic.img
 
 # `make -j deps run` has to install before it builds.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
@@ -116,34 +138,79 @@ $(BUILD)/guest/vmlinuz: tools/fetch-kernel
 	@mkdir -p $(@D)
 	tools/fetch-kernel $@
 
+$(BUILD)/guest/vmlinuz-generic: tools/fetch-kernel
+	@mkdir -p $(@D)
+	tools/fetch-kernel --generic $@
+
 $(BUILD)/guest/initrd.img: tools/mkinitrd
 	@mkdir -p $(@D)
 	tools/mkinitrd --busybox /bin/busybox $@
 
-$(IMAGE): $(BUILD)/BOOTX64.EFI boot/debian.conf tools/mkimage $(GUEST_FILES)
-	tools/mkimage --config boot/debian.conf --efi $(BUILD)/BOOTX64.EFI \
-	    --add '$(BUILD)/guest/vmlinuz:\portcullis\vmlinuz' \
-	    --add '$(BUILD)/guest/initrd.img:\portcullis\initrd.img' $@
+define IMAGE_RULE
+$(IMAGE_$(1)): $(BUILD)/BOOTX64.EFI boot/$(CONFIG_$(1)).conf tools/mkimage \
+               $(BUILD)/guest/$(KERNEL_$(1)) $(BUILD)/guest/initrd.img
+	tools/mkimage --config boot/$(CONFIG_$(1)).conf --efi $(BUILD)/BOOTX64.EFI \
+	    --add '$(BUILD)/guest/$(KERNEL_$(1)):\portcullis\vmlinuz' \
+	    --add '$(BUILD)/guest/initrd.img:\portcullis\initrd.img' $$@
+endef
+$(foreach guest,$(GUESTS),$(eval $(call IMAGE_RULE,$(guest))))
 
-image: $(IMAGE) ## build/portcullis.img, for a USB stick or an emulator
+image: $(IMAGE_$(GUEST)) ## build/portcullis.img, for a USB stick or an emulator; GUEST=smp, GUEST=generic
 
-run: $(IMAGE) ## boot the image in an emulator, with this terminal as its serial line
-	@tools/machine --interactive $(RUN_OPTIONS) $(IMAGE)
+run: $(IMAGE_$(GUEST)) ## boot the image in an emulator, with this terminal as its serial line; GUEST=
+	@tools/machine --interactive --cpus $(CPUS_$(GUEST)) $(RUN_OPTIONS) $<
 
 # --- Whole machines: the monitor in an emulator, with test guests and with Debian -------------------
-GUEST_PROGRAMS := $(patsubst tests/guests/%.asm,$(BUILD)/guests/%.bin,$(wildcard tests/guests/*.asm))
+GUEST_PROGRAMS := $(patsubst tests/guests/%.asm,$(BUILD)/guests/%.bin,\
+                    $(wildcard tests/guests/*.asm tests/guests/*/*.asm))
 
 $(BUILD)/guests/%.bin: tests/guests/%.asm
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f bin -Werror -I ./ -MD $(@:.bin=.d) -MP $< -o $@
 
+# Kernels in the form that `qemu -kernel` takes. The suite's is 64-bit code in a 32-bit ELF file.
+MULTIBOOT_CFLAGS  := $(COMMON) -O2 -ffreestanding -fno-pie -mgeneral-regs-only -mno-red-zone \
+                     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
+                     -U_FORTIFY_SOURCE
+MULTIBOOT_SUITE   := $(BUILD)/multiboot/suite_start.o \
+                     $(patsubst tests/multiboot/%.c,$(BUILD)/multiboot/%.o,$(wildcard tests/multiboot/*.c))
+MULTIBOOT_KERNELS := $(addprefix $(BUILD)/multiboot/,suite.elf ending.elf kludge.bin bios.bin)
+
+$(BUILD)/multiboot/%.o: tests/multiboot/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(MULTIBOOT_CFLAGS) -c $< -o $@
+
+$(BUILD)/multiboot/suite_start.o: tests/multiboot/suite_start.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f elf64 -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
+$(BUILD)/multiboot/suite.elf: $(MULTIBOOT_SUITE) tests/multiboot/suite.ld
+	$(Q)ld -nostdlib -static -z noexecstack -z max-page-size=4096 --fatal-warnings --no-warn-rwx-segments \
+	    -T tests/multiboot/suite.ld $(MULTIBOOT_SUITE) -o $@.64
+	$(Q)objcopy --strip-debug -I elf64-x86-64 -O elf32-i386 $@.64 $@
+
+$(BUILD)/multiboot/ending.o: tests/multiboot/ending.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f elf32 -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
+$(BUILD)/multiboot/ending.elf: $(BUILD)/multiboot/ending.o
+	$(Q)ld -m elf_i386 -nostdlib -z noexecstack -z max-page-size=4096 -e start -Ttext=0x20000 $< -o $@
+
+$(BUILD)/multiboot/%.bin: tests/multiboot/%.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -Werror -I ./ -MD $(@:.bin=.d) -MP $< -o $@
+
 # What fails in the first half does not keep the second from running: the counts carry it over.
 .PHONY: test
-test: $(TEST_BINS) $(IMAGE) $(GUEST_PROGRAMS) ## check, then whole machines; about five minutes
+test: $(TEST_BINS) $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(GUEST_PROGRAMS) $(MULTIBOOT_KERNELS) ## check, then whole machines
 	@mkdir -p $(BUILD)/test
-	@rm -f $(BUILD)/test/check.json
+	@rm -f $(BUILD)/test/*.json
 	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/check.json $(TOOL_TESTS) $(TEST_BINS)
-	@$(PYTHON) tests/machine/run.py --build $(BUILD) --counts $(BUILD)/test/check.json
+	@-$(PYTHON) tests/proof/run.py --counts $(BUILD)/test/proof.json
+	@-$(PYTHON) tests/model/run.py --build $(BUILD)/model --counts $(BUILD)/test/model.json
+	@-$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --counts $(BUILD)/test/stress.json
+	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
+	    $(foreach part,check proof model stress,--counts $(BUILD)/test/$(part).json)
 
 # --- How fast the bus is ------------------------------------------------------------------------------
 BENCH_CFLAGS := $(COMMON) -O2 -pthread
@@ -162,16 +229,54 @@ bench-iobus: $(BUILD)/bench/iobus_bench ## the I/O bus beside other lookups: tab
 	@$< $(BUILD)/bench-iobus.json $(BUILD)/bench/iobus.dat
 	@gnuplot -e "data='$(BUILD)/bench/iobus.dat'; picture='$(BUILD)/bench-iobus.svg'" bench/iobus.gp
 
+# --- What an exit costs, beside Linux' KVM ---------------------------------------------------------
+EXITS          := $(BUILD)/bench/exits
+EXITS_CFLAGS   := -std=gnu11 -O2 -g $(WARNINGS)
+EXITS_PROGRAMS := $(addprefix $(EXITS)/,exits.bin ipi.bin kvm_host native.efi)
+
+$(EXITS)/%.bin: bench/exits/%.asm
+	@mkdir -p $(@D)
+	$(Q)$(NASM) -f bin -Werror -I ./ -MD $(@:.bin=.d) -MP $< -o $@
+
+# They run in an initrd that holds no library.
+$(EXITS)/kvm_host $(EXITS)/init: $(EXITS)/%: bench/exits/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EXITS_CFLAGS) -static -pthread $< -o $@
+
+$(EXITS)/native.efi: bench/exits/native.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -Wmissing-prototypes,$(EXITS_CFLAGS)) -ffreestanding -fpic -fshort-wchar \
+	    -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
+	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $< -o $(EXITS)/native.o
+	$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
+	    /usr/lib/crt0-efi-x86_64.o $(EXITS)/native.o -L /usr/lib -lefi -lgnuefi -o $(EXITS)/native.elf
+	$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
+	    -O efi-app-x86_64 $(EXITS)/native.elf $@
+
+.PHONY: bench-exits bench-boot
+bench-exits: $(BUILD)/BOOTX64.EFI $(EXITS_PROGRAMS) ## instructions per exit, beside KVM: table, build/bench-exits.json, .svg
+	@$(PYTHON) bench/exits/run.py --build $(BUILD) $(BENCH_OPTIONS)
+
+bench-boot: $(BUILD)/BOOTX64.EFI $(EXITS)/init $(EXITS)/native.efi ## a kernel to its init, native and as a guest; build/bench-boot.json
+	@$(PYTHON) bench/exits/boot.py --build $(BUILD)
+
 # --- Proof --------------------------------------------------------------------------------------------
 .PHONY: prove
-prove: ## prove the lookup of the I/O bus, with Frama-C, z3 and cvc4 (installs them)
-	@tools/deps proof
+prove: ## prove the lookup of the I/O bus and the nesting of its ranges, with Frama-C, z3 and cvc4
 	@$(PYTHON) tests/proof/run.py
 
 # --- Model --------------------------------------------------------------------------------------------
 .PHONY: model
 model: ## verify the bus's reclaim protocol with Spin, and that broken variants are caught
 	@$(PYTHON) tests/model/run.py --build $(BUILD)/model
+
+# --- Stress -------------------------------------------------------------------------------------------
+.PHONY: stress stress-mutants
+stress: ## the bus under real threads with sanitizers, 10^8 accesses; 10^7 random steps; minutes
+	@$(PYTHON) tests/stress/run.py --build $(BUILD)/stress
+
+stress-mutants: ## break the bus in many ways: make stress has to notice each
+	@$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --mutants
 
 # --- For whoever works on it ------------------------------------------------------------------------
 .PHONY: coverage format

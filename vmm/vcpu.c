@@ -190,7 +190,9 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu)
             return false;
         if (local_apic_needs_attention(&vcpu->apic))
             vcpu_accept_interrupts(vcpu);
-        if (!vcpu->waits_for_startup)
+        /* One that only another can wake waits here rather than halted in its guest. The first one
+         * has the board's timers to look after. */
+        if (!vcpu->waits_for_startup && (!vcpu->is_dead || vcpu->index == 0))
             break;
         park_readers(vcpu);
         vcpu_wait_for_startup(vcpu);

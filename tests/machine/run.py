@@ -26,6 +26,7 @@ import debian  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
 import kills  # noqa: E402
+import multiboot  # noqa: E402
 from bench import ROOT, Bench, Report  # noqa: E402
 
 # The longest first: what is short fills the gaps.
@@ -33,6 +34,7 @@ GROUPS = {
     "usb": debian.run_usb,
     "debian": debian.run,
     "attachments": attachments.run,
+    "multiboot": multiboot.run,
     "guests": guests.run,
     "kills": kills.run,
     "firmware": firmware.run,

@@ -1,0 +1,112 @@
+"""Counting the instructions of one operation, each by its kind and function, with Bochs' debugger.
+
+The guest program executes each operation once between two XCHG BX, BX. Here these are breakpoints:
+the debugger lists what the processor executes from the first to the second, monitor and guest."""
+
+import bisect
+import collections
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+import types
+
+from operations import ROOT, keys
+
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+
+# pylint: disable=wrong-import-position
+from emulator import bochs, run  # noqa: E402
+
+EMULATOR = "bochs-trace"
+STEP_SECONDS = 1
+MACHINE_OFF = b"portcullis: machine off, exit code"
+# "(0).[123456] [0x000012345678] 0008:0000000000401000 (unk. ctxt): vmread rax, rcx   ; 0f78c8"
+EXECUTED = re.compile(r"^\(\d+\)\.\[\d+\] \[[^\]]*\] [0-9a-f]+:([0-9a-f]+) \([^)]*\): (\S+)(.*)$")
+HOST_ENTRY = "world_switch_exit"  # arch/x86/world_switch.asm
+GUEST_END = 16 << 20               # guest-linear addresses are below, the monitor is above
+BREAK = re.compile(r"^Next at t=", re.M)
+
+# instructions: of host and guest. kinds: {mnemonic: count}. lines: [(address, mnemonic, operands)].
+Trace = collections.namedtuple("Trace", "instructions kinds lines")
+
+
+def prepare(directory, machine, port):
+    """As tools/emulator/bochs.py, with a breakpoint at each XCHG BX, BX."""
+    command = bochs.prepare(directory, machine, port)
+    with open(os.path.join(directory, bochs.CONFIG), "a", encoding="ascii") as file:
+        file.write("magic_break: enabled=1\n")
+    # To the first break, listing to the second one, and so on; the last one ends with the machine.
+    steps = "c\ntrace on\nc\ntrace off\n" * len(keys("exits")) + "c\n"
+    with open(os.path.join(directory, "commands"), "w", encoding="ascii") as file:
+        file.write(steps)
+    return command
+
+
+def driver():
+    """The emulator's driver for tools/emulator/run.py."""
+    values = {name: getattr(bochs, name) for name in dir(bochs) if not name.startswith("__")}
+    return types.SimpleNamespace(**{**values, "prepare": prepare})
+
+
+def split(output):
+    """The traced stretches of the debugger's output, each a Trace."""
+    traces, lines = [], []
+    for line in output.split("\n"):
+        match = EXECUTED.match(line)
+        if match:
+            lines.append((int(match[1], 16), match[2], match[3].split(";")[0].strip()))
+        elif BREAK.match(line) and lines:
+            kinds = collections.Counter(kind for _, kind, _ in lines)
+            traces.append(Trace(len(lines), kinds, lines))
+            lines = []
+    return traces
+
+
+def trace(image, timeout_seconds, serial_path):
+    """{operation: Trace} of one boot of the image; serial_path: where its serial output goes."""
+    run.EMULATORS[EMULATOR] = driver()
+    deadline = time.monotonic() + timeout_seconds
+    with run.Machine(EMULATOR, image, 1, 1024, "disk") as machine, \
+            open(serial_path, "wb") as serial:
+        tail = b""
+        while machine.is_running and MACHINE_OFF not in tail and time.monotonic() < deadline:
+            if not select.select([machine.waiting()], [], [], STEP_SECONDS)[0]:
+                continue
+            if machine.line is None:
+                machine.accept()
+                continue
+            try:
+                data = machine.line.recv(4096)
+            except ConnectionError:
+                break
+            if not data:
+                break
+            serial.write(data)
+            tail = (tail + data)[-8192:]
+        machine.stop()
+        output = machine.output_text()
+    traces = split(output)
+    names = keys("exits")
+    if len(traces) != len(names):
+        raise RuntimeError(f"{len(traces)} operations were traced, not {len(names)}")
+    return dict(zip(names, traces))
+
+
+def by_function(found, elf):
+    """(function, mnemonic) of each instruction of a Trace; elf: the monitor, with its symbols.
+
+    The firmware loads the monitor where it likes: the first instruction above the guest's memory is
+    the one that exits come to."""
+    text = subprocess.run(["nm", "-n", elf], stdout=subprocess.PIPE, check=True, text=True).stdout
+    symbols = [(int(line[0], 16), line[2]) for line in map(str.split, text.splitlines())
+               if len(line) == 3 and line[1] in "tT" and "." not in line[2]]
+    starts = [start for start, _ in symbols]
+    entry = dict((name, start) for start, name in symbols)[HOST_ENTRY]
+    base = next((address - entry for address, _, _ in found.lines if address >= GUEST_END), 0)
+    for address, kind, _ in found.lines:
+        index = bisect.bisect(starts, address - base) - 1
+        is_guest = address < GUEST_END or index < 0
+        yield ("the guest" if is_guest else symbols[index][1]), kind

@@ -1,0 +1,225 @@
+#!/usr/bin/python3
+"""What one VM exit costs, operation by operation: Portcullis beside Linux' KVM, the same guest
+programs in both, all in Bochs, where a tick is an instruction.
+
+Prints a table and writes BUILD/bench-exits.json and .svg. VMREADs and VMWRITEs are counted in a run
+of their own, by Bochs' debugger. --record puts the medians into bench/exits/budgets.json, which
+`make test` compares with. --only portcullis leaves out KVM (two boots of Linux), --only table
+prints what the last run has left. --profile OPERATION shows what one operation executes, by
+function."""
+
+import argparse
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, HERE)
+
+# pylint: disable=wrong-import-position
+import exit_trace  # noqa: E402
+import linux  # noqa: E402
+from operations import (BUDGETS, LOOP_TICKS, OPERATIONS, ROOT, costs, keys,  # noqa: E402
+                        read_figures, write_budgets)
+
+CPUS = {"exits": 1, "ipi": 2}  # of the machine that a guest program runs on
+TIMEOUT_SECONDS = 1800
+# Column of the JSON: what the kernel's command line has for it.
+KVM = {"kvm": "mitigations=off", "kvm_default": ""}
+
+
+class Bench:
+    """Where everything lies, and on what it runs."""
+
+    def __init__(self, build, emulator):
+        self.build = build
+        self.directory = os.path.join(build, "bench", "exits")
+        self.emulator = emulator
+
+    def path(self, name):
+        """A file of the benchmark's own."""
+        return os.path.join(self.directory, name)
+
+    def machine(self, name, image, *options):
+        """The serial output of a run, which is also at NAME.txt."""
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        serial = self.path(f"{name}.txt")
+        subprocess.run([os.path.join(ROOT, "tools", "machine"), "--emulator", self.emulator,
+                        "--timeout", str(TIMEOUT_SECONDS), "--serial", serial, *options, image],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+        with open(serial, encoding="utf-8", errors="replace") as file:
+            return file.read().replace("\r", "")
+
+    def image(self, program):
+        """An image in which that program is Portcullis' guest."""
+        output = self.path(f"{program}.img")
+        subprocess.run([os.path.join(ROOT, "tools", "mkimage"),
+                        "--config", os.path.join(HERE, f"{program}.conf"),
+                        "--efi", os.path.join(self.build, "BOOTX64.EFI"), "--add",
+                        f"{self.path(f'{program}.bin')}:\\portcullis\\{program}.bin", output],
+                       check=True)
+        return output
+
+
+def judge(name, text, programs):
+    """The figures in the serial output, all there and believable, or RuntimeError."""
+    figures = read_figures(text)
+    missing = [key for program in programs for key in keys(program) if key not in figures]
+    if missing or "FAIL" in text:
+        raise RuntimeError(f"{name}: not measured: {', '.join(missing) or 'see its serial output'}")
+    return figures
+
+
+def run_portcullis(bench):
+    """{operation: Figures} of the guest programs under Portcullis."""
+    figures = {}
+    for program, cpus in CPUS.items():
+        text = bench.machine(f"portcullis-{program}", bench.image(program), "--cpus", str(cpus))
+        figures.update(judge(program, text, [program]))
+    if bench.emulator == "bochs" and figures["loop"].median != LOOP_TICKS:
+        raise RuntimeError(f"a tick is no instruction: the loop took {figures['loop']}")
+    return figures
+
+
+def run_kvm(bench, column):
+    """The same under Debian's kernel and its KVM, on one CPU."""
+    image = linux.native_image(bench.directory, column, linux.kvm_initrd(bench.directory),
+                               f"console=ttyS0 quiet {KVM[column]}".rstrip())
+    text = bench.machine(column, image, "--until", linux.KVM_DONE)
+    return judge(column, text, CPUS)
+
+
+def run_trace(bench):
+    """{operation: Trace} of Portcullis."""
+    print("portcullis-trace ...", file=sys.stderr, flush=True)
+    return exit_trace.trace(bench.image("exits"), TIMEOUT_SECONDS,
+                            bench.path("portcullis-trace.txt"))
+
+
+def count_accesses(bench):
+    """{operation: (VMREADs, VMWRITEs)} of Portcullis."""
+    return {key: (found.kinds["vmread"], found.kinds["vmwrite"])
+            for key, found in run_trace(bench).items()}
+
+
+def profile(bench, key):
+    """Prints what one operation executes, by function."""
+    traces = run_trace(bench)
+    if key not in traces:
+        raise RuntimeError(f"'{key}' cannot be traced; there are: {', '.join(keys('exits'))}")
+    found = traces[key]
+    counts = collections.Counter()
+    accesses = collections.Counter()
+    for name, kind in exit_trace.by_function(found, os.path.join(bench.build, "portcullis.elf")):
+        counts[name] += 1
+        accesses[name] += kind in ("vmread", "vmwrite")
+    print(f"{key}: {found.instructions} instructions, guest's scaffolding included\n")
+    print(f"{'instructions':>12} {'VMCS':>5}  function")
+    for name, count in counts.most_common():
+        print(f"{count:>12} {accesses[name] or '':>5}  {name}")
+
+
+def median(figures, key):
+    """Of one operation, None where it was not measured."""
+    return figures[key].median if key in figures else None
+
+
+def rows(ours, kvm, accesses):
+    """What the JSON file has."""
+    result = []
+    for key in costs():
+        reads, writes = accesses.get(key, (None, None))
+        result.append({
+            "operation": key, "ours": median(ours, key),
+            "kvm": median(kvm.get("kvm", {}), key),
+            "kvm_default": median(kvm.get("kvm_default", {}), key),
+            "vmreads": reads, "vmwrites": writes,
+            "ours_minimum": ours[key].minimum if key in ours else None,
+            "ours_p99": ours[key].p99 if key in ours else None})
+    return result
+
+
+def table(values, unit):
+    """What is shown: one line for each operation."""
+    def cell(value, width):
+        return f"{'-' if value is None else value:>{width}}"
+    lines = [f"{unit + ' per operation':<42}{'min':>6}{'median':>8}{'p99':>7}{'at most':>9}"
+             f"{'KVM B':>8}{'KVM A':>8}{'ratio':>7}{'VMREAD':>8}{'VMWRITE':>8}"]
+    for row in values:
+        operation = OPERATIONS[row["operation"]]
+        ratio = (f"{row['kvm'] / row['ours']:.1f}" if row["kvm"] and row["ours"] else None)
+        is_over = (operation.at_most is not None and row["ours"] is not None
+                   and row["ours"] > operation.at_most)
+        lines.append(f"{operation.label:<42}{cell(row['ours_minimum'], 6)}{cell(row['ours'], 8)}"
+                     f"{cell(row['ours_p99'], 7)}{cell(operation.at_most, 8)}"
+                     f"{'!' if is_over else ' '}{cell(row['kvm'], 8)}"
+                     f"{cell(row['kvm_default'], 8)}{cell(ratio, 7)}"
+                     f"{cell(row['vmreads'], 8)}{cell(row['vmwrites'], 8)}")
+    lines.append("KVM B: mitigations=off; KVM A: default; ratio: KVM B to Portcullis. !: over the "
+                 "goal.")
+    return "\n".join(lines)
+
+
+def write_results(bench, values):
+    """BUILD/bench-exits.json and, where gnuplot is, .svg."""
+    output = os.path.join(bench.build, "bench-exits")
+    with open(f"{output}.json", "w", encoding="ascii") as file:
+        json.dump(values, file, indent=2)
+        file.write("\n")
+    columns = ("ours", "kvm", "kvm_default")
+    with open(bench.path("plot.dat"), "w", encoding="ascii") as file:
+        for row in values:
+            cells = ("NaN" if row[column] is None else str(row[column]) for column in columns)
+            file.write(f'"{OPERATIONS[row["operation"]].label}" {" ".join(cells)}\n')
+    # In the data the labels come first. gnuplot refuses a histogram without a value.
+    present = " ".join(str(number) for number, column in enumerate(columns, 2)
+                       if any(row[column] is not None for row in values))
+    subprocess.run(["gnuplot", "-e", f"data='{bench.path('plot.dat')}'; picture='{output}.svg'; "
+                    f"columns='{present}'", os.path.join(HERE, "exits.gp")], check=True)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(prog="run.py", formatter_class=argparse.RawTextHelpFormatter,
+                                     description=__doc__)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
+    parser.add_argument("--emulator", choices=("bochs", "qemu"), default="bochs",
+                        help="qemu: cycles of nested KVM, on a processor with VMX")
+    parser.add_argument("--only", choices=("portcullis", "table"))
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--profile", metavar="OPERATION")
+    return parser.parse_args()
+
+
+def main():
+    options = parse_arguments()
+    bench = Bench(options.build, options.emulator)
+    unit = "instructions" if options.emulator == "bochs" else "cycles"
+    if options.profile:
+        profile(bench, options.profile)
+        return
+    if options.only == "table":
+        with open(os.path.join(bench.build, "bench-exits.json"), encoding="ascii") as file:
+            print(table(json.load(file), unit))
+        return
+    ours = run_portcullis(bench)
+    if options.record:
+        if options.emulator != "bochs":
+            raise RuntimeError("budgets are instructions: only Bochs counts them")
+        write_budgets({key: ours[key].median for key in costs()})
+        print(f"recorded in {os.path.relpath(BUDGETS)}", file=sys.stderr)
+    accesses = count_accesses(bench) if options.emulator == "bochs" else {}
+    kvm = {} if options.only else {column: run_kvm(bench, column) for column in KVM}
+    values = rows(ours, kvm, accesses)
+    write_results(bench, values)
+    print(table(values, unit))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        sys.exit(f"bench-exits: {error}")

@@ -1,0 +1,45 @@
+"""What exits cost, in instructions: bench/exits/exits.asm in Bochs, whose counts are exact, against
+the medians recorded in bench/exits/budgets.json. Nothing may have grown by more than 3 %."""
+
+import os
+import sys
+
+from bench import ROOT
+
+EXITS = os.path.join(ROOT, "bench", "exits")
+sys.path.insert(0, EXITS)
+
+# pylint: disable=wrong-import-position
+import operations  # noqa: E402
+
+PROGRAM = "exits"
+EXIT_GOOD = 1  # the value 0 as code, v << 1 | 1
+REMEDY = ("if that is meant: bench/exits/run.py --only portcullis --record, and budgets.json goes "
+          "into the same commit")
+
+
+def run(bench, report):
+    with open(os.path.join(EXITS, f"{PROGRAM}.conf"), encoding="ascii") as file:
+        configuration = file.read()
+    binary = os.path.join(bench.build, "bench", "exits", f"{PROGRAM}.bin")
+    image = bench.image(report.group, configuration, {f"\\portcullis\\{PROGRAM}.bin": binary})
+    boot = bench.boot(report, image, "--emulator", "bochs")  # even where VT-x is there: it counts
+    figures = operations.read_figures(boot.text)
+    recorded = operations.read_budgets()
+    report.check("the guest measures everything and ends well", boot.exit_code == EXIT_GOOD,
+                 f"exit code {boot.exit_code}, {boot.result}")
+    loop = figures.get("loop")
+    report.check("a tick is an instruction", loop is not None
+                 and loop.median == operations.LOOP_TICKS, f"the loop: {loop}")
+    for key in operations.keys(PROGRAM):
+        if key in operations.CALIBRATION:
+            continue
+        if key not in figures or key not in recorded:
+            report.check(f"{key} was measured, and is recorded", False,
+                         f"measured: {figures.get(key)}, recorded: {recorded.get(key)}")
+            continue
+        median = figures[key].median
+        report.check(f"{key}: {median}, recorded {recorded[key]}",
+                     not operations.over_budget(median, recorded[key]),
+                     f"{median} is {100 * (median / recorded[key] - 1):.1f} % more than "
+                     f"{recorded[key]}; {REMEDY}")
