@@ -152,9 +152,15 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
 
 void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
 {
-    /* Whoever found a note already there kicked, and the vCPU takes all of them at once. */
-    if (atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_seq_cst) == 0 &&
-        vcpu->cpu != cpu_this())
+    if (vcpu->cpu == cpu_this()) {
+        vcpu_note(vcpu, attention);
+        return;
+    }
+    /* Whoever was the first since the vCPU last took its notes has kicked it. What it noted itself
+     * says nothing about that: it may be in its guest with such a note. */
+    if ((atomic_fetch_or_explicit(&vcpu->attention, attention | ATTENTION_KICKED,
+                                  memory_order_seq_cst) &
+         ATTENTION_KICKED) == 0)
         cpus_kick(vcpu->cpu);
 }
 

@@ -26,6 +26,7 @@ enum vcpu_attention {
     ATTENTION_QUIESCE = 16,  /* somebody waits for this vCPU to be done with replaced tables */
     ATTENTION_CONSOLE = 32,  /* the console has work; the first processor's vCPU */
     ATTENTION_EVENT = 64,    /* its own: something is queued or blocked, or the vCPU is halted */
+    ATTENTION_KICKED = 128,  /* one of the notes came with an interrupt */
 };
 
 /* An event for the next VM entry, in the layout of the VM-entry interruption fields. */
