@@ -2,8 +2,7 @@
  * scheme once, so that what disturbs the machine disturbs all of them; the median of the rounds
  * counts. Usage: iobus_bench JSON PLOT [CASE], the files to write, and the one case to measure. */
 #include "bench/results.h"
-#include "bench/schemes.h"
-#include "vmm/iobus/iobus.h"
+#include "bench/runs.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -12,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define STREAM     UINT32_C(16384) /* questions, asked over and over; a power of two */
 #define ROUNDS     31
 #define SAMPLE_NS  1e6
 #define CHECKED    512
@@ -23,7 +21,7 @@ static double now_ns(void)
 {
     struct timespec time;
 
-    clock_gettime(CLOCK_MONOTONIC, &time);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
@@ -59,24 +57,6 @@ static void must(enum status status)
         exit(1);
     }
 }
-
-/* The devices of a measurement, every scheme filled with them, and what is asked. */
-struct bed {
-    uint64_t address_last;
-    unsigned count;
-    uint8_t size;
-    bool is_write;
-    struct bench_device *devices;
-    struct bench_entry *entries; /* in address order */
-    struct linear linear;        /* shuffled */
-    struct array_2011 array;
-    struct tree_hint tree;
-    struct iobus bus;
-    struct iobus_reader reader;
-    uint64_t addresses[STREAM], values[STREAM];
-    const struct bench_entry *answering[STREAM]; /* for a miss, some other */
-    uint32_t position;
-};
 
 /* --- Filling --- */
 
@@ -251,40 +231,8 @@ static void ask(struct bed *bed, enum pattern pattern)
 
 /* --- Running --- */
 
-#define DEFINE_RUN(name, statement)                                                                \
-    static __attribute__((noinline)) void run_##name(struct bed *bed, uint32_t count)              \
-    {                                                                                              \
-        uint32_t at = bed->position;                                                               \
-                                                                                                   \
-        for (; count > 0; count--, at = (at + 1) & (STREAM - 1)) {                                 \
-            struct io_access access = {bed->addresses[at], bed->values[at], bed->size,             \
-                                       bed->is_write};                                             \
-                                                                                                   \
-            statement;                                                                             \
-            __asm__ volatile("" : : "m"(access));                                                  \
-        }                                                                                          \
-        bed->position = at;                                                                        \
-    }
-
-DEFINE_RUN(linear, linear_access(&bed->linear, &access))
-DEFINE_RUN(array_2011, array_2011_access(&bed->array, &access))
-DEFINE_RUN(tree_hint, tree_hint_access(&bed->tree, &access))
-DEFINE_RUN(ours, iobus_access(&bed->bus, &bed->reader, &access))
-DEFINE_RUN(floor, direct_access(bed->answering[at], &access))
-/* As a vCPU does: quiescent after every access. */
-DEFINE_RUN(vcpu,
-           (iobus_access(&bed->bus, &bed->reader, &access), iobus_reader_quiesce(&bed->reader)))
-
-typedef void runner(struct bed *bed, uint32_t count);
-
-static runner *const runners[SCHEME_COUNT] = {
-    [SCHEME_LINEAR] = run_linear,       [SCHEME_ARRAY_2011] = run_array_2011,
-    [SCHEME_TREE_HINT] = run_tree_hint, [SCHEME_OURS] = run_ours,
-    [SCHEME_FLOOR] = run_floor,
-};
-
 /* A scheme that calls other devices than the floor does is not worth measuring. */
-static void check(struct bed *bed, runner *run, bool is_miss)
+static void check(struct bed *bed, bench_runner *run, bool is_miss)
 {
     uint64_t expected = 0, sum = 0;
 
@@ -302,7 +250,7 @@ static void check(struct bed *bed, runner *run, bool is_miss)
     }
 }
 
-static double sample(struct bed *bed, runner *run, uint32_t count)
+static double sample(struct bed *bed, bench_runner *run, uint32_t count)
 {
     double started = now_ns();
 
@@ -325,13 +273,13 @@ static void measure(struct bed *bed, const char *case_name, enum pattern pattern
     ask(bed, pattern);
     for (unsigned scheme = 0; scheme < SCHEME_COUNT; scheme++) {
         if (pattern != MISSES || scheme != SCHEME_FLOOR)
-            check(bed, runners[scheme], pattern == MISSES);
-        count[scheme] = operations_for(sample(bed, runners[scheme], 64));
-        count[scheme] = operations_for(sample(bed, runners[scheme], count[scheme]));
+            check(bed, bench_runners[scheme], pattern == MISSES);
+        count[scheme] = operations_for(sample(bed, bench_runners[scheme], 64));
+        count[scheme] = operations_for(sample(bed, bench_runners[scheme], count[scheme]));
     }
     for (unsigned round = 0; round < ROUNDS; round++) {
         for (unsigned scheme = 0; scheme < SCHEME_COUNT; scheme++)
-            ns[scheme][round] = sample(bed, runners[scheme], count[scheme]);
+            ns[scheme][round] = sample(bed, bench_runners[scheme], count[scheme]);
     }
     for (unsigned scheme = 0; scheme < SCHEME_COUNT; scheme++)
         results_add(case_name, bed->count, scheme, median(ns[scheme], ROUNDS));
@@ -469,15 +417,15 @@ static void measure_under_writer(struct bed *bed)
     ask(bed, MISSES);
     writer.address = bed->addresses[0];
     ask(bed, RANDOM_HITS);
-    count = 4 * operations_for(sample(bed, run_vcpu, 100000));
+    count = 4 * operations_for(sample(bed, bench_run_vcpu, 100000));
     if (pthread_create(&thread, NULL, write_without_pause, &writer) != 0)
         exit(1);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        quiet[round] = sample(bed, run_vcpu, count);
+        quiet[round] = sample(bed, bench_run_vcpu, count);
         atomic_store(&writer.shall_write, true);
         for (uint64_t begun = writer.publications; writer.publications < begun + 4;)
             iobus_reader_quiesce(&bed->reader);
-        busy[round] = sample(bed, run_vcpu, count);
+        busy[round] = sample(bed, bench_run_vcpu, count);
         busy_ns += busy[round] * count;
         atomic_store(&writer.shall_write, false);
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);

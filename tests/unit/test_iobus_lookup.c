@@ -61,46 +61,121 @@ static void test_search(void **state)
     }
 }
 
-/* Devices of a page or more, far apart: each of the first pages has its slot. */
+/* Devices of a page or more, far apart: each of the first pages has its slot. Also after the one
+ * that had taken another's is gone. */
 static void test_pages(void **state)
 {
     struct fixture *fixture = *state;
-    const struct iobus_table *table;
+    const struct iobus_table *table = published(&fixture->bus);
+    uint64_t slots = (uint64_t)table->slot_mask + 1;
+    struct iobus_handle before = add(fixture, "b", (2 * slots + 0xe0000) << 12, 0x1000, 1, &device);
 
+    assert_true(slots >= IOBUS_INDEX_PAGE);
     for (unsigned i = 0; i < 8; i++)
-        add(fixture, "r", 0xfe000000 + i * 0x10000, 0x8000, 1, &device);
+        add(fixture, "r", 0xe0000000 + i * 0x10000, 0x8000, 1, &device);
+    assert_int_equal(published(&fixture->bus)->slot_mask + UINT64_C(1), slots);
+    assert_int_equal(iobus_remove(&fixture->bus, before, NULL), STATUS_OK);
     iobus_reader_quiesce(&fixture->reader);
     table = published(&fixture->bus);
     for (unsigned i = 0; i < 8; i++) {
         for (uint64_t at = 0; at < 0x8000; at += 0xfff) {
-            uint64_t address = 0xfe000000 + i * 0x10000 + at;
+            uint64_t address = 0xe0000000 + i * 0x10000 + at;
 
-            assert_int_equal(table->page_index[iobus_page_slot(address, table->page_mask)],
-                             searched(table, address));
+            assert_int_equal(iobus_guess(table, address)->first, 0xe0000000 + i * 0x10000);
         }
     }
 }
 
+/* Calls are numbered alike and the index says the same whatever changed on the way. */
 static void test_ports(void **state)
 {
-    struct iobus_range added = range("r", 0x3f8, 8, 1, &device);
+    struct iobus_handle handles[64];
+    struct iobus bus;
+    bool is_there[64] = {false};
+
+    (void)state;
+    assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
+    for (unsigned step = 0; step < 200; step++) {
+        unsigned i = step * 37 % 64;
+        struct iobus_range added = range("r", i * 1023, 1 + i % 9, 1 + i % 15, &device);
+
+        if (is_there[i])
+            assert_int_equal(iobus_remove(&bus, handles[i], NULL), STATUS_OK);
+        else
+            assert_int_equal(iobus_register(&bus, &added, &handles[i], NULL), STATUS_OK);
+        is_there[i] = !is_there[i];
+        for (uint64_t port = 0; step % 16 == 15 && port <= IOBUS_PORT_LAST; port++) {
+            const struct iobus_table *table = published(&bus);
+            const struct iobus_call *call = iobus_port_call(table, port);
+            uint32_t target = table->segments[searched(table, port)].target;
+
+            assert_ptr_equal(call->handler, target == IOBUS_NONE ? NULL : device_access);
+            if (target != IOBUS_NONE)
+                assert_int_equal(call->counter, table->targets[target].call.counter);
+        }
+    }
+    iobus_destroy(&bus);
+}
+
+/* What does not change stays where it is, for the caches' sake. */
+static void test_sharing(void **state)
+{
+    struct iobus_range near = range("near", 0x3f8, 8, 1, &device);
+    struct iobus_range far = range("far", 0xfff0, 8, 1, &device);
+    struct iobus_handle handle;
     struct iobus bus;
 
     (void)state;
     assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_register(&bus, &added, NULL, NULL), STATUS_OK);
-    added.first = 0xfff8;
-    assert_int_equal(iobus_register(&bus, &added, NULL, NULL), STATUS_OK);
-    for (uint64_t port = 0; port <= IOBUS_PORT_LAST; port++) {
-        const struct iobus_table *table = published(&bus);
-        const struct iobus_call *call = &table->port_calls[table->port_index[port]];
-        uint32_t target = table->segments[searched(table, port)].target;
+    assert_int_equal(iobus_register(&bus, &near, NULL, NULL), STATUS_OK);
 
-        assert_ptr_equal(call->handler, target == IOBUS_NONE ? NULL : device_access);
-        if (target != IOBUS_NONE)
-            assert_int_equal(call->counter, table->targets[target].call.counter);
-    }
+    const struct iobus_call *call = iobus_port_call(published(&bus), 0x3f8);
+    const struct iobus_index_page *page = published(&bus)->pages[0];
+
+    assert_int_equal(iobus_register(&bus, &far, &handle, NULL), STATUS_OK);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8), call);
+    assert_ptr_equal(published(&bus)->pages[0], page);
+    assert_ptr_equal(published(&bus)->pages[1], published(&bus)->pages[2]);
+    assert_int_equal(iobus_remove(&bus, handle, NULL), STATUS_OK);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8), call);
+    assert_ptr_equal(published(&bus)->pages[0], page);
     iobus_destroy(&bus);
+}
+
+/* A vCPU in the middle of an access: what it found says what it said. */
+static void test_older_tables(void **state)
+{
+    struct iobus_range stays = range("stays", 0x3f8, 8, 1, &device);
+    struct iobus_range comes = range("comes", 0x2f8, 8, 1, &device);
+    struct device other;
+    struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
+    const struct iobus_table *before, *with;
+    struct iobus_handle handle;
+    struct iobus bus;
+
+    (void)state;
+    assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    iobus_reader_begin(reader);
+    assert_int_equal(iobus_register(&bus, &stays, NULL, NULL), STATUS_OK);
+    before = published(&bus);
+    assert_int_equal(iobus_register(&bus, &comes, &handle, NULL), STATUS_OK);
+    with = published(&bus);
+    comes.context = &other;
+    for (unsigned i = 0; i < 100; i++) { /* many more calls than there was room for */
+        assert_int_equal(iobus_remove(&bus, handle, NULL), STATUS_OK);
+        comes.first = 0x2f0 - i % 16;
+        assert_int_equal(iobus_register(&bus, &comes, &handle, NULL), STATUS_OK);
+    }
+    assert_null(iobus_port_call(before, 0x2f8)->handler);
+    assert_ptr_equal(iobus_port_call(before, 0x3f8)->handler, device_access);
+    assert_ptr_equal(iobus_port_call(with, 0x2f8)->handler, device_access);
+    assert_ptr_equal(iobus_port_call(with, 0x2ff)->context, &device);
+    assert_null(iobus_port_call(with, 0x2f7)->handler);
+    iobus_reader_park(reader);
+    iobus_reader_detach(reader);
+    iobus_destroy(&bus);
+    free(reader);
 }
 
 static void test_data(void **state)
@@ -114,15 +189,16 @@ static void test_data(void **state)
                          STATUS_OK);
     iobus_reader_quiesce(&fixture->reader);
     table = published(&fixture->bus);
-    uint32_t first = table->points[0].data_first[IOBUS_WIDTH_4];
-    uint32_t key = iobus_bell_key(0, IOBUS_WIDTH_4);
+    uint32_t number = iobus_guess(table, 0x1000)->call.point;
+    uint32_t key = iobus_bell_key(number, IOBUS_WIDTH_4);
     unsigned found = 0;
 
+    assert_int_not_equal(number, IOBUS_NONE);
     for (unsigned i = 0; i < 4; i++) {
         const struct iobus_bell *bell =
             &table->bells[iobus_bell_slot(i * UINT64_C(1000), key, table->bell_mask)];
 
-        found += bell->key == key && bell->data == i * UINT64_C(1000) && bell->target == first + i;
+        found += bell->key == key && bell->data == i * UINT64_C(1000) && bell->context == &device;
     }
     assert_true(found >= 3); /* two may want one slot */
 }
@@ -130,8 +206,10 @@ static void test_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IOBUS_TEST(test_tree),        cmocka_unit_test(test_search), IOBUS_TEST(test_pages),
-        cmocka_unit_test(test_ports), IOBUS_TEST(test_data),
+        IOBUS_TEST(test_tree),          cmocka_unit_test(test_search),
+        IOBUS_TEST(test_pages),         cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_sharing), cmocka_unit_test(test_older_tables),
+        IOBUS_TEST(test_data),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

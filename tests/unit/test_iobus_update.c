@@ -188,7 +188,7 @@ static void test_no_memory_changes_nothing(void **state)
         if (iobus_init(bus, IOBUS_PORT_LAST, &allocator, NULL) == STATUS_OK)
             break;
     }
-    assert_int_equal(failures, 2);
+    assert_int_equal(failures, 3);
     iobus_destroy(bus);
     free(bus);
 }
@@ -242,6 +242,51 @@ static void test_removal_needs_no_memory(void **state)
     write_bus(fixture, 0x108, 4, 1);
     assert_int_equal(bell.call_count, 1);
     always_fail = false;
+}
+
+/* What comes where something dead has been is not taken for it. */
+static void test_successor_of_the_dead(void **state)
+{
+    struct fixture *fixture = *state;
+    struct device first = {.answer = 1}, second = {.answer = 2};
+    struct iobus_handle handle = add(fixture, "first", 0x100, 4, 1, &first), next;
+
+    always_fail = true;
+    assert_int_equal(iobus_remove(&fixture->bus, handle, NULL), STATUS_OK);
+    iobus_reader_quiesce(&fixture->reader);
+    assert_int_equal(iobus_reclaim(&fixture->bus), 0);
+    always_fail = false;
+    next = add(fixture, "second", 0x100, 4, 1, &second);
+    assert_int_equal(next.slot, handle.slot);
+    assert_int_equal(read_bus(fixture, 0x100, 1), 2);
+    assert_int_equal(first.call_count, 0);
+}
+
+/* Random registrations and removals, and for each whether it answers; calls are many and old. */
+static void test_numbers_are_reused(void **state)
+{
+    enum { COUNT = 300 };
+    struct fixture *fixture = *state;
+    struct device devices[COUNT];
+    struct iobus_handle handles[COUNT];
+    bool is_there[COUNT] = {false};
+
+    for (unsigned i = 0; i < COUNT; i++)
+        devices[i] = (struct device){.answer = i};
+    for (unsigned step = 0; step < 3000; step++) {
+        unsigned i = step * 2654435761u % COUNT;
+
+        if (is_there[i])
+            assert_int_equal(iobus_remove(&fixture->bus, handles[i], NULL), STATUS_OK);
+        else
+            handles[i] = add(fixture, "r", (uint64_t)i * 0x1800, 0x1000, 4, &devices[i]);
+        is_there[i] = !is_there[i];
+        if (step % 3 == 0)
+            iobus_reader_quiesce(&fixture->reader);
+        for (unsigned j = step % 7; j < COUNT; j += 7)
+            assert_int_equal(read_bus(fixture, (uint64_t)j * 0x1800 + 0x800, 4),
+                             is_there[j] ? j : 0xffffffff);
+    }
 }
 
 static void test_capacity(void **state)
@@ -393,6 +438,8 @@ int main(void)
         IOBUS_TEST(test_handler_changes_the_bus),
         IOBUS_TEST(test_no_memory_changes_nothing),
         IOBUS_TEST(test_removal_needs_no_memory),
+        IOBUS_TEST(test_successor_of_the_dead),
+        IOBUS_TEST(test_numbers_are_reused),
         IOBUS_TEST(test_capacity),
         IOBUS_TEST(test_two_threads),
     };

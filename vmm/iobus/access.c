@@ -1,5 +1,6 @@
 /* Dispatch. The common access, one range that takes it whole, goes straight to its handler, in the
- * answer_* functions at the end; all else goes through a transfer, byte by byte accounted for. */
+ * inline half (iobus.h) and iobus_access_other; all else goes through a transfer, byte by byte
+ * accounted for. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/iobus/lookup.h"
@@ -9,61 +10,45 @@
 const uint64_t iobus_byte_masks[16] = {
     [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
 
-/* Adds to a counter. Only this reader's vCPU writes it, so that no locked instruction is needed; in
- * one instruction, since this is done for every access. */
-static inline void count(_Atomic uint64_t *counter, uint64_t amount)
+/* A handler may publish another table, but this one stays until the vCPU's next quiescent point. */
+enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
+                                 const struct iobus_call *call, void *context,
+                                 struct io_access *access)
 {
-#if defined(__x86_64__)
-    __asm__ volatile("addq %[amount], %[counter]"
-                     : [counter] "+m"(*counter)
-                     : [amount] "er"(amount)
-                     : "cc");
-#else
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
-                          memory_order_relaxed);
-#endif
-}
-
-/* Where the reader counts for a call now: before or after the handler, which may bring a larger
- * array into use, need not be the same. */
-static inline _Atomic uint64_t *counter_of(const struct iobus_reader *reader,
-                                           const struct iobus_call *call)
-{
-    return atomic_load_explicit(&reader->counters, memory_order_acquire) + call->counter;
-}
-
-/* Calls the handler and accounts for it. True if it answered; else the hit is still counted, which
- * take_back undoes. A handler may publish another table, but this one stays until the vCPU's next
- * quiescent point. */
-static inline bool call_once(const struct iobus_table *table, struct iobus_reader *reader,
-                             const struct iobus_call *call, struct io_access *access, bool is_timed)
-{
-    count(counter_of(reader, call), 1);
-    if (!is_timed)
-        return call->handler(call->context, access) == IO_HANDLED;
-
     uint64_t started = table->clock();
+    enum io_outcome outcome = call->handler(context, access);
 
-    if (call->handler(call->context, access) != IO_HANDLED)
-        return false;
-    count(counter_of(reader, call) + 1, table->clock() - started);
-    return true;
+    if (outcome == IO_HANDLED)
+        iobus_count(iobus_counter(reader, call) + 1, table->clock() - started);
+    return outcome;
 }
 
 static void take_back(const struct iobus_reader *reader, const struct iobus_call *call)
 {
-    count(counter_of(reader, call), UINT64_MAX);
+    iobus_count(iobus_counter(reader, call), UINT64_MAX);
+}
+
+/* Calls the handler and accounts for it. True if it answered. */
+static inline bool make_call(const struct iobus_table *table, struct iobus_reader *reader,
+                             const struct iobus_call *call, struct io_access *access)
+{
+    enum io_outcome outcome;
+
+    iobus_count(iobus_counter(reader, call), 1);
+    if (table->clock == NULL)
+        outcome = call->handler(call->context, access);
+    else
+        outcome = iobus_call_timed(table, reader, call, call->context, access);
+    if (__builtin_expect(outcome == IO_HANDLED, 1))
+        return true;
+    take_back(reader, call);
+    return false;
 }
 
 static bool call_target(const struct iobus_table *table, struct iobus_reader *reader,
                         uint32_t target, struct io_access *access)
 {
-    const struct iobus_call *call = &table->targets[target].call;
-
-    if (call_once(table, reader, call, access, table->clock != NULL))
-        return true;
-    take_back(reader, call);
-    return false;
+    return make_call(table, reader, &table->targets[target].call, access);
 }
 
 /* An access on its way from candidate to candidate. Byte i is bit i of pending. */
@@ -297,201 +282,160 @@ void iobus_access_declined(const struct iobus_table *table, struct iobus_reader 
         access->value = transfer.value & mask;
 }
 
-/* All that does not go straight to a handler ends here. A write to the doorbells of a point, while
- * nothing is dead: the one of its width and data, which in nearly all cases answers, is asked at
- * once. point may be IOBUS_NONE. */
-static __attribute__((noinline)) enum io_outcome answer_otherwise(const struct iobus_table *table,
-                                                                  struct iobus_reader *reader,
-                                                                  struct io_access *access,
-                                                                  uint32_t point)
+/* The doorbell with this key and data, if it has its slot, as a call. */
+static inline bool bell_call(const struct iobus_table *table, uint32_t key, uint64_t data,
+                             struct iobus_call *call)
+{
+    const struct iobus_bell *bell = &table->bells[iobus_bell_slot(data, key, table->bell_mask)];
+
+    if (bell->key != key || bell->data != data)
+        return false;
+    call->handler = bell->handler;
+    call->context = bell->context;
+    call->counter = bell->counter;
+    return true;
+}
+
+/* A write to the doorbells of a point, while nothing is dead: the one of its width and data, which
+ * in nearly all cases answers, is asked at once. *asked is it if it has declined. */
+static inline bool ring_at_once(const struct iobus_table *table, struct iobus_reader *reader,
+                                const struct io_access *access, uint32_t number, uint32_t *asked)
 {
     static const uint8_t widths[16] = {
         [1] = IOBUS_WIDTH_1, [2] = IOBUS_WIDTH_2, [4] = IOBUS_WIDTH_4, [8] = IOBUS_WIDTH_8};
+    unsigned size = access->size & 15, width = widths[size];
+    struct io_access copy = {
+        .address = access->address,
+        .value = access->value & iobus_byte_masks[size],
+        .size = (uint8_t)size,
+        .is_write = true,
+    };
+    uint64_t value = copy.value;
+    struct iobus_call call;
+
+    if (!bell_call(table, iobus_bell_key(number, width), value, &call))
+        return false;
+    if (__builtin_expect(make_call(table, reader, &call, &copy), 1))
+        return true;
+    *asked = doorbell_with_data(
+        table,
+        &table->points
+             [table->segments[iobus_search(table->starts, table->segment_count, access->address)]
+                  .point],
+        width, value);
+    return false;
+}
+
+void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *reader,
+                          struct io_access *access, const struct iobus_call *call)
+{
     uint32_t asked = IOBUS_NONE;
 
-    if (access->is_write && point != IOBUS_NONE) {
-        unsigned size = access->size & 15;
-        struct io_access copy = {
-            .address = access->address,
-            .value = access->value & iobus_byte_masks[size],
-            .size = (uint8_t)size,
-            .is_write = true,
-        };
-        uint32_t key = iobus_bell_key(point, widths[size]);
-        const struct iobus_bell *bell =
-            &table->bells[iobus_bell_slot(copy.value, key, table->bell_mask)];
-
-        if (__builtin_expect(bell->key == key && bell->data == copy.value, 1)) {
-            asked = bell->target;
-            if (__builtin_expect(call_target(table, reader, asked, &copy), 1))
-                return IO_HANDLED;
-        }
+    if (access->is_write && call->point != IOBUS_NONE) {
+        if (ring_at_once(table, reader, access, call->point, &asked))
+            return;
+    } else if (call->handler == NULL && (call->counter & access->size) != 0 &&
+               is_aligned(access->address, access->size) &&
+               access->address <= table->address_last) {
+        note_unclaimed(table, reader, access->address, access->is_write);
+        if (!access->is_write)
+            access->value = iobus_byte_masks[access->size & 15];
+        return;
     }
     access_any(table, reader, access, asked);
-    return IO_HANDLED;
-}
-
-/* To the handler, if the access, which begins in the call's segment, is for it as it is. poison is
- * 0, or all ones where the processor runs ahead with an address outside the segment: no device is
- * then touched. */
-static inline __attribute__((always_inline)) enum io_outcome
-answer_call(const struct iobus_table *table, struct iobus_reader *reader,
-            const struct iobus_call *call, uintptr_t poison, struct io_access *access,
-            bool is_timed)
-{
-    uint32_t size = access->size, misaligned = (uint32_t)access->address & (size - 1);
-    void *context;
-
-    if (__builtin_expect((misaligned | (call->refused_sizes[access->is_write] & size)) != 0, 0))
-        return answer_otherwise(table, reader, access, call->point);
-    context = (void *)((uintptr_t)call->context | poison);
-    count(counter_of(reader, call), 1);
-    if (!is_timed)
-        return call->handler(context, access);
-
-    uint64_t started = table->clock();
-    enum io_outcome outcome = call->handler(context, access);
-
-    if (outcome == IO_HANDLED)
-        count(counter_of(reader, call) + 1, table->clock() - started);
-    return outcome;
-}
-
-/* The call of a port. Whatever the processor guesses, the index is within the table. */
-static inline const struct iobus_call *port_call(const struct iobus_table *table, uint16_t port)
-{
-    return &table->port_calls[table->port_index[port]];
-}
-
-static inline __attribute__((always_inline)) enum io_outcome
-answer_port(const struct iobus_table *table, struct iobus_reader *reader, struct io_access *access,
-            bool is_timed)
-{
-    uint64_t port = access->address;
-
-    if (__builtin_expect(port > IOBUS_PORT_LAST, 0))
-        return answer_otherwise(table, reader, access, IOBUS_NONE);
-    return answer_call(table, reader, port_call(table, (uint16_t)port), 0, access, is_timed);
 }
 
 static inline bool covers(const struct iobus_entry *entry, uint64_t address)
 {
-    return address - entry->first <= entry->length_minus_1;
+    return iobus_covers(entry->first, entry->length_minus_1, address);
 }
 
-/* Where the last access fell, which may come from an older table, or what the tree says. No more
- * than a guess, as every entry that is found: whoever uses it looks whether it covers the address,
- * and entries cover disjoint addresses. */
+static const struct iobus_entry *entry_of(const struct iobus_table *table, uint64_t segment)
+{
+    return (const struct iobus_entry *)(const void *)table->calls + table->numbers[segment];
+}
+
+/* Where the last access fell, which may come from an older table: no more than a guess. */
+static inline const struct iobus_entry *second_guess(const struct iobus_table *table,
+                                                     const struct iobus_reader *reader)
+{
+    return entry_of(table, iobus_clamp(reader->last_segment, table->segment_count - 1));
+}
+
+/* What the tree says. A guess, too: whoever uses an entry looks whether it covers the address, and
+ * entries cover disjoint addresses. */
 static __attribute__((noinline)) const struct iobus_entry *
-second_guess(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address)
+third_guess(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address)
 {
-    const struct iobus_entry *entry =
-        &table->entries[iobus_clamp(reader->last_segment, table->entry_last)];
-    uint64_t index;
+    uint64_t segment = iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address),
+                                   table->segment_count - 1);
 
-    if (covers(entry, address))
-        return entry;
-    index =
-        iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address), table->entry_last);
-    reader->last_segment = (uint32_t)index;
-    return &table->entries[index];
+    reader->last_segment = (uint32_t)segment;
+    return entry_of(table, segment);
 }
 
-/* By what the page's slot says. */
-static inline const struct iobus_entry *first_guess(const struct iobus_table *table,
-                                                    uint64_t address)
+/* The call for the address; null if there is none, which only a port past the last has. poison as
+ * in iobus_offer. */
+static inline __attribute__((always_inline)) const struct iobus_call *
+find_call(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address,
+          uintptr_t *poison)
 {
-    return &table->entries[table->page_index[iobus_page_slot(address, table->page_mask)]];
+    const struct iobus_entry *entry;
+
+    *poison = 0;
+    if (table->is_ports)
+        return address > IOBUS_PORT_LAST ? NULL : iobus_port_call(table, address);
+    entry = iobus_guess(table, address);
+    if (!covers(entry, address))
+        entry = second_guess(table, reader);
+    if (!covers(entry, address))
+        entry = third_guess(table, reader, address);
+    if (!covers(entry, address))
+        return NULL;
+    *poison = iobus_poison(0, address - entry->first, entry->length_minus_1);
+    return &entry->call;
 }
 
-static inline __attribute__((always_inline)) enum io_outcome
-answer_entry(const struct iobus_table *table, struct iobus_reader *reader,
-             const struct iobus_entry *entry, struct io_access *access, bool is_timed)
+void iobus_access_other(const struct iobus_table *table, struct iobus_reader *reader,
+                        struct io_access *access)
 {
-    uint64_t poison = iobus_poison(0, access->address - entry->first, entry->length_minus_1);
+    const struct iobus_call *call = NULL;
+    uintptr_t poison = 0;
 
-    return answer_call(table, reader, &entry->call, poison, access, is_timed);
+    if (__builtin_expect(table->removal_count == 0, 1))
+        call = find_call(table, reader, access->address, &poison);
+    if (__builtin_expect(call == NULL, 0))
+        access_any(table, reader, access, IOBUS_NONE);
+    else
+        iobus_offer(table, reader, access, call, poison);
 }
 
-static __attribute__((noinline)) enum io_outcome answer_second(const struct iobus_table *table,
-                                                               struct iobus_reader *reader,
-                                                               struct io_access *access)
+/* The bell that hangs alone, by search: its slot in the table may be another's. */
+static uint32_t search_only_any(const struct iobus_table *table, uint64_t address)
 {
-    const struct iobus_entry *entry = second_guess(table, reader, access->address);
+    uint32_t segment = iobus_search(table->starts, table->segment_count, address);
+    uint32_t point = table->segments[segment].point;
 
-    if (!covers(entry, access->address))
-        return answer_otherwise(table, reader, access, IOBUS_NONE);
-    if (table->clock != NULL)
-        return answer_entry(table, reader, entry, access, true);
-    return answer_entry(table, reader, entry, access, false);
+    return point == IOBUS_NONE ? IOBUS_NONE : table->points[point].only_any;
 }
-
-static inline __attribute__((always_inline)) enum io_outcome
-answer_memory(const struct iobus_table *table, struct iobus_reader *reader,
-              struct io_access *access, bool is_timed)
-{
-    const struct iobus_entry *entry = first_guess(table, access->address);
-
-    if (__builtin_expect(!covers(entry, access->address), 0))
-        return answer_second(table, reader, access);
-    return answer_entry(table, reader, entry, access, is_timed);
-}
-
-static enum io_outcome answer_port_untimed(const struct iobus_table *table,
-                                           struct iobus_reader *reader, struct io_access *access)
-{
-    return answer_port(table, reader, access, false);
-}
-
-static enum io_outcome answer_port_timed(const struct iobus_table *table,
-                                         struct iobus_reader *reader, struct io_access *access)
-{
-    return answer_port(table, reader, access, true);
-}
-
-static enum io_outcome answer_memory_untimed(const struct iobus_table *table,
-                                             struct iobus_reader *reader, struct io_access *access)
-{
-    return answer_memory(table, reader, access, false);
-}
-
-static enum io_outcome answer_memory_timed(const struct iobus_table *table,
-                                           struct iobus_reader *reader, struct io_access *access)
-{
-    return answer_memory(table, reader, access, true);
-}
-
-static enum io_outcome answer_dead(const struct iobus_table *table, struct iobus_reader *reader,
-                                   struct io_access *access)
-{
-    return answer_otherwise(table, reader, access, IOBUS_NONE);
-}
-
-const struct iobus_table_head iobus_dead_table_head = {answer_dead};
-const struct iobus_table_head iobus_table_heads[2][2] = {
-    {{answer_memory_untimed}, {answer_memory_timed}},
-    {{answer_port_untimed}, {answer_port_timed}},
-};
 
 bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address)
 {
     const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
     struct io_access access = {.address = address, .size = 1, .is_write = true};
-    uint32_t point = IOBUS_NONE;
+    const struct iobus_call *found;
+    struct iobus_call call;
+    uintptr_t poison;
+    uint32_t target;
 
     if (table->removal_count != 0)
         return false;
-    if (table->port_index != NULL) {
-        if (address <= IOBUS_PORT_LAST)
-            point = port_call(table, (uint16_t)address)->point;
-    } else {
-        const struct iobus_entry *entry = first_guess(table, address);
-
-        if (!covers(entry, address))
-            entry = second_guess(table, reader, address);
-        if (covers(entry, address))
-            point = entry->call.point;
-    }
-    return point != IOBUS_NONE && table->points[point].only_any != IOBUS_NONE &&
-           call_target(table, reader, table->points[point].only_any, &access);
+    found = find_call(table, reader, address, &poison);
+    if (found != NULL && found->point == IOBUS_NONE && found->handler != NULL)
+        return false;
+    if (found != NULL && found->point != IOBUS_NONE &&
+        bell_call(table, iobus_bell_key(found->point, IOBUS_WIDTH_COUNT), 0, &call))
+        return make_call(table, reader, &call, &access);
+    target = search_only_any(table, address);
+    return target != IOBUS_NONE && call_target(table, reader, target, &access);
 }

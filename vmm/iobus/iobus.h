@@ -20,6 +20,7 @@
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
 #include "vmm/iobus/io_access.h"
+#include "vmm/iobus/lookup.h"
 #include "vmm/iobus/unclaimed.h"
 
 #include <stdatomic.h>
@@ -108,21 +109,92 @@ struct iobus_allocator {
  * slots are needed, a larger array is put in use and the earlier ones stay part of the sums. */
 #define IOBUS_COUNTER_ARRAYS 24
 
-struct iobus_table;
 struct iobus_reader;
 
-/* How a table begins. answer offers an access to who is there: from the innermost range on, or, if
- * that one takes the access whole, to that one alone. IO_DECLINED if it declined. Chosen when the
- * table is made: by the kind of bus, whether it has a clock, and whether something is dead. */
-struct iobus_table_head {
-    enum io_outcome (*answer)(const struct iobus_table *table, struct iobus_reader *reader,
-                              struct io_access *access);
+/* Whom to call for the addresses of a segment, and when without further ado. Hot: two to a cache
+ * line. Numbered, and kept as they are from table to table; see table.h. */
+struct iobus_call {
+    _Alignas(32) io_handler *handler; /* null: nobody is there */
+    void *context;
+    uint32_t counter;          /* of its hits, in the reader's counters; its cycles are the next.
+                                * Without a handler: sizes that, aligned, nobody answers */
+    uint32_t point;            /* the call's own number if doorbells are there; or IOBUS_NONE */
+    uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to the
+                                * handler from wherever in the segment they begin */
 };
+_Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");
+
+/* A call with its addresses, in one line: for a bus that has no index of all of them. */
+struct iobus_entry {
+    _Alignas(64) uint64_t first;
+    uint64_t length_minus_1;
+    struct iobus_call call;
+};
+
+/* A piece of an index: where calls are, in bytes from the first. Tables share the pieces that are
+ * the same in them. */
+#define IOBUS_INDEX_PAGE 1024
+struct iobus_index_page {
+    _Alignas(64) uint32_t offsets_bytes[IOBUS_INDEX_PAGE];
+    _Alignas(64) uint32_t use_count; /* layouts; the writers' */
+};
+
+/* How iobus_access finds a call. */
+enum iobus_way {
+    IOBUS_WAY_PORT,   /* by an index of all ports */
+    IOBUS_WAY_GUESS,  /* by an index of page numbers, to be checked */
+    IOBUS_WAY_SEARCH, /* because something is dead */
+};
+
+/* What is in force. Nobody changes a table that was published; see table.h. What the common access
+ * needs comes first, with as few loads as can be between the bus and the handler. */
+struct iobus_table {
+    _Alignas(64) const uint8_t *calls; /* iobus_call on a bus of ports, elsewhere iobus_entry */
+    enum iobus_way way;
+    uint32_t slot_mask; /* the index has this many slots and one more; a power of two */
+
+    bool is_ports;
+    uint32_t removal_count;  /* 0: nothing here is dead */
+    uint64_t (*clock)(void); /* the bus's */
+    uint64_t address_last;   /* the bus's */
+    uint32_t segment_count;  /* at least 1 */
+    uint32_t bell_mask;      /* bells are this many and one more */
+    uint32_t tree_levels;
+    const uint64_t *starts; /* of the segments, packed for the search */
+    const struct iobus_segment *segments;
+    const uint32_t *numbers; /* of the segments' calls */
+    const uint64_t *tree;
+    const struct iobus_target *targets;
+    const uint64_t *data;
+    const struct iobus_bell *bells; /* by iobus_bell_slot */
+    const struct iobus_point *points;
+
+    /* The writers' own. */
+    struct iobus_layout *layout;
+    struct iobus_table *next_retired;
+    uint64_t retired_epoch;
+    struct iobus_registration *removed; /* by the update that retired this table */
+    struct iobus_completion *completion;
+
+    /* The index; none where something is dead. */
+    _Alignas(64) struct iobus_index_page *pages[];
+};
+
+_Static_assert(offsetof(struct iobus_table, pages) == sizeof(struct iobus_table),
+               "assigning to a table leaves its index alone");
 
 /* The bytes of an access of size 1, 2, 4, 8. */
 extern const uint64_t iobus_byte_masks[16];
 
-/* The other half of iobus_access: the innermost range had the whole access and declined. */
+/* The rarer parts of iobus_access. No call was found for the access so far. */
+void iobus_access_other(const struct iobus_table *table, struct iobus_reader *reader,
+                        struct io_access *access);
+
+/* The call is that of the access's first byte, but does not take the access. */
+void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *reader,
+                          struct io_access *access, const struct iobus_call *call);
+
+/* The innermost range had the whole access and declined. */
 void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
                            struct io_access *access);
 
@@ -155,7 +227,9 @@ struct iobus {
     uint32_t slot_free;   /* first of the free list */
     uint32_t array_count; /* of counters, per reader */
     uint64_t next_serial;
-    struct iobus_unclaimed departed; /* what detached readers had counted */
+    struct iobus_store *store;           /* the calls */
+    struct iobus_index_page *empty_page; /* of an index that knows nothing */
+    struct iobus_unclaimed departed;     /* what detached readers had counted */
 };
 
 /* Makes an empty bus for the addresses 0..address_last. clock, if not null, gives a cycle count and
@@ -220,29 +294,116 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
         atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);
 }
 
+/* Adds to a counter. Only this reader's vCPU writes it, so that no locked instruction is needed; in
+ * one instruction, since this is done for every access. */
+static inline void iobus_count(_Atomic uint64_t *counter, uint64_t amount)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("addq %[amount], %[counter]"
+                     : [counter] "+m"(*counter)
+                     : [amount] "er"(amount)
+                     : "cc");
+#else
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+#endif
+}
+
+/* Where the reader counts for a call now: before or after the handler, which may bring a larger
+ * array into use, need not be the same. */
+static inline _Atomic uint64_t *iobus_counter(const struct iobus_reader *reader,
+                                              const struct iobus_call *call)
+{
+    return atomic_load_explicit(&reader->counters, memory_order_acquire) + call->counter;
+}
+
+/* What the index says. Whatever the processor guesses, the slot is within it. */
+static inline const void *iobus_indexed(const struct iobus_table *table, uint32_t slot)
+{
+    return table->calls +
+           table->pages[slot / IOBUS_INDEX_PAGE]->offsets_bytes[slot % IOBUS_INDEX_PAGE];
+}
+
+/* The call of a port. */
+static inline const struct iobus_call *iobus_port_call(const struct iobus_table *table,
+                                                       uint64_t port)
+{
+    return iobus_indexed(table, (uint16_t)port);
+}
+
+/* An entry that may be the address's; whoever uses it looks whether it is. */
+static inline const struct iobus_entry *iobus_guess(const struct iobus_table *table,
+                                                    uint64_t address)
+{
+    return iobus_indexed(table, iobus_page_slot(address, table->slot_mask));
+}
+
+/* The handler's answer, with the cycles it took counted. */
+enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
+                                 const struct iobus_call *call, void *context,
+                                 struct io_access *access);
+
+/* Offers an access to the call of its first byte. poison is 0, or all ones where the processor runs
+ * ahead with an address outside of what the call is for: no device is then touched. */
+static inline __attribute__((always_inline)) void
+iobus_offer(const struct iobus_table *table, struct iobus_reader *reader, struct io_access *access,
+            const struct iobus_call *call, uintptr_t poison)
+{
+    const uint64_t address = access->address;
+    const uint32_t size = access->size;
+    const bool is_write = access->is_write;
+    void *context = (void *)((uintptr_t)call->context | poison);
+    struct io_access piece; /* the handler's own: it may scribble on it */
+    enum io_outcome outcome;
+
+    if (__builtin_expect(
+            (((uint32_t)address & (size - 1)) | (call->refused_sizes[is_write] & size)) != 0, 0)) {
+        iobus_access_refused(table, reader, access, call);
+        return;
+    }
+    piece.address = address;
+    piece.value = is_write ? access->value : UINT64_MAX;
+    piece.size = (uint8_t)size;
+    piece.is_write = is_write;
+    iobus_count(iobus_counter(reader, call), 1);
+    if (table->clock == NULL)
+        outcome = call->handler(context, &piece);
+    else
+        outcome = iobus_call_timed(table, reader, call, context, &piece);
+    /* The access is read anew, not kept: registers are scarcer than loads here. */
+    if (__builtin_expect(outcome != IO_HANDLED, 0))
+        iobus_access_declined(table, reader, access);
+    else if (!access->is_write)
+        access->value = piece.value & iobus_byte_masks[access->size & 15];
+}
+
 /* Answers the access by the rules above, from one table, whatever the guest asks for: any address,
  * size 1, 2, 4 or 8. A read's value is set, with zeros above its size; of a write nothing changes.
  * The handler gets a naturally aligned access of a size it takes, all inside its range (a doorbell:
- * the guest's own); what a read's handler leaves unset is ones. It
- * may use the access's value as it likes; one that declines, all of the access. The caller runs on
- * the reader's vCPU, begun and not parked; a handler may call this again. */
+ * the guest's own); what a read's handler leaves unset is ones. It may use the access's value as it
+ * likes; one that declines, all of the access. The caller runs on the reader's vCPU, begun and not
+ * parked; a handler may call this again. */
 static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
                                 struct io_access *access)
 {
+    const uint64_t address = access->address;
     const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
-    const struct iobus_table_head *head = (const struct iobus_table_head *)(const void *)table;
-    const struct io_access asked = *access;
 
-    if (!asked.is_write)
-        access->value = UINT64_MAX;
-    if (__builtin_expect(head->answer(table, reader, access) != IO_HANDLED, 0)) {
-        *access = asked;
-        iobus_access_declined(table, reader, access);
-    } else if (asked.is_write) {
-        access->value = asked.value;
-    } else {
-        access->value &= iobus_byte_masks[asked.size & 15];
+    if (__builtin_expect(table->way == IOBUS_WAY_PORT && address <= IOBUS_PORT_LAST, 1)) {
+        iobus_offer(table, reader, access, iobus_port_call(table, address), 0);
+        return;
     }
+    if (__builtin_expect(table->way == IOBUS_WAY_GUESS, 1)) {
+        const struct iobus_entry *entry = iobus_guess(table, address);
+        const uint64_t offset = address - entry->first;
+
+        if (__builtin_expect(offset <= entry->length_minus_1, 1)) {
+            iobus_offer(table, reader, access, &entry->call,
+                        iobus_poison(0, offset, entry->length_minus_1));
+            return;
+        }
+    }
+    iobus_access_other(table, reader, access);
 }
 
 /* A write of a width and value that the caller does not know yet goes to `address`. If the only

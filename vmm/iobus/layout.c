@@ -78,37 +78,28 @@ static uint32_t levels_for(uint64_t count)
     return count <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(count - 1);
 }
 
-/* Many, so that two pages seldom want one; fewer once they would crowd everything else out of the
- * caches. */
-static size_t page_slots_for(size_t tree_nodes)
-{
-    return tree_nodes <= 2048 ? 16 * tree_nodes : 4 * tree_nodes;
-}
-
 /* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes: with n
- * registrations, up to 700 times n; a bus of ports, the 128 KiB of its index more. */
-static size_t arrange(uint8_t *memory, uint64_t address_last, uint32_t extent_count,
+ * registrations, up to 600 times n. */
+static size_t arrange(const struct iobus *bus, uint8_t *memory, uint32_t extent_count,
                       uint32_t doorbell_count, struct iobus_layout *layout, struct scratch *scratch)
 {
     size_t used = 0, count = (size_t)extent_count + doorbell_count;
     size_t segments = iobus_segments_max(extent_count, doorbell_count);
-    size_t tree_nodes = (size_t)1 << levels_for(segments), page_slots = page_slots_for(tree_nodes);
+    size_t tree_nodes = (size_t)1 << levels_for(segments);
     size_t bells = (size_t)4 << levels_for(doorbell_count);
 
     (void)carve(memory, &used, sizeof(*layout));
+    layout->page_count = iobus_index_pages(bus, segments);
+    layout->table =
+        carve(memory, &used, sizeof(*layout->table) + layout->page_count * sizeof(*layout->pages));
+    layout->pages = memory == NULL ? NULL : layout->table->pages;
     layout->starts = carve(memory, &used, segments * sizeof(*layout->starts));
-    if (address_last == IOBUS_PORT_LAST) {
-        layout->port_index =
-            carve(memory, &used, (IOBUS_PORT_LAST + 1) * sizeof(*layout->port_index));
-        layout->port_calls = carve(memory, &used, segments * sizeof(*layout->port_calls));
-    } else {
+    layout->numbers = carve(memory, &used, segments * sizeof(*layout->numbers));
+    if (bus->address_last != IOBUS_PORT_LAST)
         layout->tree = carve(memory, &used, tree_nodes * sizeof(*layout->tree));
-        layout->page_index = carve(memory, &used, page_slots * sizeof(*layout->page_index));
-        layout->page_mask = (uint32_t)(page_slots - 1);
-        layout->entries = carve(memory, &used, segments * sizeof(*layout->entries));
-    }
     layout->segments = carve(memory, &used, segments * sizeof(*layout->segments));
     layout->targets = carve(memory, &used, count * sizeof(*layout->targets));
+    layout->slots = carve(memory, &used, count * sizeof(*layout->slots));
     layout->data = carve(memory, &used, count * sizeof(*layout->data));
     layout->bells = carve(memory, &used, bells * sizeof(*layout->bells));
     layout->bell_mask = (uint32_t)(bells - 1);
@@ -187,14 +178,6 @@ static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *poin
     }
     while (group <= IOBUS_WIDTH_COUNT)
         point->data_first[group++] = at;
-    for (group = 0; group < IOBUS_WIDTH_COUNT; group++) {
-        uint32_t key = iobus_bell_key((uint32_t)(point - layout->points), group);
-
-        for (uint32_t i = point->data_first[group]; i < point->data_first[group + 1]; i++)
-            layout->bells[iobus_bell_slot(layout->data[i], key, layout->bell_mask)] =
-                (struct iobus_bell){layout->data[i], key, i};
-    }
-
     for (unsigned i = 0; i < IOBUS_WIDTH_COUNT; i++)
         point->without_data[i] = IOBUS_NONE;
     for (; at < layout->registration_count && layout->registrations[at]->first == address; at++)
@@ -237,95 +220,40 @@ static void fill_tree(const struct iobus_layout *layout)
     }
 }
 
-static bool is_nobodys(const struct iobus_segment *segment)
+static void hang_bell(struct iobus_layout *layout, uint32_t key, uint32_t target)
 {
-    return segment->target == IOBUS_NONE && segment->point == IOBUS_NONE;
+    const struct iobus_call *call = &layout->targets[target].call;
+    uint64_t data = layout->registrations[target]->match.data;
+
+    layout->bells[iobus_bell_slot(data, key, layout->bell_mask)] = (struct iobus_bell){
+        .data = data,
+        .key = key,
+        .counter = call->counter,
+        .handler = call->handler,
+        .context = call->context,
+    };
 }
 
-/* The sizes that go straight to the segment's target: those it takes, but for one that, aligned,
- * might begin in the segment and end behind the bytes that have the same target. */
-static uint8_t direct_sizes(const struct iobus_segment *segment, bool is_write)
+/* By the numbers of the points' calls. */
+static void fill_bells(struct iobus_layout *layout)
 {
-    uint8_t sizes = segment->direct_sizes[is_write];
-
-    for (uint8_t size = 1; size <= 8; size *= 2) {
-        if (align_down(segment->last, size) + (size - 1u) > segment->last + segment->beyond_bytes)
-            sizes &= (uint8_t)~size;
-    }
-    return sizes;
-}
-
-static struct iobus_call call_of(const struct iobus_layout *layout,
-                                 const struct iobus_segment *segment)
-{
-    struct iobus_call call = {.handler = NULL};
-
-    if (segment->target != IOBUS_NONE)
-        call = layout->targets[segment->target].call;
-    for (unsigned is_write = 0; is_write < 2; is_write++)
-        call.refused_sizes[is_write] = ~(uint32_t)direct_sizes(segment, is_write);
-    call.point = segment->point;
-    return call;
-}
-
-static void fill_port_index(const struct iobus_layout *layout)
-{
-    uint32_t nobody = IOBUS_NONE, count = 0; /* all segments without anybody share one call */
-
+    for (size_t i = 0; i <= layout->bell_mask; i++)
+        layout->bells[i].key = IOBUS_NONE;
     for (uint32_t i = 0; i < layout->segment_count; i++) {
-        const struct iobus_segment *segment = &layout->segments[i];
-        uint32_t number = count;
+        uint32_t number = layout->numbers[i];
+        const struct iobus_point *point;
 
-        if (is_nobodys(segment) && nobody != IOBUS_NONE) {
-            number = nobody;
-        } else {
-            layout->port_calls[count++] = call_of(layout, segment);
-            if (is_nobodys(segment))
-                nobody = number;
-        }
-        for (uint64_t port = segment->first; port <= segment->last; port++)
-            layout->port_index[port] = (uint16_t)number;
-    }
-}
-
-/* A guess per page, for the first pages of everything that is there. Where two want one slot, the
- * later has it and the other is found by the tree. */
-#define INDEXED_PAGES_MAX 16
-
-static void fill_page_index(const struct iobus_layout *layout)
-{
-    memset(layout->page_index, 0, ((size_t)layout->page_mask + 1) * sizeof(*layout->page_index));
-    for (uint32_t i = 0; i < layout->segment_count; i++) {
-        const struct iobus_segment *segment = &layout->segments[i];
-        uint64_t pages = (segment->last >> 12) - (segment->first >> 12) + 1;
-
-        if (is_nobodys(segment))
+        if (layout->segments[i].point == IOBUS_NONE)
             continue;
-        for (uint64_t page = 0; page < pages && page < INDEXED_PAGES_MAX; page++)
-            layout->page_index[iobus_page_slot(segment->first + (page << 12), layout->page_mask)] =
-                i;
+        point = &layout->points[layout->segments[i].point];
+        if (point->only_any != IOBUS_NONE)
+            hang_bell(layout, iobus_bell_key(number, IOBUS_WIDTH_COUNT), point->only_any);
+        for (unsigned width = 0; width < IOBUS_WIDTH_COUNT; width++) {
+            for (uint32_t bell = point->data_first[width]; bell < point->data_first[width + 1];
+                 bell++)
+                hang_bell(layout, iobus_bell_key(number, width), bell);
+        }
     }
-}
-
-/* What the common access needs, gathered. */
-static void fill_calls(struct iobus_layout *layout)
-{
-    if (layout->port_index != NULL) {
-        fill_port_index(layout);
-        return;
-    }
-    for (uint32_t i = 0; i < layout->segment_count; i++) {
-        const struct iobus_segment *segment = &layout->segments[i];
-
-        layout->entries[i] = (struct iobus_entry){
-            .first = segment->first,
-            .length_minus_1 = segment->last - segment->first,
-            .call = call_of(layout, segment),
-        };
-    }
-    layout->tree_levels = levels_for(layout->segment_count);
-    fill_tree(layout);
-    fill_page_index(layout);
 }
 
 /* Whether registration i is the overlay of exactly the range before it. */
@@ -351,6 +279,7 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
         if (i > 0 && iobus_registration_order(layout->registrations[i - 1], registration) == 0)
             return conflict(registration, layout->registrations[i - 1], new_side, old_side);
         fill_target(&layout->targets[i], registration);
+        layout->slots[i] = registration->slot;
         if (is_over_previous(layout, i)) { /* one extent for both, its target the inner one */
             layout->targets[i].parent = i - 1;
             scratch->extents[extent_count - 1].target = i;
@@ -362,8 +291,6 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
                                       .target = i,
                                       .access_sizes = registration->access_sizes};
     }
-    for (size_t i = 0; i <= layout->bell_mask; i++)
-        layout->bells[i].key = IOBUS_NONE;
     for (uint32_t i = 0; i < count;) {
         if (!layout->registrations[i]->is_doorbell) {
             i++;
@@ -391,7 +318,10 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
     layout->segment_count =
         iobus_flatten(scratch->extents, extent_count, scratch->point_addresses, point_count,
                       address_last, layout->starts, layout->segments);
-    fill_calls(layout);
+    if (layout->tree != NULL) {
+        layout->tree_levels = levels_for(layout->segment_count);
+        fill_tree(layout);
+    }
     return STATUS_OK;
 }
 
@@ -408,8 +338,7 @@ static void count_kinds(struct iobus_registration *const *registrations, size_t 
     }
 }
 
-enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t address_last,
-                               const struct iobus_layout *old,
+enum status iobus_layout_build(struct iobus *bus, const struct iobus_layout *old,
                                struct iobus_registration *const *additions, size_t addition_count,
                                struct iobus_layout **result,
                                const struct iobus_registration **new_side,
@@ -423,26 +352,28 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
         count_kinds(old->registrations, old->registration_count, &extent_count, &doorbell_count);
     count_kinds(additions, addition_count, &extent_count, &doorbell_count);
     /* Segment numbers and keys of doorbells have 32 bits. */
-    if (extent_count + doorbell_count >= UINT32_MAX / 8)
+    if (extent_count + doorbell_count >= UINT32_MAX / 32)
         return STATUS_NO_MEMORY;
 
-    layout.size_bytes = arrange(NULL, address_last, (uint32_t)extent_count,
-                                (uint32_t)doorbell_count, &layout, &scratch);
-    uint8_t *memory = allocator->allocate(allocator->context, layout.size_bytes, 64);
+    layout.size_bytes =
+        arrange(bus, NULL, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
+    uint8_t *memory = iobus_allocate(bus, layout.size_bytes);
 
     if (memory == NULL)
         return STATUS_NO_MEMORY;
-    arrange(memory, address_last, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout,
-            &scratch);
+    arrange(bus, memory, (uint32_t)extent_count, (uint32_t)doorbell_count, &layout, &scratch);
     layout.registration_count = (uint32_t)(extent_count + doorbell_count);
     merge(old, additions, addition_count, layout.registrations);
 
-    enum status status = fill(&layout, &scratch, address_last, new_side, old_side);
+    enum status status = fill(&layout, &scratch, bus->address_last, new_side, old_side);
 
+    if (status == STATUS_OK && !iobus_index_build(bus, old, &layout))
+        status = STATUS_NO_MEMORY;
     if (status != STATUS_OK) {
-        allocator->release(allocator->context, memory, layout.size_bytes);
+        iobus_release(bus, memory, layout.size_bytes);
         return status;
     }
+    fill_bells(&layout);
     for (uint32_t i = 0; i < layout.registration_count; i++)
         layout.registrations[i]->target = i;
     memcpy(memory, &layout, sizeof(layout));
@@ -450,33 +381,39 @@ enum status iobus_layout_build(const struct iobus_allocator *allocator, uint64_t
     return STATUS_OK;
 }
 
+void iobus_layout_free(struct iobus *bus, struct iobus_layout *layout)
+{
+    iobus_index_drop(bus, layout);
+    iobus_release(bus, layout, layout->size_bytes);
+}
+
 void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
                      struct iobus_layout *layout)
 {
-    bool is_ports = layout->port_index != NULL, has_clock = bus->clock != NULL;
+    bool is_ports = bus->address_last == IOBUS_PORT_LAST;
 
     *table = (struct iobus_table){
-        .head = layout->removal_count != 0 ? iobus_dead_table_head
-                                           : iobus_table_heads[is_ports][has_clock],
-        .port_index = layout->port_index,
-        .port_calls = layout->port_calls,
-        .entries = layout->entries,
-        .page_index = layout->page_index,
-        .page_mask = layout->page_mask,
-        .tree = layout->tree,
-        .tree_levels = layout->tree_levels,
-        .entry_last = layout->segment_count - 1,
-        .starts = layout->starts,
-        .segments = layout->segments,
-        .targets = layout->targets,
-        .data = layout->data,
-        .bells = layout->bells,
-        .bell_mask = layout->bell_mask,
-        .points = layout->points,
+        .calls = layout->store->calls != NULL ? (const uint8_t *)layout->store->calls
+                                              : (const uint8_t *)layout->store->entries,
+        .way = is_ports ? IOBUS_WAY_PORT : IOBUS_WAY_GUESS,
+        .slot_mask = layout->page_count * IOBUS_INDEX_PAGE - 1,
+        .is_ports = is_ports,
+        .removal_count = layout->removal_count,
         .clock = bus->clock,
         .address_last = bus->address_last,
         .segment_count = layout->segment_count,
-        .removal_count = layout->removal_count,
+        .bell_mask = layout->bell_mask,
+        .tree_levels = layout->tree_levels,
+        .starts = layout->starts,
+        .segments = layout->segments,
+        .numbers = layout->numbers,
+        .tree = layout->tree,
+        .targets = layout->targets,
+        .data = layout->data,
+        .bells = layout->bells,
+        .points = layout->points,
         .layout = layout,
     };
+    if (layout->removal_count != 0)
+        table->way = IOBUS_WAY_SEARCH;
 }

@@ -43,6 +43,8 @@ void iobus_publish(struct iobus *bus, struct iobus_table *table, struct iobus_re
     uint64_t epoch = atomic_load_explicit(&bus->epoch, memory_order_relaxed) + 1;
 
     table->layout->table_count++;
+    if (table->layout != old->layout)
+        old->layout->dropped = table->layout->replaced;
     atomic_store_explicit(&bus->table, table, memory_order_release);
     atomic_store_explicit(&bus->epoch, epoch, memory_order_seq_cst);
 
@@ -75,9 +77,10 @@ static void free_table(struct iobus *bus, struct iobus_table *table)
         table->removed = registration->next_removed;
         iobus_registration_free(bus, registration);
     }
+    if (table != layout->table)
+        iobus_release(bus, table, sizeof(*table));
     if (--layout->table_count == 0)
-        iobus_release(bus, layout, layout->size_bytes);
-    iobus_release(bus, table, sizeof(*table));
+        iobus_layout_free(bus, layout);
 }
 
 /* The epoch up to which no reader can use what was retired. */
@@ -147,17 +150,10 @@ static void compact(struct iobus *bus)
     if (old->removal_count == 0)
         return;
 
-    struct iobus_table *table = iobus_allocate(bus, sizeof(*table));
-
-    if (table == NULL)
+    if (iobus_layout_build(bus, old, NULL, 0, &layout, &new_side, &old_side) != STATUS_OK)
         return;
-    if (iobus_layout_build(&bus->allocator, bus->address_last, old, NULL, 0, &layout, &new_side,
-                           &old_side) != STATUS_OK) {
-        iobus_release(bus, table, sizeof(*table));
-        return;
-    }
-    iobus_table_set(bus, table, layout);
-    iobus_publish(bus, table, NULL, NULL);
+    iobus_table_set(bus, layout->table, layout);
+    iobus_publish(bus, layout->table, NULL, NULL);
 }
 
 size_t iobus_reclaim(struct iobus *bus)
@@ -189,6 +185,7 @@ void iobus_destroy(struct iobus *bus)
     for (uint32_t i = 0; i < layout->registration_count; i++)
         iobus_registration_free(bus, layout->registrations[i]);
     free_table(bus, table);
+    iobus_index_destroy(bus);
     if (bus->slots != NULL)
         iobus_release(bus, bus->slots, bus->slot_count * sizeof(*bus->slots));
 }

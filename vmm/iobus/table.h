@@ -1,26 +1,21 @@
-/* What a bus publishes. The bus's own: nobody outside vmm/iobus includes this.
+/* What a bus publishes, and what it is made from. The bus's own: nobody outside vmm/iobus includes
+ * this.
  *
- * A struct iobus_table is what the bus points to: immutable, small. Its arrays lie in one layout,
- * one piece of memory. Usually each table has a layout of its own; but a removal that finds no
- * memory for a new layout publishes a table with the old layout and a higher removal_count, which
- * makes the removed targets dead for this table and leaves them alive for the earlier ones. The
- * memory for that table came with the registration, so removing cannot fail. */
+ * A struct iobus_table is what the bus points to; it is immutable. Its arrays lie in one layout,
+ * one piece of memory, and so does usually the table itself. But a removal that finds no memory for
+ * a new layout publishes a table with the old layout and a higher removal_count, which makes the
+ * removed targets dead for this table and leaves them alive for the earlier ones. The memory for
+ * that table came with the registration, so removing cannot fail.
+ *
+ * Layouts share the calls and the pieces of the index that are the same in them; see index.c. In
+ * all a registration takes about a kilobyte, a doorbell a little more; the index of a bus of ports
+ * up to 260 KiB besides. A publication makes 200 to 400 bytes of it per registration anew, and 4
+ * KiB for each piece of the index that it changes. */
 #ifndef VMM_IOBUS_TABLE_H
 #define VMM_IOBUS_TABLE_H
 
 #include "vmm/iobus/flatten.h"
 #include "vmm/iobus/iobus.h"
-
-/* Whom to call, and when without further ado. Hot: two to a cache line. */
-struct iobus_call {
-    _Alignas(32) io_handler *handler;
-    void *context;
-    uint32_t counter;          /* of its hits, in the reader's counters; its cycles are the next */
-    uint32_t point;            /* the doorbells at the segment's only address; or IOBUS_NONE */
-    uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to the
-                                * handler from wherever in the segment they begin */
-};
-_Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");
 
 struct iobus_target {
     _Alignas(64) struct iobus_call call; /* handler, context and counter of it */
@@ -30,20 +25,15 @@ struct iobus_target {
     _Atomic uint32_t dead_from;
 };
 
-/* What the common access needs to know of a segment of a bus that has no index of all addresses, in
- * one line; entry i is segment i's. */
-struct iobus_entry {
-    _Alignas(64) uint64_t first;
-    uint64_t length_minus_1;
-    struct iobus_call call;
-};
-
-/* A doorbell with data, in a table by iobus_bell_slot. Of two that want one slot, one is not there
- * and found by search. */
+/* A doorbell, in a table by iobus_bell_slot: all there is to know of one with data, or of one that
+ * is alone at its address and takes anything. Of two that want one slot, one is not there and found
+ * by search. */
 struct iobus_bell {
-    uint64_t data;
+    _Alignas(32) uint64_t data;
     uint32_t key; /* iobus_bell_key, or IOBUS_NONE: empty */
-    uint32_t target;
+    uint32_t counter;
+    io_handler *handler;
+    void *context;
 };
 
 enum {
@@ -63,21 +53,22 @@ struct iobus_point {
     uint32_t only_any; /* without_data[IOBUS_WIDTH_ANY] if there is no other; or IOBUS_NONE */
 };
 
+/* No slot: a slot may be another's while there are targets of its last owner that are dead. */
+#define IOBUS_SLOT_DEAD (IOBUS_NONE - 1)
+
 struct iobus_layout {
     size_t size_bytes;
-    uint32_t table_count; /* tables that use it, retired ones included */
+    struct iobus_table *table; /* its first, in the same piece of memory */
+    uint32_t table_count;      /* tables that use it, retired ones included */
     uint32_t removal_count;
     uint32_t segment_count;
     uint32_t tree_levels;
     uint64_t *starts;
     uint64_t *tree;
-    uint32_t *page_index;
-    uint32_t page_mask;
+    uint32_t *numbers; /* of the segments' calls */
+    uint32_t *slots;   /* of the targets' registrations, or IOBUS_SLOT_DEAD; the writers' */
     uint32_t bell_mask;
     struct iobus_bell *bells;
-    uint16_t *port_index; /* null but for a bus of ports */
-    struct iobus_call *port_calls;
-    struct iobus_entry *entries;
     struct iobus_segment *segments;
     struct iobus_target *targets;
     uint64_t *data; /* of the targets that are doorbells with data */
@@ -85,39 +76,28 @@ struct iobus_layout {
     /* The writers' own. The live registrations in the order of layout.c. */
     struct iobus_registration **registrations;
     uint32_t registration_count;
+    /* See index.c. */
+    struct iobus_index_page **pages; /* the table's */
+    uint32_t page_count;
+    bool is_crowded;           /* some page's slot was another's */
+    struct iobus_store *store; /* that has its calls */
+    uint32_t replaced; /* first of the list of calls the layout before had and this has not */
+    uint32_t added;    /* the other way round */
+    uint32_t dropped;  /* free when this layout is: what the next one replaced */
 };
 
-struct iobus_table {
-    _Alignas(64) struct iobus_table_head head;
-    /* Of the common access. A bus of ports: a call for every port. */
-    const uint16_t *port_index; /* null if this is no bus of ports */
-    const struct iobus_call *port_calls;
-    /* Any other: which entry may be the one; lookup.h tells how. */
-    const struct iobus_entry *entries;
-    const uint32_t *page_index; /* page_mask + 1 numbers of entries, by iobus_page_slot */
-    const uint64_t *tree;
-    uint32_t page_mask;
-    uint32_t tree_levels;
-    uint32_t entry_last;
-
-    const uint64_t *starts; /* of the segments, packed for the search */
-    const struct iobus_segment *segments;
-    const struct iobus_target *targets;
-    const uint64_t *data;
-    const struct iobus_bell *bells; /* bell_mask + 1 of them, by iobus_bell_slot */
-    const struct iobus_point *points;
-    uint64_t (*clock)(void); /* the bus's */
-    uint64_t address_last;   /* the bus's */
-    uint32_t bell_mask;
-    uint32_t segment_count; /* at least 1 */
-    uint32_t removal_count; /* 0: nothing here is dead */
-
-    /* The writers' own. */
-    struct iobus_layout *layout;
-    struct iobus_table *next_retired;
-    uint64_t retired_epoch;
-    struct iobus_registration *removed; /* by the update that retired this table */
-    struct iobus_completion *completion;
+/* Calls, or on a bus that is not of ports entries, by number. Numbers below IOBUS_NOBODY_CALLS are
+ * always there: on a bus of ports nobody, where aligned accesses of the sizes joined in the number
+ * end before somebody begins; elsewhere, number 0 is no guess at all. */
+#define IOBUS_NOBODY_CALLS 16
+struct iobus_store {
+    uint32_t use_count; /* layouts, and the bus if it is the newest */
+    uint32_t capacity;
+    size_t size_bytes;
+    struct iobus_call *calls;    /* null but for a bus of ports */
+    struct iobus_entry *entries; /* null for a bus of ports */
+    uint32_t *next;              /* for each number: the next on the list that it is on */
+    uint32_t first_free;
 };
 
 /* A registration's lasting half, the writers' own. */
@@ -133,7 +113,7 @@ struct iobus_registration {
     struct iobus_match match;
     uint32_t slot;
     uint32_t target;                   /* in the current layout */
-    struct iobus_table *removal_table; /* for its removal to publish */
+    struct iobus_table *removal_table; /* for its removal to publish if there is no memory */
     uint64_t departed_hits, departed_cycles;
     struct iobus_registration *next_removed;
     size_t addition_index; /* in the update that brought it */
@@ -166,17 +146,12 @@ static inline uint32_t iobus_slot_counter(uint32_t slot)
     return 2 * slot;
 }
 
-/* Names the doorbells with data of one point and width; keys of two such groups differ. */
-static inline uint32_t iobus_bell_key(uint32_t point, unsigned width)
+/* Names the doorbells with data of one point, by its call, and width; keys of two such groups
+ * differ. IOBUS_WIDTH_COUNT stands for the only doorbell, which takes anything. */
+static inline uint32_t iobus_bell_key(uint32_t number, unsigned width)
 {
-    return 8 * point + width;
+    return 8 * number + width;
 }
-
-/* access.c */
-
-/* How tables answer: those in which something is dead; else by kind of bus and by whether it has a
- * clock. */
-extern const struct iobus_table_head iobus_dead_table_head, iobus_table_heads[2][2];
 
 /* layout.c */
 
@@ -193,16 +168,37 @@ void iobus_registrations_sort(struct iobus_registration **registrations, size_t 
  * old may be null. On success, for the caller to publish, every registration's target tells where
  * it is in the new layout. STATUS_NO_MEMORY, or STATUS_CONFLICT with *new_side and *old_side set.
  */
-MUST_USE enum status iobus_layout_build(const struct iobus_allocator *allocator,
-                                        uint64_t address_last, const struct iobus_layout *old,
+MUST_USE enum status iobus_layout_build(struct iobus *bus, const struct iobus_layout *old,
                                         struct iobus_registration *const *additions,
                                         size_t addition_count, struct iobus_layout **layout,
                                         const struct iobus_registration **new_side,
                                         const struct iobus_registration **old_side);
 
+/* Gives back a layout's share of what layouts have in common, and its memory. */
+void iobus_layout_free(struct iobus *bus, struct iobus_layout *layout);
+
 /* Points a table to a layout, with the layout's count of removals. */
 void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
                      struct iobus_layout *layout);
+
+/* index.c: calls and the index of them, which tables share */
+
+/* How many pieces the index has for so many segments. */
+uint32_t iobus_index_pages(const struct iobus *bus, uint64_t segment_count);
+
+/* Gives an empty bus its first calls. STATUS_NO_MEMORY. */
+MUST_USE enum status iobus_index_init(struct iobus *bus);
+
+/* Numbers the calls of the layout's segments and fills its index, both as in the layout before (or
+ * null) wherever nothing has changed. False without memory; everything is then as before. */
+MUST_USE bool iobus_index_build(struct iobus *bus, const struct iobus_layout *old,
+                                struct iobus_layout *layout);
+
+/* Gives back the layout's share, and the calls that it was the last to have. */
+void iobus_index_drop(struct iobus *bus, struct iobus_layout *layout);
+
+/* When the bus has no layout any more. */
+void iobus_index_destroy(struct iobus *bus);
 
 /* reclaim.c */
 

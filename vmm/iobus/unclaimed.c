@@ -34,15 +34,33 @@ static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *u
     return NULL;
 }
 
+/* Where the owner counts an address: in its entry, or an empty one, or with the others. An entry
+ * that is empty has address 0, so that most are passed with one comparison. */
+static struct iobus_unclaimed_entry *entry_for(struct iobus_unclaimed *unclaimed, uint64_t address)
+{
+    unsigned start = home(address);
+
+    for (unsigned step = 0; step < IOBUS_UNCLAIMED_PROBES; step++) {
+        struct iobus_unclaimed_entry *entry =
+            &unclaimed->entries[(start + step) % IOBUS_UNCLAIMED_MAX];
+        uint64_t there = atomic_load_explicit(&entry->address, memory_order_relaxed);
+
+        if (there == address)
+            return entry;
+        if (there == 0 && atomic_load_explicit(&entry->read_count, memory_order_relaxed) == 0 &&
+            atomic_load_explicit(&entry->write_count, memory_order_relaxed) == 0) {
+            atomic_store_explicit(&entry->address, address, memory_order_relaxed);
+            return entry;
+        }
+    }
+    return &unclaimed->others;
+}
+
 void iobus_unclaimed_note(struct iobus_unclaimed *unclaimed, uint64_t address, uint64_t read_count,
                           uint64_t write_count)
 {
-    struct iobus_unclaimed_entry *entry = (struct iobus_unclaimed_entry *)probe(unclaimed, address);
+    struct iobus_unclaimed_entry *entry = entry_for(unclaimed, address);
 
-    if (entry == NULL)
-        entry = &unclaimed->others;
-    else
-        atomic_store_explicit(&entry->address, address, memory_order_relaxed);
     add(&entry->read_count, read_count);
     add(&entry->write_count, write_count);
 }

@@ -88,8 +88,8 @@ struct preparation {
     size_t addition_count;                 /* made so far */
     size_t addition_bytes;
     struct iobus_registration *removed;
-    struct iobus_table *table; /* for additions; a mere removal brings its own */
     struct iobus_layout *layout;
+    bool is_burial; /* the layout is that in force, with what is removed dead */
 };
 
 static void undo(struct iobus *bus, struct preparation *preparation)
@@ -101,8 +101,6 @@ static void undo(struct iobus *bus, struct preparation *preparation)
         iobus_registration_free(bus, preparation->additions[i]);
     if (preparation->additions != NULL)
         iobus_release(bus, preparation->additions, preparation->addition_bytes);
-    if (preparation->table != NULL)
-        iobus_release(bus, preparation->table, sizeof(*preparation->table));
 }
 
 static struct iobus_registration *find(struct iobus *bus, struct iobus_handle handle)
@@ -139,8 +137,7 @@ static enum status prepare_additions(struct iobus *bus, const struct iobus_updat
         return STATUS_NO_MEMORY;
     preparation->addition_bytes = count * sizeof(*preparation->additions);
     preparation->additions = iobus_allocate(bus, preparation->addition_bytes);
-    preparation->table = iobus_allocate(bus, sizeof(*preparation->table));
-    if (preparation->additions == NULL || preparation->table == NULL)
+    if (preparation->additions == NULL)
         return STATUS_NO_MEMORY;
     for (; preparation->addition_count < count; preparation->addition_count++) {
         size_t i = preparation->addition_count;
@@ -177,9 +174,11 @@ static struct iobus_layout *bury(struct iobus_layout *layout, struct iobus_regis
     uint32_t kept = 0;
 
     layout->removal_count++;
-    for (; removed != NULL; removed = removed->next_removed)
+    for (; removed != NULL; removed = removed->next_removed) {
         atomic_store_explicit(&layout->targets[removed->target].dead_from, layout->removal_count,
                               memory_order_relaxed);
+        layout->slots[removed->target] = IOBUS_SLOT_DEAD;
+    }
     for (uint32_t i = 0; i < layout->registration_count; i++) {
         if (layout->registrations[i]->is_leaving)
             continue;
@@ -195,13 +194,14 @@ static enum status prepare_layout(struct iobus *bus, struct preparation *prepara
     const struct iobus_registration *new_side = NULL, *old_side = NULL;
     struct iobus_layout *old = iobus_current(bus)->layout;
     enum status status =
-        iobus_layout_build(&bus->allocator, bus->address_last, old, preparation->additions,
-                           preparation->addition_count, &preparation->layout, &new_side, &old_side);
+        iobus_layout_build(bus, old, preparation->additions, preparation->addition_count,
+                           &preparation->layout, &new_side, &old_side);
 
     if (status == STATUS_CONFLICT)
         tell_conflict(conflict, new_side, old_side);
     if (status == STATUS_NO_MEMORY && preparation->addition_count == 0) {
         preparation->layout = bury(old, preparation->removed);
+        preparation->is_burial = true;
         status = STATUS_OK;
     }
     return status;
@@ -211,9 +211,9 @@ static enum status prepare_layout(struct iobus *bus, struct preparation *prepara
 static void commit(struct iobus *bus, const struct iobus_update *update,
                    struct preparation *preparation)
 {
-    struct iobus_table *table = preparation->table;
+    struct iobus_table *table = preparation->layout->table;
 
-    if (table == NULL) {
+    if (preparation->is_burial) {
         table = preparation->removed->removal_table;
         preparation->removed->removal_table = NULL;
     }
@@ -316,19 +316,18 @@ enum status iobus_init(struct iobus *bus, uint64_t address_last,
     bus->next_serial = 1;
     atomic_init(&bus->epoch, 1);
 
-    struct iobus_table *table = iobus_allocate(bus, sizeof(*table));
+    enum status status = iobus_index_init(bus);
 
-    if (table == NULL)
-        return STATUS_NO_MEMORY;
-    enum status status = iobus_layout_build(&bus->allocator, address_last, NULL, NULL, 0, &layout,
-                                            &new_side, &old_side);
+    if (status != STATUS_OK)
+        return status;
 
+    status = iobus_layout_build(bus, NULL, NULL, 0, &layout, &new_side, &old_side);
     if (status != STATUS_OK) {
-        iobus_release(bus, table, sizeof(*table));
+        iobus_index_destroy(bus);
         return status;
     }
-    iobus_table_set(bus, table, layout);
+    iobus_table_set(bus, layout->table, layout);
     layout->table_count = 1;
-    atomic_init(&bus->table, table);
+    atomic_init(&bus->table, layout->table);
     return STATUS_OK;
 }
