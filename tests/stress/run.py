@@ -62,8 +62,9 @@ MUTANTS = (
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch + 1, memory_order_release);"),
     ("quiescent mark before the last use", HEADER,
-     "    const uint64_t address = access->address;\n",
-     "    const uint64_t address = access->address;\n\n    iobus_reader_quiesce(reader);\n"),
+     "    const uint64_t address = access->address;\n    const uint32_t size = access->size;\n",
+     "    const uint64_t address = access->address;\n    const uint32_t size = access->size;\n\n"
+     "    iobus_reader_quiesce(reader);\n"),
     ("quiescent mark stored without release", HEADER,
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_relaxed);"),
