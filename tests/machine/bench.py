@@ -14,7 +14,7 @@ sys.path.insert(0, TOOLS)
 # pylint: disable=wrong-import-position
 from emulator.transcript import Cleaner  # noqa: E402
 
-TIMEOUT_SECONDS = 600    # of one boot; generous, as the verdict must not depend on a busy computer
+TIMEOUT_SECONDS = 1800   # of one boot; generous, as the verdict must not depend on a busy computer
 GRACE_SECONDS = 60       # for tools/machine to end after its own time-out
 TAIL_LINES = 30
 
