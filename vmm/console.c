@@ -36,7 +36,8 @@ static struct {
     uint8_t output_bytes[OUTPUT_BYTES];
     uint8_t input_bytes[INPUT_BYTES];
     bool at_line_start;
-    bool guest_is_in_line;  /* the guest has begun a line and not ended it */
+    bool guest_is_in_line; /* the guest has begun a line and not ended it */
+    bool prompt_is_open; /* the prompt is the last that was written, but for what is typed there */
     bool guest_was_refused; /* console_guest_transmit said no */
     uint64_t input_lost;
 
@@ -156,8 +157,9 @@ static void write_log(void *context, const char *text, size_t length)
     if (!console.is_present)
         return;
     lock();
-    if (console.guest_is_in_line && console.focus == FOCUS_GUEST)
+    if ((console.guest_is_in_line && console.focus == FOCUS_GUEST) || console.prompt_is_open)
         write_text(context, "\n", 1);
+    console.prompt_is_open = false;
     console.guest_is_in_line = false;
     write_text(context, text, length);
     unlock();
@@ -268,6 +270,7 @@ void console_show_prompt(void)
     write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
     command_print(&(struct command_output){.write = write_text}, "%s",
                   line_editor_pending(&console.editor));
+    console.prompt_is_open = true;
     unlock();
 }
 
@@ -279,6 +282,7 @@ static void leave_prompt(void)
     command_print(&(struct command_output){.write = write_text}, "\n[%s; Ctrl-] for the monitor]\n",
                   console.guest->config->name);
     console.focus = FOCUS_GUEST;
+    console.prompt_is_open = false;
     release_backlog(console.guest);
     unlock();
 }
@@ -291,6 +295,7 @@ void console_connect(struct guest *guest)
     console.guest = guest;
     console.guest_was_refused = false;
     console.focus = guest != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
+    console.prompt_is_open = false;
     if (guest != NULL)
         release_backlog(guest);
     unlock();
@@ -320,11 +325,14 @@ static void type_at_prompt(uint8_t byte)
         for (; text[length] != '\0'; length++)
             line[length] = text[length];
         line[length] = '\0';
+        console.prompt_is_open = false;
         (void)command_run(console.commands, console.command_count, console.command_context, &output,
                           line); /* what went wrong has been printed */
     }
-    if (console.focus == FOCUS_PROMPT)
+    if (console.focus == FOCUS_PROMPT) {
         write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
+        console.prompt_is_open = true;
+    }
 }
 
 /* False: the byte has to wait until the guest has read its receiver. */

@@ -140,8 +140,9 @@ void schedule_quit(struct monitor *monitor)
     }
 }
 
-/* Starts again what the user wants to. Returns whether all guests have ended. */
-static bool look_after_guests(struct monitor *monitor)
+/* Starts again what the user wants to; then the prompt has lost the line, even if it is over when
+ * this returns. Returns whether all guests have ended. */
+static bool look_after_guests(struct monitor *monitor, bool *has_prompt)
 {
     bool all_ended = true;
 
@@ -150,6 +151,7 @@ static bool look_after_guests(struct monitor *monitor)
 
         if (slot->restarts && !is_busy(slot) && !monitor->quits) {
             slot->restarts = false;
+            *has_prompt = false;
             start(slot);
         }
         all_ended = all_ended && !is_busy(slot);
@@ -162,7 +164,7 @@ static void wait_for_end(struct monitor *monitor)
     bool has_prompt = false;
 
     for (;;) {
-        bool all_ended = look_after_guests(monitor);
+        bool all_ended = look_after_guests(monitor, &has_prompt);
 
         if (all_ended &&
             (monitor->quits || monitor->environment.boot->on_last_exit == ON_LAST_EXIT_POWEROFF))
