@@ -2,6 +2,7 @@
 
 #include "arch/x86/ap_start.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/extended_state.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
@@ -123,6 +124,7 @@ enum status cpus_enable_vmx(char *message, size_t size)
         return status;
     }
     cpu->is_in_vmx_operation = true;
+    cpu->has_sound_xsavec = extended_state_compacts_rightly();
     return STATUS_OK;
 }
 

@@ -22,6 +22,7 @@ struct cpu {
     struct vcpu *vcpu;     /* whose exit is being handled here; null outside the run loop */
     bool has_board_locked; /* while the board tells somebody of the end of an interrupt */
     struct vmx_capabilities vmx;
+    bool has_sound_xsavec; /* or none at all */
     bool is_in_vmx_operation;
 
     struct cpu_descriptors descriptors;
@@ -49,8 +50,8 @@ void cpus_begin(void);
  */
 MUST_USE enum status cpus_init(struct page_table *page_table, struct heap *heap);
 
-/* Enters VMX operation here. Calibrates nothing and needs no clock. On failure message (size
- * bytes) says what is missing. */
+/* Enters VMX operation here, and tries what of the processor a guest relies on. Calibrates nothing
+ * and needs no clock. On failure message (size bytes) says what is missing. */
 MUST_USE enum status cpus_enable_vmx(char *message, size_t size);
 
 /* Starts the machine's other processors, one after the other, at most as many as boot lists. The

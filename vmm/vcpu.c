@@ -281,6 +281,7 @@ static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilitie
         .has_apic = true,
         .rdtscp = capabilities->rdtscp,
         .invpcid = capabilities->invpcid,
+        .xsavec = cpu_this()->has_sound_xsavec,
         .physical_address_bits = 48, /* what a 4-level EPT walk covers */
         .tsc_hz = clock_tsc_hz(),
     };

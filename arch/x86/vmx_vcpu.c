@@ -1,6 +1,7 @@
 #include "arch/x86/vmx_vcpu.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/extended_state.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
@@ -12,14 +13,9 @@ _Static_assert(offsetof(struct vmx_switch, entry) == 8 * 16, "world_switch.asm")
 _Static_assert(VMX_ENTRY_RESUME == 0 && VMX_ENTRY_LAUNCH == 2, "world_switch.asm");
 _Static_assert(offsetof(struct vmx_vcpu, registers) == 0, "world_switch.asm");
 
-#define CPUID_1_ECX_XSAVE BIT(26)
-
 /* SDM vol. 3A, "Processor State After Reset" */
-#define DR6_RESET    UINT64_C(0xffff0ff0)
-#define DR7_RESET    UINT64_C(0x400)
-#define MXCSR_RESET  0x1f80
-#define MXCSR_OFFSET 24 /* in the XSAVE area's legacy region */
-#define XCR0_X87     BIT(0)
+#define DR6_RESET UINT64_C(0xffff0ff0)
+#define DR7_RESET UINT64_C(0x400)
 
 /* Exceptions stay in the guest, but for #MC, which is the machine's, and #DB and #AC: delivering
  * one of these can raise the same again without end and so keep the processor for good
@@ -109,26 +105,6 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
     init_host_state();
 }
 
-/* VT-x leaves this in the processor across entries and exits; the monitor itself uses none of it.
- * Brings x87, SSE and all later vector state to their initial configuration: XRSTOR of an area
- * whose header says that nothing was saved (SDM vol. 1, "Operation of XRSTOR"). No guest sees
- * another's registers. */
-static void reset_extended_state(void)
-{
-    static uint8_t area[PAGE_SIZE] __attribute__((aligned(64)));
-
-    *(uint32_t *)(void *)(area + MXCSR_OFFSET) = MXCSR_RESET;
-    __asm__ volatile("fninit");
-    if ((cpuid_max(1, 0).ecx & CPUID_1_ECX_XSAVE) == 0) {
-        __asm__ volatile("fxrstor64 %0\n\tfninit" : : "m"(area));
-        return;
-    }
-    struct cpuid_result supported = cpuid_max(0xd, 0);
-    xsetbv(0, (uint64_t)supported.edx << 32 | supported.eax);
-    __asm__ volatile("xrstor64 %0" : : "m"(area), "a"(UINT32_MAX), "d"(UINT32_MAX));
-    xsetbv(0, XCR0_X87);
-}
-
 static void write_segment(enum segment segment, const struct vmx_segment *value)
 {
     vmcs_write16((enum vmcs_field16)(VMCS_GUEST_ES_SELECTOR + 2 * segment), value->selector);
@@ -183,7 +159,7 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
 
 void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 {
-    reset_extended_state();
+    extended_state_reset();
     set_state(vcpu, state);
     vmcs_write64(VMCS_GUEST_IA32_PAT, PAT_RESET);
     vmcs_write32(VMCS_GUEST_IA32_SYSENTER_CS, 0);

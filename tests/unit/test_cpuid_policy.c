@@ -68,6 +68,7 @@ static const struct cpuid_board full_board = {
     .host = generous,
     .rdtscp = true,
     .invpcid = true,
+    .xsavec = true,
     .xsaves = true,
     .physical_address_bits = 48,
 };
@@ -145,6 +146,11 @@ static void test_feature_masks(void **state)
     assert_int_equal(cpuid_policy(&board, &bare_guest, 7, 0).ebx, 0xfdbf27e9 & ~0x400u);
     assert_int_equal(cpuid_policy(&board, &bare_guest, 7, 0).ecx, 0x02005f4f);
     assert_int_equal(cpuid_policy(&board, &bare_guest, 0xd, 1).eax, 7);
+
+    /* An XSAVEC that does not do what it should takes XSAVES with it. */
+    board.xsaves = true;
+    board.xsavec = false;
+    assert_regs(cpuid_policy(&board, &bare_guest, 0xd, 1), 5, 0, 0, 0);
 }
 
 static void test_unlisted_leaves_are_zero(void **state)

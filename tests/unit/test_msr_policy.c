@@ -27,6 +27,7 @@ static struct msr_state fresh(bool with_features)
     struct cpuid_board board = {.host = host,
                                 .has_apic = with_features,
                                 .rdtscp = with_features,
+                                .xsavec = true,
                                 .xsaves = with_features,
                                 .physical_address_bits = 48};
     struct msr_state msrs;

@@ -8,7 +8,8 @@
  *   ALWAYS      nothing more to ask
  *   RDTSCP      the VMX control "enable RDTSCP" is set
  *   INVPCID     the VMX control "enable INVPCID" is set
- *   XSAVES      the VMX control "enable XSAVES/XRSTORS" is set
+ *   XSAVEC      the processor's XSAVEC does what it should
+ *   XSAVES      the same, and the VMX control "enable XSAVES/XRSTORS" is set
  *   CODE64      CPUID is executed in 64-bit mode
  *   LOCAL_APIC  the board has local APICs
  *   APIC_ON     the board has them, and this vCPU's is enabled by IA32_APIC_BASE.EN (SDM vol. 3A,
@@ -120,7 +121,7 @@
     ROW(FSRCS, 0x7, 1, EAX, 12, ALWAYS)                                                            \
     ROW(AVX_IFMA, 0x7, 1, EAX, 23, ALWAYS)                                                         \
     ROW(XSAVEOPT, 0xd, 1, EAX, 0, ALWAYS)                                                          \
-    ROW(XSAVEC, 0xd, 1, EAX, 1, ALWAYS)                                                            \
+    ROW(XSAVEC, 0xd, 1, EAX, 1, XSAVEC)                                                            \
     ROW(XGETBV_ECX_1, 0xd, 1, EAX, 2, ALWAYS)                                                      \
     ROW(XSAVES, 0xd, 1, EAX, 3, XSAVES)                                                            \
     ROW(LAHF_SAHF, 0x80000001, 0, ECX, 0, ALWAYS)                                                  \

@@ -12,6 +12,7 @@ enum cpuid_condition {
     CONDITION_ALWAYS,
     CONDITION_RDTSCP,
     CONDITION_INVPCID,
+    CONDITION_XSAVEC,
     CONDITION_XSAVES,
     CONDITION_CODE64,
     CONDITION_LOCAL_APIC,
@@ -94,7 +95,8 @@ static bool condition_holds(const struct cpuid_board *board, const struct cpuid_
     case CONDITION_ALWAYS: return true;
     case CONDITION_RDTSCP: return board->rdtscp;
     case CONDITION_INVPCID: return board->invpcid;
-    case CONDITION_XSAVES: return board->xsaves;
+    case CONDITION_XSAVEC: return board->xsavec;
+    case CONDITION_XSAVES: return board->xsavec && board->xsaves;
     case CONDITION_CODE64: return guest->code64;
     case CONDITION_LOCAL_APIC: return board->has_apic;
     case CONDITION_APIC_ON: return board->has_apic && guest->apic_enabled;

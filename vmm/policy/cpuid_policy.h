@@ -27,6 +27,7 @@ struct cpuid_board {
     bool has_apic;      /* local APICs with x2APIC mode and TSC-deadline timer; without: one vCPU */
     bool rdtscp;        /* VMX control "enable RDTSCP" is set: RDTSCP and RDPID work */
     bool invpcid;       /* VMX control "enable INVPCID" is set */
+    bool xsavec;        /* the compacted format of the XSAVE area can be trusted */
     bool xsaves;        /* VMX control "enable XSAVES/XRSTORS" is set, with every XSS bit exiting */
     uint8_t physical_address_bits; /* what EPT can map, 32..48 */
     uint64_t tsc_hz; /* as measured, below 2^63; 0: leaves 0x15 and 0x16 do not tell */

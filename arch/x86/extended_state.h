@@ -1,0 +1,21 @@
+/* The state that XSAVE manages: x87, SSE, AVX and later vector registers. The monitor's own code
+ * touches none of it, so the guest's stays in the processor across exits and entries. */
+#ifndef ARCH_X86_EXTENDED_STATE_H
+#define ARCH_X86_EXTENDED_STATE_H
+
+#include <stdbool.h>
+
+/* Brings all of it to its initial configuration on this processor, XCR0 to 1: no guest sees
+ * another's registers. CR4.OSXSAVE is set where there is XSAVE. SDM vol. 1 (Sep 2023), "Operation
+ * of XRSTOR". */
+void extended_state_reset(void);
+
+/* Tries XSAVEC on this processor: whether it stores the upper halves of the YMM registers where the
+ * compacted format has them, behind the header. Bochs 2.7 stores everything behind the SSE
+ * registers 160 bytes too low, at the end of these, and its XRSTOR does not look there: a kernel
+ * that switches tasks with the two loses vector registers. True where there is no XSAVEC or no AVX.
+ * Loses the processor's extended state. SDM vol. 1 (Sep 2023), "Compacted Format of the Extended
+ * Region of an XSAVE Area". */
+bool extended_state_compacts_rightly(void);
+
+#endif
