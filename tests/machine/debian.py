@@ -62,6 +62,10 @@ ALLOWED = {
         "the processor's model and Debian's choice of mitigation; the same without a monitor",
     r"PCI: Using host bridge windows from ACPI; if necessary, use \"pci=nocrs\" and report a bug":
         "not an error: the kernel says this of every host bridge that ACPI describes",
+    r"AMD-Vi: AMD IOMMUv2 functionality not available on this system - This is not a bug\.":
+        "not an error, as it says: the generic kernel looks for this on every processor",
+    r"mce: Unable to init MCE device \(rc: -5\)":
+        "true: machine checks are the machine's, CPUID shows none",
     r"PCI: (Fatal: No config space access function found|System does not support PCI)$":
         "true: the board has no PCI",
 }

@@ -10,6 +10,18 @@ from bench import ROOT
 
 GUEST_MEMORY = "16M"
 KILL_PREFIX = "kill-"
+SMP_CPUS = 4
+
+# Programs for more than one processor or with the test device: {program: lines of its section}.
+# tests/machine/smp.py runs them; some run here, too, with one processor.
+SMP_PROGRAMS = {
+    "apic-ticks": "cpus = 4",
+    "ioapic": "cpus = 4\ntestdev = on",
+    "smp-ipi": "cpus = 4",
+    "smp-start": "cpus = 4",
+    "x2apic": "cpus = 4",
+}
+ALONE_TOO = ("apic-ticks",)
 EXIT_GOOD = 1  # the value 0 as code, v << 1 | 1
 
 # What the monitor has to have said while a guest ran: {guest: (regular expression, how often)}.
@@ -25,11 +37,13 @@ def programs(build):
     return {name: os.path.join(build, "guests", f"{name}.bin") for name in names}
 
 
-def configuration(names, on_last_exit):
-    """The text of a configuration that runs these programs one after the other."""
+def configuration(names, on_last_exit, boards=None):
+    """The text of a configuration that runs these programs one after the other; boards has more
+    lines for some of them."""
     text = f"[monitor]\nschedule = sequence\non_last_exit = {on_last_exit}\n"
     for name in names:
         text += f"\n[guest {name}]\nkernel = \\portcullis\\{name}.bin\nmemory = {GUEST_MEMORY}\n"
+        text += f"{(boards or {}).get(name, '')}\n"
     return text
 
 
@@ -81,9 +95,15 @@ def verdict(text, name):
 
 def run(bench, report):
     binaries = programs(bench.build)
-    names = [name for name in binaries if not name.startswith(KILL_PREFIX)]
+    names = [name for name in binaries
+             if not name.startswith(KILL_PREFIX)
+             and (name not in SMP_PROGRAMS or name in ALONE_TOO)]
     image = bench.image("guests", configuration(names, "poweroff"), files(binaries, names))
-    boot = bench.boot(report, image)
+    judge(report, bench.boot(report, image), names)
+
+
+def judge(report, boot, names):
+    """A check for each of these programs, and one that the machine ended well."""
     for name in names:
         wrong = verdict(boot.text, name)
         report.check(name, not wrong, "\n".join(wrong))

@@ -2,10 +2,10 @@
 """Run whole machines: run.py [--build DIR] [--counts FILE]... [GROUP...]
 
 Each group of tests boots the monitor in an emulator (QEMU with nested KVM where the processor has
-VMX, else Bochs) and judges what came over the serial line; two groups run at a time. Every boot
-leaves its serial output at build/test/NAME.txt. --counts adds what other runners counted, as
-{"passed": N, "failed": N}; a FILE that is not there counts as a failure. Ends with "N passed, N
-failed" over all of it; exit status 1 when something failed or nothing ran.
+VMX, else Bochs) and judges what came over the serial line; two groups run at a time.  Every boot leaves its serial output at build/test/NAME.txt.
+--counts adds what other runners counted, as {"passed": N, "failed": N}; a FILE that is not there
+counts as a failure. Ends with "N passed, N failed" over all of it; exit status 1 when something
+failed or nothing ran.
 """
 
 import argparse
@@ -23,18 +23,25 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 # pylint: disable=wrong-import-position
 import attachments  # noqa: E402
 import debian  # noqa: E402
+import debian_smp  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
 import kills  # noqa: E402
 import multiboot  # noqa: E402
+import smp  # noqa: E402
 from bench import ROOT, Bench, Report  # noqa: E402
 
 # The longest first: what is short fills the gaps.
 GROUPS = {
+    "cloud-4": debian_smp.run_cloud_4,
+    "generic-4": debian_smp.run_generic_4,
+    "cloud-2": debian_smp.run_cloud_2,
+    "generic-1": debian_smp.run_generic_1,
     "usb": debian.run_usb,
     "debian": debian.run,
     "attachments": attachments.run,
     "multiboot": multiboot.run,
+    "smp": smp.run,
     "guests": guests.run,
     "kills": kills.run,
     "firmware": firmware.run,
@@ -83,7 +90,8 @@ def main():
     wanted = options.groups or list(GROUPS)
     for name in wanted:
         if name not in GROUPS:
-            parser.error(f"unknown group '{name}'; there are: {', '.join(GROUPS)}")
+            parser.error(f"unknown group '{name}'; there are: "
+                         f"{', '.join(GROUPS)}")
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
 

@@ -1,0 +1,12 @@
+"""Guest programs on four processors, one after the other in one boot; judged as those in guests.py."""
+
+import guests
+
+
+def run(bench, report):
+    """The group."""
+    binaries = guests.programs(bench.build)
+    names = list(guests.SMP_PROGRAMS)
+    image = bench.image("smp", guests.configuration(names, "poweroff", guests.SMP_PROGRAMS),
+                        guests.files(binaries, names))
+    guests.judge(report, bench.boot(report, image, "--cpus", str(guests.SMP_CPUS)), names)
