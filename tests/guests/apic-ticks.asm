@@ -1,6 +1,7 @@
-; All clocks of a guest agree within 100 ppm over two seconds, halted and busy: the TSC, the PIT's and
-; the RTC's ticks, the PM timer, and the APIC timer of each processor. A tick that is lost or comes
-; twice is 2000 ppm or more. For one processor or for four, as CPUID says.
+; All clocks of a guest agree within 100 ppm, halted and busy: the TSC, the PIT's and the RTC's ticks,
+; the PM timer, and the APIC timer of each processor. Over two seconds, unless a file that includes this
+; one says otherwise: there a tick that is lost or comes twice is 2000 ppm or more. For one processor or
+; for four, as CPUID says.
 %include "tests/guests/guest.inc"
 %include "tests/guests/smp.inc"
 
@@ -12,7 +13,9 @@ PIT_HZ          equ 1193182
 PIT_COUNT       equ 11932       ; 100 Hz
 RTC_HZ          equ 256
 APIC_HZ         equ 200
-SECONDS         equ 2
+%ifndef SECONDS
+  %define SECONDS 2
+%endif
 PPM_MAX         equ 100
 
 ; Per processor and vector: TSC of the first tick that counts and of the last, and the periods in
@@ -177,14 +180,24 @@ measure:
         mov     ecx, RTC_HZ
         div     rcx
         agrees  "RTC"
-        mov     eax, [pm_last]
-        sub     eax, [pm_first]
-        and     eax, 0xffffff
+        ; The PM timer's 24 bits come round every few seconds: its difference is the one next to what
+        ; the TSC lets expect.
+        mov     rbx, [pm_last_tsc]
+        sub     rbx, [pm_first_tsc]
+        mov     rax, rbx
+        mov     ecx, PM_TIMER_HZ
+        mul     rcx
+        div     qword [tsc_hz]
+        mov     ecx, [pm_last]
+        sub     ecx, [pm_first]
+        sub     ecx, eax
+        shl     ecx, 8
+        sar     ecx, 8
+        movsxd  rcx, ecx
+        add     rax, rcx
         mul     qword [tsc_hz]
         mov     ecx, PM_TIMER_HZ
         div     rcx
-        mov     rbx, [pm_last_tsc]
-        sub     rbx, [pm_first_tsc]
         agrees  "PM timer"
         xor     r12d, r12d
 .each:  imul    edi, r12d, PC_BYTES
@@ -221,7 +234,9 @@ start:
         mov     dword [others], CPU_MAX - 1
 .alone: say     "halted"
         call    measure
+%ifndef HALTED_ONLY
         say     "busy"
         mov     dword [is_busy], 1
         call    measure
+%endif
         finish

@@ -116,14 +116,15 @@ class Bench:
             raise RuntimeError(f"mkimage ended with {result.returncode}: {result.stdout}")
         return output
 
-    def boot(self, report, image, *options, send=(), name=None):
-        """Boots the image; `send` has (regular expression, text to type). The finished Boot."""
+    def boot(self, report, image, *options, send=(), name=None, timeout=TIMEOUT_SECONDS):
+        """Boots the image; `send` has (regular expression, text to type), timeout is in seconds. The
+        finished Boot."""
         name = name or report.group
         serial, result = self.path(f"{name}.txt"), self.path(f"{name}.json")
         for path in (serial, result):
             if os.path.exists(path):
                 os.unlink(path)
-        command = [os.path.join(TOOLS, "machine"), "--timeout", str(TIMEOUT_SECONDS),
+        command = [os.path.join(TOOLS, "machine"), "--timeout", str(timeout),
                    "--serial", serial, "--json", result, "--log", self.path(f"{name}.log")]
         for pattern, keys in send:
             command += ["--send", f"{pattern}=>{keys}"]
@@ -134,7 +135,7 @@ class Bench:
                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             self._processes.add(process)
         try:
-            _, words = process.communicate(timeout=TIMEOUT_SECONDS + GRACE_SECONDS)
+            _, words = process.communicate(timeout=timeout + GRACE_SECONDS)
         except subprocess.TimeoutExpired:
             process.terminate()
             _, words = process.communicate()

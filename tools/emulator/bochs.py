@@ -13,7 +13,7 @@ NEEDED = OVMF_PARTS + ("/usr/share/bochs/VGABIOS-lgpl-latest",)
 CONFIG = "bochsrc"
 LOG = "bochs.log"
 
-# One instruction is one tick (clock: sync=none), 50 million are a second. A CPU that halts costs no
+# One instruction is one tick (clock: sync=none), {mips} million are a second. A CPU that halts costs no
 # wall time: an idle guest's clock runs ahead of the host's. The unmapped plugin's port 0x8900 and 0xE9 serve bare test programs.
 # COM1 in socket mode hands over a byte only when the chip has room: nothing is lost, unlike in
 # mode=term, where a full receive FIFO drops what comes.
@@ -23,7 +23,7 @@ config_interface: textconfig
 display_library: rfb, options="timeout=0"
 romimage: file=firmware.fd, address=0xffe00000
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
-cpu: model=corei7_skylake_x, count={cpus}, ips=50000000, reset_on_triple_fault=0
+cpu: model=corei7_skylake_x, count={cpus}, ips={mips}000000, reset_on_triple_fault=0
 memory: guest={memory_mib}, host={memory_mib}
 pci: enabled=1, chipset=i440fx
 vga: extension=vbe
@@ -63,13 +63,14 @@ BREAK_TICK = re.compile(r"^Next at t=(\d+)", re.M)
 def prepare(directory, machine, port):
     """Writes what a run needs into its private directory; the command line to run there.
 
-    machine: cpus, memory_mib, media, image (a file in directory). port: where COM1 connects to.
+    machine: cpus, memory_mib, mips, media, image (a file in directory). port: where COM1 connects to.
     """
     with open(os.path.join(directory, "firmware.fd"), "wb") as firmware:
         for part in OVMF_PARTS:
             with open(part, "rb") as file:
                 firmware.write(file.read())
-    text = CONFIG_TEXT.format(cpus=machine.cpus, memory_mib=machine.memory_mib, port=port, log=LOG,
+    text = CONFIG_TEXT.format(cpus=machine.cpus, memory_mib=machine.memory_mib, mips=machine.mips,
+                              port=port, log=LOG,
                               media=MEDIA[machine.media].format(image=machine.image))
     with open(os.path.join(directory, CONFIG), "w", encoding="ascii") as file:
         file.write(text)

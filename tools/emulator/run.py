@@ -52,14 +52,15 @@ def die_with_parent():
 class Machine:
     """The emulator's process and what belongs to it. Use in `with`; `directory` is private.
 
-    emulator, cpus, memory_mib, media: as on the command line.
+    emulator, cpus, memory_mib, media, mips: as on the command line; mips is Bochs' alone.
     """
 
-    def __init__(self, emulator, image, cpus, memory_mib, media):
+    def __init__(self, emulator, image, cpus, memory_mib, media, mips=50):
         self.emulator = emulator
         self.cpus = cpus
         self.memory_mib = memory_mib
         self.media = media
+        self.mips = mips
         self.image = IMAGE
         self.directory = None
         self.driver = EMULATORS[emulator]

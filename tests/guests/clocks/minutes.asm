@@ -1,0 +1,3 @@
+; Ten minutes halted, then ten minutes busy.
+%define SECONDS 600
+%include "tests/guests/apic-ticks.asm"
