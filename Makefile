@@ -262,7 +262,7 @@ bench-boot: $(BUILD)/BOOTX64.EFI $(EXITS)/init $(EXITS)/native.efi ## a kernel t
 
 # --- Proof --------------------------------------------------------------------------------------------
 .PHONY: prove
-prove: ## prove the lookup of the I/O bus and the nesting of its ranges, with Frama-C, z3 and cvc4
+prove: ## prove the lookup of the I/O bus and how its table is made, with Frama-C, z3 and cvc4
 	@$(PYTHON) tests/proof/run.py
 
 # --- Model --------------------------------------------------------------------------------------------

@@ -2,17 +2,22 @@
 """Prove what the annotations of the I/O bus claim, with Frama-C WP, z3 and cvc4.
 
 run.py [--counts FILE] [--folder FOLDER]; run from the top of the tree, or with FOLDER another tree to
-prove. What is proved is the source that the monitor is built from: vmm/iobus/lookup.h and
-vmm/iobus/flatten.[ch]; the files beside this one say what follows from them. Then each of a list of
-errors is put into a copy of the source, where the proof has to fail: a proof that cannot fail shows
-nothing. Prints every goal that is not proved, and ends with "N passed, N failed", which counts goals
-and errors; with --counts that goes as {"passed": N, "failed": N} to FILE. Exit status 0 if there
-were goals, all were proved and all errors were caught.
+prove. What is proved is the source that the monitor is built from: every function of
+vmm/iobus/flatten.[ch], in vmm/iobus/lookup.h the search and the check of a guess; the files beside this
+one say what follows from them. Not proved is what these functions are given: that layout.c sorts the
+ranges and points and lays the arrays out apart and large enough; nor the rest of lookup.h: slots and
+the tree, whose results are checked when used, and the poison.
+
+Then each of a list of errors is put into a copy of the source, where the proof has to fail: a proof
+that cannot fail shows nothing. Prints every goal that is not proved, and ends with "N passed, N
+failed", which counts goals and errors; with --counts that goes as {"passed": N, "failed": N} to FILE.
+Exit status 0 if there were goals, all were proved and all errors were caught.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import functools
 import json
 import os
 import re
@@ -25,41 +30,78 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOKUP = "tests/proof/lookup.c"
 FLATTEN = "tests/proof/flatten.c"
-# The functions that are proved. The loop of iobus_flatten itself is not among them.
-SOURCES = {
-    LOOKUP: "iobus_clamp,iobus_step,iobus_search,iobus_covers,covering,guessed",
-    FLATTEN: "still_open,open_extent,iobus_nest,lower,same_beyond,measure_runs,begun_at,same_until,"
-             "iobus_segments_max",
-}
-GOAL_SECONDS = 20
-RUN_SECONDS = 600
+TABLE = "tests/proof/table.c"
+
+# What is proved at a time: of a source, the functions that the options select.
+Part = collections.namedtuple("Part", "name, source, options")
+LONG = ("iobus_flatten", "append")
+PARTS = (
+    *(Part(f"{FLATTEN}, {function}", FLATTEN, ("-wp-fct", function)) for function in LONG),
+    Part(f"{FLATTEN}, all else", FLATTEN, ("-wp-skip-fct", ",".join(LONG))),
+    Part(LOOKUP, LOOKUP,
+         ("-wp-fct", "iobus_clamp,iobus_step,iobus_search,iobus_covers,covering,guessed")),
+    Part(TABLE, TABLE, ("-wp-fct", "answered")),
+)
+GOAL_SECONDS = 60
+RUN_SECONDS = 1800
 BIT_FACTS = os.path.join(HERE, "bits.smt2")
 BIT_FACT_COUNT = 3
 
-# source and function: what is proved; in file, old becomes new.
-Error = collections.namedtuple("Error", "name, source, function, file, old, new")
+# source, function and goals (names as in the annotations; empty: all) are what is proved; in file, old
+# becomes new.
+Error = collections.namedtuple("Error", "name, source, function, goals, file, old, new")
 ERRORS = (
-    Error("the search halves too far", LOOKUP, "iobus_search", "vmm/iobus/lookup.h",
+    Error("the search halves too far", LOOKUP, "iobus_search", "", "vmm/iobus/lookup.h",
           "uint32_t half = count / 2;", "uint32_t half = count / 2 + 1;"),
-    Error("the search drops one too many", LOOKUP, "iobus_search", "vmm/iobus/lookup.h",
+    Error("the search drops one too many", LOOKUP, "iobus_search", "", "vmm/iobus/lookup.h",
           "count -= half;", "count -= half + 1;"),
-    Error("a guess is off by one", LOOKUP, "guessed", "tests/proof/lookup.c",
+    Error("a guess is off by one", LOOKUP, "guessed", "", "tests/proof/lookup.c",
           "iobus_covers(segments[guess].first, segments[guess].last - segments[guess].first,",
           "iobus_covers(segments[guess].first, segments[guess].last - segments[guess].first + 1,"),
-    Error("a range closes at its last address", FLATTEN, "still_open", "vmm/iobus/flatten.c",
+    Error("a range closes at its last address", FLATTEN, "still_open", "", "vmm/iobus/flatten.c",
           "extents[top].last < address)", "extents[top].last <= address)"),
-    Error("a partial overlap is let through", FLATTEN, "iobus_nest", "vmm/iobus/flatten.c",
+    Error("a partial overlap is let through", FLATTEN, "iobus_nest", "@requires",
+          "vmm/iobus/flatten.c",
           "extents[i].last > extents[top].last ||",
           "extents[i].first == extents[top].last + 1 ||"),
-    Error("ranges with the same end are refused", FLATTEN, "iobus_nest", "vmm/iobus/flatten.c",
+    Error("ranges with the same end are refused", FLATTEN, "iobus_nest", "@ensures",
+          "vmm/iobus/flatten.c",
           "extents[i].last > extents[top].last ||", "extents[i].last >= extents[top].last ||"),
-    Error("a segment reaches into the next range", FLATTEN, "same_until", "vmm/iobus/flatten.c",
+    Error("a segment reaches into the next range", FLATTEN, "same_until", "", "vmm/iobus/flatten.c",
           "lower(last, extents[extent].first - 1)", "lower(last, extents[extent].first)"),
-    Error("a range is read past the end", FLATTEN, "begun_at", "vmm/iobus/flatten.c",
+    Error("a range is read past the end", FLATTEN, "begun_at", "", "vmm/iobus/flatten.c",
           "while (extent < extent_count && ", "while ("),
-    Error("a run of segments is too long", FLATTEN, "same_beyond", "vmm/iobus/flatten.c",
+    Error("a run of segments is too long", FLATTEN, "same_beyond", "", "vmm/iobus/flatten.c",
           "lower(next->last - next->first, 7) + 1", "lower(next->last - next->first, 7) + 2"),
-    Error("the last segment is left out", FLATTEN, "measure_runs", "vmm/iobus/flatten.c",
+    Error("a segment reaches over a point", FLATTEN, "until_point", "",
+          "vmm/iobus/flatten.c", "point_addresses[point] - 1)", "point_addresses[point])"),
+    Error("writes to a doorbell go past it", FLATTEN, "append", "written", "vmm/iobus/flatten.c",
+          "segments[count].direct_sizes[1] = point == IOBUS_NONE ? sizes : 0;",
+          "segments[count].direct_sizes[1] = sizes;"),
+    Error("a start is not the segment's", FLATTEN, "append", "listed", "vmm/iobus/flatten.c",
+          "starts[count] = first;", "starts[count] = last;"),
+    Error("a segment is written over the one before", FLATTEN, "append", "kept_last",
+          "vmm/iobus/flatten.c", "segments[count].last = last;",
+          "segments[count > 0 ? count - 1 : 0].last = last;"),
+    Error("what ended stays the innermost", FLATTEN, "iobus_flatten", "closed",
+          "vmm/iobus/flatten.c",
+          "top = still_open(extents, top, first) /*@ ghost (depth, extent) */;", ""),
+    Error("a point is met again and again", FLATTEN, "iobus_flatten", "point_moves",
+          "vmm/iobus/flatten.c", "            point++;", "            last = first;"),
+    Error("segments overlap by one address", FLATTEN, "iobus_flatten", "next",
+          "vmm/iobus/flatten.c", "for (;; first = last + 1) {", "for (;; first = last) {"),
+    Error("a gap between ranges has no segment", FLATTEN, "iobus_flatten", "new_last",
+          "vmm/iobus/flatten.c", "        append(starts, segments, count, first,",
+          "        if (top != IOBUS_NONE) append(starts, segments, count, first,"),
+    Error("the target is the range around the innermost", FLATTEN, "iobus_flatten", "targets",
+          "vmm/iobus/flatten.c", "target_of(extents, top),",
+          "target_of(extents, top == IOBUS_NONE ? top : extents[top].parent),"),
+    Error("a segment is not counted", FLATTEN, "iobus_flatten", "counted", "vmm/iobus/flatten.c",
+          "        count++;", "        count += point_count;"),
+    Error("the space is left before its end", FLATTEN, "iobus_flatten", "@ensures",
+          "vmm/iobus/flatten.c", "if (last == address_last)",
+          "if (last == address_last || extent == extent_count)"),
+    Error("the last segment is left out", FLATTEN, "measure_runs", "", "vmm/iobus/flatten.c",
           "segments[count - 1].beyond_bytes = 0;", ""),
 )
 ERROR_GOAL_SECONDS = 5
@@ -101,12 +143,12 @@ def provers(home):
     return environment
 
 
-def prove(source, functions, folder, environment, goal_seconds, parallel):
+def prove(source, options, folder, environment, goal_seconds):
     """(goals proved, goals, output); no goals if it did not come to its end."""
     output, is_well = execute(
         ["frama-c", "-machdep", "gcc_x86_64", f"-cpp-extra-args=-I{folder}",
-         os.path.join(folder, source), "-wp", "-wp-fct", functions, "-wp-rte", "-wp-prover",
-         "z3,cvc4", "-wp-timeout", str(goal_seconds), "-wp-par", str(parallel)],
+         os.path.join(folder, source), "-wp", *options, "-wp-rte", "-wp-prover", "z3,cvc4",
+         "-wp-timeout", str(goal_seconds), "-wp-par", "2"],
         folder, environment)
     total = re.search(r"^\[wp\] Proved goals: +(\d+) / (\d+)$", output, re.M)
     if total is None or not is_well:
@@ -114,9 +156,9 @@ def prove(source, functions, folder, environment, goal_seconds, parallel):
     return int(total[1]), int(total[2]), output
 
 
-def prove_source(source, folder, environment):
+def prove_part(part, folder, environment):
     """(goals proved, goals not proved, what to show)."""
-    passed, goals, output = prove(source, SOURCES[source], folder, environment, GOAL_SECONDS, 2)
+    passed, goals, output = prove(part.source, part.options, folder, environment, GOAL_SECONDS)
     if goals == 0:
         return 0, 1, output
     # A call whose contract is missing or a construct that it does not know weakens the proof.
@@ -136,7 +178,8 @@ def prove_bit_facts(folder, environment):
 
 
 def catch(error, folder, environment):
-    """None if the proof fails with the error and only for that, else what to show."""
+    """(1, 0, nothing) if the proof fails with the error and only for that, else (0, 1, what to show).
+    """
     with tempfile.TemporaryDirectory() as copy:
         for part in ("vmm/iobus", "tests/proof"):
             shutil.copytree(os.path.join(folder, part), os.path.join(copy, part))
@@ -144,14 +187,22 @@ def catch(error, folder, environment):
         with open(path, encoding="utf-8") as file:
             text = file.read()
         if text.count(error.old) != 1:
-            return f"prove: {error.file} has not once: {error.old}\n"
+            return 0, 1, f"prove: {error.file} has not once: {error.old}\n"
         with open(path, "w", encoding="utf-8") as file:
             file.write(text.replace(error.old, error.new))
-        passed, goals, output = prove(error.source, error.function, copy, environment,
-                                      ERROR_GOAL_SECONDS, 1)
+        selection = ("-wp-prop", error.goals) if error.goals else ()
+        passed, goals, output = prove(error.source, ("-wp-fct", error.function, *selection), copy,
+                                      environment, ERROR_GOAL_SECONDS)
     if goals == 0:
-        return output
-    return None if passed < goals else "prove: it is proved all the same\n"
+        return 0, 1, output
+    if passed == goals:
+        return 0, 1, "prove: it is proved all the same\n"
+    return 1, 0, ""
+
+
+def timed(task, folder, environment):
+    started = time.monotonic()
+    return *task(folder, environment), time.monotonic() - started
 
 
 def main():
@@ -163,28 +214,18 @@ def main():
     all_passed = all_failed = 0
     with tempfile.TemporaryDirectory() as home:
         environment = provers(home)
-        tasks = [(source, lambda source=source: prove_source(source, folder, environment))
-                 for source in SOURCES]
-        tasks.append(("tests/proof/bits.smt2", lambda: prove_bit_facts(folder, environment)))
-        for name, task in tasks:
-            started = time.monotonic()
-            passed, failed, output = task()
-            all_passed += passed
-            all_failed += failed
-            print(f"{'FAILED' if failed else 'ok':<7} {name}: {passed} proved, {failed} not"
-                  f" ({time.monotonic() - started:.1f} s)", flush=True)
-            if failed:
-                print(output)
+        tasks = [*((part.name, functools.partial(prove_part, part)) for part in PARTS),
+                 ("tests/proof/bits.smt2", prove_bit_facts),
+                 *((error.name, functools.partial(catch, error)) for error in ERRORS)]
         with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-            shown = pool.map(lambda error: catch(error, folder, environment), ERRORS)
-            for error, output in zip(ERRORS, shown):
-                print(f"{'FAILED' if output else 'ok':<7} {error.name}:"
-                      f" {'not caught' if output else 'caught'}", flush=True)
+            results = pool.map(lambda task: timed(task[1], folder, environment), tasks)
+            for (name, _), (passed, failed, output, seconds) in zip(tasks, results):
+                all_passed += passed
+                all_failed += failed
+                print(f"{'FAILED' if failed else 'ok':<7} {name}: {passed} passed, {failed} failed"
+                      f" ({seconds:.1f} s)", flush=True)
                 if output:
-                    all_failed += 1
                     print(output)
-                else:
-                    all_passed += 1
     if options.counts is not None:
         with open(options.counts, "w", encoding="ascii") as file:
             json.dump({"passed": all_passed, "failed": all_failed}, file)

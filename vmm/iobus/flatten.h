@@ -1,5 +1,5 @@
-/* From nested ranges to disjoint segments. Pure functions over arrays. What has a contract in an
- * annotation here or in flatten.c is proved by `make prove`. */
+/* From nested ranges to disjoint segments. Pure functions over arrays; `make prove` shows that they
+ * do what the annotations say, for all arrays. */
 #ifndef VMM_IOBUS_FLATTEN_H
 #define VMM_IOBUS_FLATTEN_H
 
@@ -87,15 +87,53 @@ static inline uint64_t iobus_segments_max(uint32_t extent_count, uint32_t point_
     return 1 + 2 * ((uint64_t)extent_count + point_count);
 }
 
-/*@ // Sorted, disjoint, without a gap from 0 on.
+/*@ predicate iobus_misses(struct iobus_extent *e, integer first, integer last) =
+  @   e->last < first || last < e->first;
+  @
+  @ // t is the innermost extent of all addresses first..last: the one behind which, in the order of
+  @ // the array, no other touches them, and which is inside all others that do. IOBUS_NONE: none
+  @ // touches them.
+  @ predicate iobus_innermost(struct iobus_extent *e, integer n, integer t, integer first,
+  @                           integer last) =
+  @   t == IOBUS_NONE ? (\forall integer j; 0 <= j < n ==> iobus_misses(e + j, first, last)) :
+  @     0 <= t < n && e[t].first <= first && last <= e[t].last &&
+  @     (\forall integer j; t < j < n ==> iobus_misses(e + j, first, last)) &&
+  @     (\forall integer j; 0 <= j < t ==> iobus_misses(e + j, first, last) ||
+  @       (e[j].first <= e[t].first && e[t].last <= e[j].last));
+  @
+  @ predicate iobus_target_right(struct iobus_extent *e, integer n, struct iobus_segment *s) =
+  @   \exists integer t; iobus_innermost(e, n, t, s->first, s->last) &&
+  @     s->target == (t == IOBUS_NONE ? IOBUS_NONE : e[t].target) &&
+  @     (s->target == IOBUS_NONE <==> t == IOBUS_NONE);
+  @
+  @ // There is at most one innermost extent.
+  @ predicate iobus_sizes_right(struct iobus_extent *e, integer n, struct iobus_segment *s) =
+  @   (iobus_innermost(e, n, IOBUS_NONE, s->first, s->last) ==> s->direct_sizes[0] == 0) &&
+  @   (\forall integer t; 0 <= t < n && iobus_innermost(e, n, t, s->first, s->last) ==>
+  @     s->direct_sizes[0] == e[t].access_sizes) &&
+  @   s->direct_sizes[1] == (s->point == IOBUS_NONE ? s->direct_sizes[0] : 0);
+  @
+  @ predicate iobus_point_in(uint64_t *points, integer n, integer point, integer first,
+  @                          integer last) =
+  @   point == IOBUS_NONE ?
+  @     (\forall integer p; 0 <= p < n ==> points[p] < first || last < points[p]) :
+  @     0 <= point < n && points[point] == first == last;
+  @
+  @ predicate iobus_point_right(uint64_t *points, integer n, struct iobus_segment *s) =
+  @   iobus_point_in(points, n, s->point, s->first, s->last);
+  @
+  @ // Sorted, disjoint, without a gap from 0 on.
   @ predicate iobus_gapless(struct iobus_segment *s, integer n) =
   @   (n > 0 ==> s[0].first == 0) &&
   @   (\forall integer k; 0 <= k < n ==> s[k].first <= s[k].last) &&
   @   (\forall integer i, j; 0 <= i < j < n ==> s[i].last < s[j].first) &&
-  @   (\forall integer k; 0 <= k < n - 1 ==> s[k + 1].first == s[k].last + 1);
+  @   (\forall integer i, j; 0 <= i < j < n && j <= i + 1 ==> s[j].first == s[i].last + 1);
   @
   @ predicate iobus_starts(uint64_t *starts, struct iobus_segment *s, integer n) =
   @   \forall integer k; 0 <= k < n ==> starts[k] == s[k].first;
+  @
+  @ predicate iobus_points(uint64_t *points, integer n) =
+  @   \forall integer p, q; 0 <= p < q < n ==> points[p] < points[q];
   @
   @ // What a segment says of those that follow holds.
   @ predicate iobus_beyond(struct iobus_segment *s, integer i, integer n, integer bytes) =
@@ -107,6 +145,43 @@ static inline uint64_t iobus_segments_max(uint32_t extent_count, uint32_t point_
 /* Writes the segments of the space 0..address_last, and their first addresses once more to starts.
  * extents are nested and within the space; point_addresses ascend strictly within it. Returns the
  * number of segments, at least 1, at most iobus_segments_max, which has to be below IOBUS_NONE. */
+/*@ requires 1 + 2 * (extent_count + point_count) < IOBUS_NONE;
+  @ requires \valid_read(extents + (0 .. extent_count - 1));
+  @ requires \valid_read(depth + (0 .. extent_count - 1));
+  @ requires \valid_read(point_addresses + (0 .. point_count - 1));
+  @ requires \valid(starts + (0 .. 2 * (extent_count + point_count)));
+  @ requires \valid(segments + (0 .. 2 * (extent_count + point_count)));
+  @ requires \separated(starts + (0 .. 2 * (extent_count + point_count)),
+  @                     segments + (0 .. 2 * (extent_count + point_count)));
+  @ requires \separated(starts + (0 .. 2 * (extent_count + point_count)),
+  @                     extents + (0 .. extent_count - 1), depth + (0 .. extent_count - 1),
+  @                     point_addresses + (0 .. point_count - 1));
+  @ requires \separated(segments + (0 .. 2 * (extent_count + point_count)),
+  @                     extents + (0 .. extent_count - 1), depth + (0 .. extent_count - 1),
+  @                     point_addresses + (0 .. point_count - 1));
+  @ requires iobus_sorted(extents, extent_count);
+  @ requires iobus_nested(extents, extent_count);
+  @ requires iobus_parents(extents, extent_count);
+  @ requires iobus_depths(extents, extent_count, depth);
+  @ requires \forall integer j; 0 <= j < extent_count ==>
+  @   extents[j].last <= address_last && extents[j].target != IOBUS_NONE;
+  @ requires \forall integer p; 0 <= p < point_count ==> point_addresses[p] <= address_last;
+  @ requires iobus_points(point_addresses, point_count);
+  @ assigns starts[0 .. 2 * (extent_count + point_count)],
+  @         segments[0 .. 2 * (extent_count + point_count)],
+  @         segments[0 .. 2 * (extent_count + point_count)].beyond_bytes;
+  @ ensures 1 <= \result <= 1 + 2 * (extent_count + point_count);
+  @ ensures iobus_gapless(segments, \result);
+  @ ensures segments[\result - 1].last == address_last;
+  @ ensures iobus_starts(starts, segments, \result);
+  @ ensures \forall integer k; 0 <= k < \result ==>
+  @   iobus_target_right(extents, extent_count, segments + k);
+  @ ensures \forall integer k; 0 <= k < \result ==>
+  @   iobus_sizes_right(extents, extent_count, segments + k);
+  @ ensures \forall integer k; 0 <= k < \result ==>
+  @   iobus_point_right(point_addresses, point_count, segments + k);
+  @ ensures \forall integer k; 0 <= k < \result ==>
+  @   iobus_beyond(segments, k, \result, segments[k].beyond_bytes); */
 uint32_t iobus_flatten(const struct iobus_extent *extents, uint32_t extent_count,
                        const uint64_t *point_addresses, uint32_t point_count, uint64_t address_last,
                        uint64_t *starts, struct iobus_segment *segments)
