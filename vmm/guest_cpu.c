@@ -166,41 +166,100 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     return EXIT_RESUME;
 }
 
+/* --- Fetch --- */
+
+/* CS's rights have bits 16:0; above them what else fetch and decoding depend on. */
+#define CODE_IS_LEGACY  (UINT32_C(1) << 20)
+#define CODE_HAS_PSE    (UINT32_C(1) << 21)
+#define CODE_MODE(mode) ((uint32_t)(mode) << 24)
+
+struct insn_cache_key guest_cpu_legacy_code_key(uint64_t rip, uint32_t cs_access_rights)
+{
+    const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(), .cr4 = vmx_vcpu_cr4()};
+    enum guest_paging_mode mode = guest_paging_mode(&paging);
+    uint32_t linear = (uint32_t)(rip + vmcs_read_natural(VMCS_GUEST_CS_BASE));
+    struct insn_cache_key key = {
+        .linear = linear,
+        .code = cs_access_rights | CODE_IS_LEGACY | CODE_MODE(mode) |
+                ((paging.cr4 & CR4_PSE) != 0 ? CODE_HAS_PSE : 0),
+    };
+
+    if (mode == GUEST_PAGING_PAE)
+        key.root = vmcs_read64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * (linear >> 30)));
+    else if (mode == GUEST_PAGING_32_BIT)
+        key.root = vmcs_read_natural(VMCS_GUEST_CR3);
+    return key;
+}
+
+/* An instruction on its way in. */
+struct fetched {
+    uint8_t bytes[INSN_LENGTH_MAX];
+    size_t count;
+    struct guest_translation translation; /* of the first byte */
+    enum insn_access_result access;
+    struct insn_fault fault;
+};
+
 /* Fetches and decodes the instruction at RIP; reads the second page only if the first does not hold
  * all of it. */
 static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *insn,
-                                         uint8_t bytes[INSN_LENGTH_MAX], size_t *count,
-                                         enum insn_access_result *access, struct insn_fault *fault)
+                                         struct fetched *fetched)
 {
-    uint64_t linear = vmcs_read_natural(VMCS_GUEST_CS_BASE) + cpu->state.rip;
+    uint64_t linear = cpu->state.rip;
     enum insn_result result = INSN_INCOMPLETE;
 
     if (cpu->state.mode != INSN_MODE_64)
-        linear = (uint32_t)linear;
-    *access = INSN_ACCESS_OK;
-    for (*count = 0; *count < INSN_LENGTH_MAX && result == INSN_INCOMPLETE;) {
-        gva_t address = GVA(linear + *count);
+        linear = (uint32_t)(linear + vmcs_read_natural(VMCS_GUEST_CS_BASE));
+    *fetched = (struct fetched){.access = INSN_ACCESS_OK};
+    while (fetched->count < INSN_LENGTH_MAX && result == INSN_INCOMPLETE) {
+        gva_t address = GVA(linear + fetched->count);
         size_t in_page = PAGE_SIZE - (address.value & (PAGE_SIZE - 1));
-        size_t left = INSN_LENGTH_MAX - *count;
+        size_t left = INSN_LENGTH_MAX - fetched->count;
         size_t length = left < in_page ? left : in_page;
+        struct guest_translation translation;
         const uint8_t *memory;
-        gpa_t physical;
 
-        *access =
-            guest_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE, &physical, fault);
-        if (*access != INSN_ACCESS_OK)
+        fetched->access = guest_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE,
+                                                 &translation, &fetched->fault);
+        if (fetched->access != INSN_ACCESS_OK)
             return INSN_UNSUPPORTED;
-        memory = guest_memory(cpu->vcpu->guest, physical, length);
+        if (fetched->count == 0)
+            fetched->translation = translation;
+        memory = guest_memory(cpu->vcpu->guest, translation.address, length);
         if (memory == NULL) {
-            *access = INSN_ACCESS_FAILED;
+            fetched->access = INSN_ACCESS_FAILED;
             return INSN_UNSUPPORTED;
         }
-        memcpy(bytes + *count, memory, length);
-        *count += length;
-        result = insn_decode(bytes, *count, cpu->state.mode, insn);
+        memcpy(fetched->bytes + fetched->count, memory, length);
+        fetched->count += length;
+        result = insn_decode(fetched->bytes, fetched->count, cpu->state.mode, insn);
     }
     return result;
 }
+
+static const void *memory_of_guest(void *context, gpa_t address, size_t size_bytes)
+{
+    return guest_memory(context, address, size_bytes);
+}
+
+/* The next time it is known, if it is a plain one. */
+static void remember(const struct guest_cpu *cpu, const struct insn *insn,
+                     const struct fetched *fetched)
+{
+    const struct insn_cache_source source = {.bytes = fetched->bytes,
+                                             .translation = &fetched->translation,
+                                             .memory = memory_of_guest,
+                                             .context = cpu->vcpu->guest};
+    struct insn_cache_key key;
+    struct insn_plain plain;
+
+    if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
+        return;
+    key = guest_cpu_code_key();
+    insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
+}
+
+/* --- The instructions --- */
 
 static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *bytes, gpa_t address)
 {
@@ -213,40 +272,26 @@ static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *by
     return EXIT_RESUME;
 }
 
-/* A doorbell of any width does not ask what is written: a plain store to it is done when its length
- * is known. address is where the store begins, unless it is the beginning of a page into which the
- * store reaches from the page before: such a one goes the long way. */
-static bool rings_doorbell(struct vcpu *vcpu, const struct insn *insn, gpa_t address)
-{
-    if (insn->op != INSN_MOV || insn->destination.kind != INSN_OPERAND_MEMORY ||
-        is_aligned(address.value, PAGE_SIZE))
-        return false;
-    return iobus_ring(&vcpu->guest->mmio, &vcpu->mmio_reader, address.value);
-}
-
 enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
 {
     struct guest_cpu cpu;
     struct insn insn;
+    struct fetched fetched;
     struct insn_fault fault = {0};
-    enum insn_access_result access;
-    uint8_t bytes[INSN_LENGTH_MAX] = {0};
-    size_t count;
 
     load_code(&cpu, vcpu);
-    switch (fetch_and_decode(&cpu, &insn, bytes, &count, &access, &fault)) {
+    switch (fetch_and_decode(&cpu, &insn, &fetched)) {
     case INSN_DECODED: break;
     case INSN_UNDEFINED: events_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
     case INSN_INCOMPLETE: /* 15 bytes and no end */
     case INSN_TOO_LONG: events_inject_exception(vcpu, VECTOR_GP, 0); return EXIT_RESUME;
     case INSN_UNSUPPORTED:
-        if (access == INSN_ACCESS_FAULT)
-            return inject(vcpu, &fault);
-        return stop_at_instruction(vcpu, bytes, address);
+        if (fetched.access == INSN_ACCESS_FAULT)
+            return inject(vcpu, &fetched.fault);
+        return stop_at_instruction(vcpu, fetched.bytes, address);
     }
+    remember(&cpu, &insn, &fetched);
     vcpu->decoded_length = insn.length;
-    if (rings_doorbell(vcpu, &insn, address))
-        return EXIT_NEXT_DECODED;
     load_operands(&cpu);
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome = insn_execute(&insn, &cpu.state, &env, iterations_max(&cpu), &fault);

@@ -72,20 +72,20 @@ static bool exchange_table(void *context, gpa_t address, size_t size_bytes, uint
 }
 
 enum insn_access_result guest_linear_translate(struct guest_linear *linear, gva_t address,
-                                               enum guest_access_kind kind, gpa_t *physical,
+                                               enum guest_access_kind kind,
+                                               struct guest_translation *translation,
                                                struct insn_fault *fault)
 {
     const struct guest_paging_memory tables = {
         .context = linear, .read = read_table, .compare_exchange = exchange_table};
     const struct guest_access access = {.kind = kind, .cpl = linear->cpl};
-    struct guest_translation translation;
 
-    switch (guest_paging_translate(&linear->paging, &tables, address, &access, &translation)) {
-    case GUEST_PAGING_OK: *physical = translation.address; return INSN_ACCESS_OK;
+    switch (guest_paging_translate(&linear->paging, &tables, address, &access, translation)) {
+    case GUEST_PAGING_OK: return INSN_ACCESS_OK;
     case GUEST_PAGING_FAULT:
         *fault = (struct insn_fault){.vector = VECTOR_PF,
                                      .has_error_code = true,
-                                     .error_code = translation.error_code,
+                                     .error_code = translation->error_code,
                                      .cr2 = address.value};
         return INSN_ACCESS_FAULT;
     case GUEST_PAGING_NO_TABLE:
@@ -111,13 +111,13 @@ static enum insn_access_result translate_all(struct guest_linear *linear, gva_t 
     while (size_bytes > 0) {
         size_t in_page = PAGE_SIZE - (address.value & (PAGE_SIZE - 1));
         size_t length = size_bytes < in_page ? size_bytes : in_page;
-        gpa_t physical;
+        struct guest_translation translation;
         enum insn_access_result result =
-            guest_linear_translate(linear, address, kind, &physical, fault);
+            guest_linear_translate(linear, address, kind, &translation, fault);
 
         if (result != INSN_ACCESS_OK)
             return result;
-        pieces->piece[pieces->count].address = physical;
+        pieces->piece[pieces->count].address = translation.address;
         pieces->piece[pieces->count++].size_bytes = length;
         address.value += length;
         size_bytes -= length;

@@ -18,11 +18,12 @@ struct guest_linear {
 void guest_linear_init(struct guest_linear *linear, struct vcpu *vcpu);
 
 /* Translates one address for an access of this kind at the guest's CPL; sets accessed and dirty
- * flags. INSN_ACCESS_FAULT: *fault is the page fault. INSN_ACCESS_FAILED: a paging structure is not
- * in RAM. */
+ * flags. INSN_ACCESS_OK: *translation says to where. INSN_ACCESS_FAULT: *fault is the page fault.
+ * INSN_ACCESS_FAILED: a paging structure is not in RAM. */
 MUST_USE enum insn_access_result guest_linear_translate(struct guest_linear *linear, gva_t address,
                                                         enum guest_access_kind kind,
-                                                        gpa_t *physical, struct insn_fault *fault);
+                                                        struct guest_translation *translation,
+                                                        struct insn_fault *fault);
 
 /* Accesses of 1 to 16 bytes, which may cross a page: all or nothing. What is not RAM goes to the
  * MMIO bus in pieces of 8, 4, 2 and 1 bytes. Results as for guest_linear_translate. */

@@ -5,6 +5,7 @@
 #define VMM_VCPU_H
 
 #include "arch/x86/exits/exit_reason.h"
+#include "arch/x86/insn/insn_cache.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx_vcpu.h"
@@ -76,6 +77,7 @@ struct vcpu {
     uint64_t deadline_tsc;   /* the next timer's, as of the last service */
     int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
     struct msr_state msrs;
+    struct insn_cache insn_cache; /* those that touched MMIO */
 
     struct exit_account exits[EXIT_REASON_COUNT];
     uint64_t unknown_exit_count; /* reasons beyond the table */

@@ -46,10 +46,15 @@ uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu)
 
 /* --- Registers --- */
 
-void vcpu_look_at_apic(struct vcpu *vcpu)
+static void look_at_interrupts(struct vcpu *vcpu)
 {
     if (local_apic_needs_attention(&vcpu->apic))
         vcpu_note(vcpu, ATTENTION_INTERRUPT);
+}
+
+void vcpu_look_at_apic(struct vcpu *vcpu)
+{
+    look_at_interrupts(vcpu);
     if (vcpu_apic_deadline_tsc(vcpu) < vcpu->deadline_tsc)
         vcpu_note(vcpu, ATTENTION_TIMER);
 }
@@ -61,14 +66,22 @@ static bool may_open_apic(uint32_t offset)
     return offset >= 0xd0 && offset <= 0xf0;
 }
 
-bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
+/* The most frequent access by far. It has nothing to do with the timer: neither with the time, nor
+ * with when it is next due. */
+static inline bool end_interrupt(struct vcpu *vcpu, enum local_apic_mode mode)
+{
+    if (!local_apic_eoi(&vcpu->apic, mode))
+        return false;
+    look_at_interrupts(vcpu);
+    return true;
+}
+
+static __attribute__((noinline)) bool access_register(struct vcpu *vcpu, uint32_t offset,
+                                                      struct io_access *access)
 {
     struct local_apic *apic = &vcpu->apic;
-    uint32_t offset = access->address & (LOCAL_APIC_MMIO_BYTES - 1);
     bool is_own;
 
-    if ((access->address ^ local_apic_base(apic)) & APIC_PAGE_MASK)
-        return false;
     if (access->is_write)
         is_own =
             local_apic_mmio_write(apic, offset, access->size, vcpu_guest_tsc(vcpu), access->value);
@@ -81,8 +94,21 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
     return is_own;
 }
 
+bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
+{
+    uint32_t offset = access->address & (LOCAL_APIC_MMIO_BYTES - 1);
+
+    if ((access->address ^ local_apic_base(&vcpu->apic)) & APIC_PAGE_MASK)
+        return false;
+    if (offset == LOCAL_APIC_EOI_OFFSET && access->is_write && access->size == 4)
+        return end_interrupt(vcpu, LOCAL_APIC_XAPIC);
+    return access_register(vcpu, offset, access);
+}
+
 bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
+    if (index == IA32_X2APIC_EOI && value == 0)
+        return end_interrupt(vcpu, LOCAL_APIC_X2APIC);
     if (!local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value))
         return false;
     if (may_open_apic((index - IA32_X2APIC_FIRST) * 16))

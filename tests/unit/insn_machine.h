@@ -149,7 +149,7 @@ static enum insn_outcome run_times(const char *bytes, size_t count, unsigned ite
 #define RUN(bytes) run_times(bytes, sizeof(bytes) - 1, 1000)
 
 /* Runs it, wants this fault, and nothing else changed. */
-static void expect_fault_(const char *bytes, size_t count, uint8_t vector)
+static __attribute__((unused)) void expect_fault_(const char *bytes, size_t count, uint8_t vector)
 {
     static uint8_t before_ram[sizeof(ram)];
     struct insn_state before = s;

@@ -92,7 +92,26 @@ static void expect_page(uint64_t linear, enum guest_access_kind kind, uint8_t cp
 {
     assert_int_equal(translate(linear, kind, cpl), GUEST_PAGING_OK);
     assert_int_equal(t.address.value, address);
+    for (unsigned i = 0; i < t.entry_count; i++) {
+        uint64_t value = get(t.entries[i].address.value, t.entry_bytes);
+
+        assert_true(value & A); /* as the translation leaves them */
+        assert_int_equal(t.entries[i].value, value);
+    }
 }
+
+/* The entries gone through are these, the leaf last. */
+static void expect_entries(unsigned entry_bytes, unsigned count, const uint64_t *addresses)
+{
+    assert_int_equal(t.entry_bytes, entry_bytes);
+    assert_int_equal(t.entry_count, count);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(t.entries[i].address.value, addresses[i]);
+}
+
+#define EXPECT_ENTRIES(bytes, ...)                                                                 \
+    expect_entries(bytes, sizeof((uint64_t[]){__VA_ARGS__}) / sizeof(uint64_t),                    \
+                   (const uint64_t[]){__VA_ARGS__})
 
 static void expect_fault(uint64_t linear, enum guest_access_kind kind, uint8_t cpl, uint32_t error)
 {
@@ -418,6 +437,26 @@ static void test_protection_keys(void **state)
 }
 
 /* Another processor changes an entry between its being read and its flag being set. */
+static void test_entries(void **state)
+{
+    (void)state;
+    setup_32_bit();
+    expect_page(LINEAR_32, WRITE, 3, PAGE32 | 0x678);
+    EXPECT_ENTRIES(4, ROOT + 4, LEVEL_1 + 4);
+    setup_pae();
+    expect_page(LINEAR_PAE, WRITE, 3, PAGE | 0x678);
+    EXPECT_ENTRIES(8, LEVEL_2 + 16, LEVEL_1 + 8);
+    setup_long(false);
+    expect_page(LINEAR_4, EXECUTE, 3, PAGE | 0x678);
+    EXPECT_ENTRIES(8, LEVEL_4 + 8, LEVEL_3 + 8, LEVEL_2 + 16, LEVEL_1 + 8);
+    put(LEVEL_3 + 8, 8, ALL | PS);
+    expect_page(LINEAR_4, READ, 3, LINEAR_4 & (GIB - 1));
+    EXPECT_ENTRIES(8, LEVEL_4 + 8, LEVEL_3 + 8);
+    base.cr0 = BIT(0);
+    expect_page(0x1000, READ, 3, 0x1000);
+    assert_int_equal(t.entry_count, 0);
+}
+
 static void test_interference(void **state)
 {
     (void)state;
@@ -465,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_reserved_bits), cmocka_unit_test(test_rights),
         cmocka_unit_test(test_smep_smap),     cmocka_unit_test(test_protection_keys),
         cmocka_unit_test(test_interference),  cmocka_unit_test(test_no_table),
+        cmocka_unit_test(test_entries),
     };
     return cmocka_run_group_tests_name("guest_paging", tests, NULL, NULL);
 }

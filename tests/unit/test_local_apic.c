@@ -335,6 +335,38 @@ static void test_priorities(void **state)
     assert_int_equal(reg_read(f, 0, 0xa0), 0);
 }
 
+/* As a write of the register, in either mode, and nothing in another mode than the given one. */
+static void test_eoi_by_mode(void **state)
+{
+    struct apic_fixture *f = *state;
+    struct local_apic *apic = &f->apic[0];
+    struct apic_message level = {.destination = 0, .vector = 0x77, .is_level = true};
+    uint64_t isr;
+
+    enable_all(f);
+    ipi(f, 1, 0, 0x31);
+    assert_int_equal(pending(f, 0), 0x31);
+    (void)local_apic_acknowledge(apic);
+    assert_true(apic_bus_send(&f->bus, &level, NULL));
+    assert_int_equal(pending(f, 0), 0x77);
+    (void)local_apic_acknowledge(apic);
+    assert_false(local_apic_eoi(apic, LOCAL_APIC_X2APIC));
+    assert_int_equal(f->eoi_count, 0);
+    assert_true(local_apic_eoi(apic, LOCAL_APIC_XAPIC));
+    assert_int_equal(f->eoi_count, 1);
+    assert_int_equal(reg_read(f, 0, 0x1b0 - 0x80), 0); /* ISR */
+    assert_int_equal(reg_read(f, 0, 0x110), 1u << 0x11);
+
+    assert_true(local_apic_write_base(apic, LOCAL_APIC_DEFAULT_BASE | 0xc00));
+    assert_false(local_apic_eoi(apic, LOCAL_APIC_XAPIC));
+    assert_true(msr_read(f, 0, 0x811, &isr));
+    assert_int_equal(isr, 1u << 0x11);
+    assert_true(local_apic_eoi(apic, LOCAL_APIC_X2APIC));
+    assert_true(msr_read(f, 0, 0x811, &isr));
+    assert_int_equal(isr, 0);
+    assert_true(local_apic_eoi(apic, LOCAL_APIC_X2APIC)); /* nothing in service */
+}
+
 static void test_eoi_broadcast(void **state)
 {
     struct apic_fixture *f = *state;
@@ -527,6 +559,7 @@ int main(void)
         cmocka_unit_test_setup(test_every_vector, set_up),
         cmocka_unit_test_setup(test_priorities, set_up),
         cmocka_unit_test_setup(test_eoi_broadcast, set_up),
+        cmocka_unit_test_setup(test_eoi_by_mode, set_up),
         cmocka_unit_test_setup(test_software_disable, set_up),
         cmocka_unit_test_setup(test_lvt_sources, set_up),
         cmocka_unit_test_setup(test_lint, set_up),

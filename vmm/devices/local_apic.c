@@ -159,6 +159,7 @@ void local_apic_update(struct local_apic *apic)
     int in_service = vector_highest(apic->isr);
     int requested = vector_highest(apic->irr);
     unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service & 0xf0;
+    apic->in_service = (int16_t)in_service;
 
     /* "Task and Processor Priorities": figure "Processor-Priority Register (PPR)". */
     uint8_t ppr = (apic->tpr & 0xf0u) >= service_class ? apic->tpr : (uint8_t)service_class;
@@ -192,10 +193,9 @@ uint8_t local_apic_acknowledge(struct local_apic *apic)
 
 void local_apic_end_of_interrupt(struct local_apic *apic)
 {
-    int in_service = vector_highest(apic->isr);
-    if (in_service < 0)
+    if (apic->in_service == LOCAL_APIC_NO_VECTOR)
         return;
-    uint8_t vector = (uint8_t)in_service;
+    uint8_t vector = (uint8_t)apic->in_service;
     vector_clear(apic->isr, vector);
     local_apic_update(apic);
 
@@ -206,6 +206,15 @@ void local_apic_end_of_interrupt(struct local_apic *apic)
     }
     if (vector_test(apic->tmr, vector) && (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
         apic_bus_end_of_interrupt(apic->bus, vector);
+}
+
+bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
+{
+    if (apic->mode != mode)
+        return false;
+    if (apic->in_service != LOCAL_APIC_NO_VECTOR)
+        local_apic_end_of_interrupt(apic);
+    return true;
 }
 
 /* --- Interrupts of the APIC's own ------------------------------------------------------------- */

@@ -36,6 +36,7 @@ enum {
     LOCAL_APIC_VERSION = 0x01060014, /* integrated, LVT entries 0-6, EOI-broadcast suppression */
     LOCAL_APIC_NO_VECTOR = -1,
     LOCAL_APIC_MMIO_BYTES = 0x1000,
+    LOCAL_APIC_EOI_OFFSET = 0xb0,
 };
 
 #define LOCAL_APIC_DEFAULT_BASE UINT64_C(0xfee00000)
@@ -93,6 +94,7 @@ struct local_apic {
     bool extint_latched; /* an ExtINT message waits for the INTA cycle */
     uint8_t extint_pins; /* bit n: LINTn leads to the processor's INTR */
     enum local_apic_mode mode;
+    int16_t in_service; /* the highest vector of isr, or LOCAL_APIC_NO_VECTOR */
     uint32_t irr[8], isr[8], tmr[8];
     uint64_t base; /* IA32_APIC_BASE */
     uint32_t svr;
@@ -170,6 +172,11 @@ bool local_apic_mmio_write(struct local_apic *apic, uint32_t offset, unsigned si
 bool local_apic_read_msr(struct local_apic *apic, uint32_t index, uint64_t now_tsc, uint64_t *value)
     __attribute__((warn_unused_result));
 bool local_apic_write_msr(struct local_apic *apic, uint32_t index, uint64_t now_tsc, uint64_t value)
+    __attribute__((warn_unused_result));
+
+/* What a write of 0 to the EOI register does in this mode, for whoever has no time for the above:
+ * false, and nothing done, in another mode. The timer and the inbox are left as they are. */
+bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
     __attribute__((warn_unused_result));
 
 /* CR8 is bits 7:4 of TPR: "Task Priority in IA-32e Mode". value is 0..15; more is cut. Both work

@@ -26,10 +26,10 @@ struct exit_ept exit_qualification_ept(uint64_t qualification)
     return (struct exit_ept){
         .read = qualification & BIT(0),
         .write = qualification & BIT(1),
-        .fetch = qualification & BIT(2),
-        .linear_address_valid = qualification & BIT(7),
-        .is_translation = qualification & BIT(8),
-        .nmi_unblocked = qualification & BIT(12),
+        .fetch = qualification & EXIT_EPT_FETCH,
+        .linear_address_valid = qualification & EXIT_EPT_LINEAR_ADDRESS_VALID,
+        .is_translation = qualification & EXIT_EPT_IS_TRANSLATION,
+        .nmi_unblocked = qualification & EXIT_EPT_NMI_UNBLOCKED,
     };
 }
 

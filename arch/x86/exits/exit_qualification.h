@@ -23,13 +23,18 @@ struct exit_io {
     bool has_rep;
 };
 
+/* Table "Exit Qualification for EPT Violations", likewise. */
+#define EXIT_EPT_FETCH                BIT(2)
+#define EXIT_EPT_LINEAR_ADDRESS_VALID BIT(7)
+#define EXIT_EPT_IS_TRANSLATION       BIT(8)
+#define EXIT_EPT_NMI_UNBLOCKED        BIT(12)
+
 /* Table "Format of the VM-Exit Instruction-Information Field as Used for INS and OUTS" */
 struct exit_string_io {
     uint8_t address_size_bytes; /* 2, 4 or 8 */
     uint8_t segment;            /* of OUTS' operand: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS */
 };
 
-/* Table "Exit Qualification for EPT Violations" */
 struct exit_ept {
     bool read;
     bool write;

@@ -11,13 +11,7 @@
 #define ENTRY_PS BIT(7)
 #define ENTRY_XD BIT(63)
 
-#define LEVELS_MAX   5
 #define ATTEMPTS_MAX 8
-
-struct entry {
-    gpa_t address;
-    uint64_t value;
-};
 
 struct walk {
     const struct guest_paging *paging;
@@ -26,7 +20,7 @@ struct walk {
     enum guest_paging_mode mode;
     uint64_t linear;
     uint8_t entry_bytes;
-    struct entry entries[LEVELS_MAX]; /* those with an accessed flag, the leaf last */
+    struct guest_paging_entry entries[GUEST_PAGING_LEVELS_MAX]; /* with an accessed flag */
     unsigned entry_count;
     uint64_t rights; /* of all entries: RW and US where all have it, XD where any has */
 };
@@ -116,7 +110,7 @@ static enum guest_paging_result walk_tables(struct walk *walk, uint64_t table, u
 
     for (;; shift -= index_bits) {
         uint64_t index = walk->linear >> shift & (BIT(index_bits) - 1);
-        struct entry *entry = &walk->entries[walk->entry_count++];
+        struct guest_paging_entry *entry = &walk->entries[walk->entry_count++];
         bool leaf;
 
         entry->address = GPA(table + index * walk->entry_bytes);
@@ -180,7 +174,7 @@ static bool rights_allow(const struct walk *walk)
 static bool set_flags(struct walk *walk)
 {
     for (unsigned i = 0; i < walk->entry_count; i++) {
-        const struct entry *entry = &walk->entries[i];
+        struct guest_paging_entry *entry = &walk->entries[i];
         bool is_dirty = i == walk->entry_count - 1 && walk->access->kind == GUEST_ACCESS_WRITE;
         uint64_t desired = entry->value | ENTRY_A | (is_dirty ? ENTRY_D : 0);
 
@@ -188,6 +182,7 @@ static bool set_flags(struct walk *walk)
             !walk->memory->compare_exchange(walk->memory->context, entry->address,
                                             walk->entry_bytes, entry->value, desired))
             return false;
+        entry->value = desired;
     }
     return true;
 }
@@ -242,6 +237,10 @@ static enum guest_paging_result attempt(struct walk *walk, struct guest_translat
         return GUEST_PAGING_RETRY;
     translation->address = page_address(walk, shift);
     translation->page_size_bytes = BIT(shift);
+    translation->entry_count = (uint8_t)walk->entry_count;
+    translation->entry_bytes = walk->entry_bytes;
+    for (unsigned i = 0; i < walk->entry_count; i++)
+        translation->entries[i] = walk->entries[i];
     return GUEST_PAGING_OK;
 }
 

@@ -59,10 +59,25 @@ enum guest_paging_result {
 #define PF_INSTRUCTION_FETCH (UINT32_C(1) << 4)
 #define PF_PROTECTION_KEY    (UINT32_C(1) << 5)
 
+#define GUEST_PAGING_LEVELS_MAX 5
+
+/* A paging-structure entry on the way, as the translation left it. */
+struct guest_paging_entry {
+    gpa_t address;
+    uint64_t value;
+};
+
 struct guest_translation {
     gpa_t address;            /* with GUEST_PAGING_OK */
     uint64_t page_size_bytes; /* 4 KiB to 1 GiB; 4 KiB with paging off */
     uint32_t error_code;      /* with GUEST_PAGING_FAULT; CR2 is the linear address */
+
+    /* With GUEST_PAGING_OK: the entries in memory that it went through, the leaf last. As long as
+     * they hold these values, and CR3 or the PDPTE and the paging mode are the same, a translation
+     * yields the same address. */
+    struct guest_paging_entry entries[GUEST_PAGING_LEVELS_MAX];
+    uint8_t entry_count; /* 0 with paging off */
+    uint8_t entry_bytes; /* 4 or 8 */
 };
 
 /* The mode that CR0, CR4 and IA32_EFER select. Intel SDM vol. 3A, 4.1.1 "Four Paging Modes". */

@@ -1,0 +1,72 @@
+#include "arch/x86/insn/insn_plain.h"
+
+#include "vmm/base/bits.h"
+
+static bool uses_rsp(const struct insn *insn, const struct insn_operand *operand)
+{
+    if (operand->kind == INSN_OPERAND_REGISTER)
+        return operand->reg == INSN_RSP;
+    return operand->kind == INSN_OPERAND_MEMORY && insn->memory.base == INSN_RSP;
+}
+
+static bool moves(enum insn_op op)
+{
+    return op == INSN_MOV || op == INSN_MOVNTI || op == INSN_MOVZX || op == INSN_MOVSX;
+}
+
+/* The register's side of a load or store. A write of 4 bytes clears the upper half, 1 and 2 leave
+ * the rest alone (Intel SDM vol. 1, 3.4.1.1 "General-Purpose Registers in 64-Bit Mode"). */
+static void describe_register(struct insn_plain *plain, const struct insn_operand *reg)
+{
+    plain->reg = reg->reg;
+    plain->reg_shift = reg->high_byte ? 8 : 0;
+    plain->mask = bytes_mask(reg->size_bytes);
+    plain->keep = reg->size_bytes >= 4 ? 0 : ~(plain->mask << plain->reg_shift);
+}
+
+static void describe_offset(struct insn_plain *plain, const struct insn *insn, uint64_t rip)
+{
+    const struct insn_memory *memory = &insn->memory;
+
+    plain->displacement = memory->displacement;
+    if (memory->base == INSN_RIP)
+        plain->displacement += rip + insn->length;
+    else if (memory->base != INSN_NO_REGISTER) {
+        plain->base = memory->base;
+        plain->base_mask = UINT64_MAX;
+    }
+    if (memory->index != INSN_NO_REGISTER) {
+        plain->index = memory->index;
+        plain->index_mask = UINT64_MAX;
+        plain->index_shift = (uint8_t)__builtin_ctz(memory->scale);
+    }
+}
+
+bool insn_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
+                struct insn_plain *plain)
+{
+    enum insn_segment_register segment = insn->memory.segment;
+    const struct insn_operand *destination = &insn->destination, *source = &insn->source;
+    bool is_store = destination->kind == INSN_OPERAND_MEMORY;
+
+    if (!moves(insn->op) || is_store == (source->kind == INSN_OPERAND_MEMORY) ||
+        uses_rsp(insn, destination) || uses_rsp(insn, source))
+        return false;
+    *plain = (struct insn_plain){
+        .length = insn->length,
+        .size_bytes = is_store ? destination->size_bytes : source->size_bytes,
+        .is_store = is_store,
+        .segment = (uint8_t)segment,
+        .has_segment_base = mode != INSN_MODE_64 || segment >= INSN_FS,
+    };
+    describe_offset(plain, insn, rip);
+    if (!is_store) {
+        describe_register(plain, destination);
+        if (insn->op == INSN_MOVSX)
+            plain->sign = BIT(8 * source->size_bytes - 1);
+    } else if (source->kind == INSN_OPERAND_REGISTER)
+        describe_register(plain, source);
+    else
+        plain->immediate = insn->immediate & bytes_mask(plain->size_bytes);
+    return true;
+}
