@@ -3,27 +3,21 @@
 #include "vmm/base/check.h"
 #include "vmm/base/time.h"
 
-/* Both are fixed-point factors with 32 fractional bits. */
-static uint64_t ns_per_tick;
-static uint64_t ticks_per_ns;
+uint64_t clock_ns_per_tick;
+static uint64_t ticks_per_ns; /* with 32 fractional bits, too */
 static uint64_t frequency_hz;
 
 void clock_init(uint64_t tsc_hz)
 {
     CHECK(tsc_hz >= 1000000);
     frequency_hz = tsc_hz;
-    ns_per_tick = (NS_PER_SECOND << 32) / tsc_hz;
+    clock_ns_per_tick = (NS_PER_SECOND << 32) / tsc_hz;
     ticks_per_ns = (tsc_hz / NS_PER_SECOND << 32) + (tsc_hz % NS_PER_SECOND << 32) / NS_PER_SECOND;
 }
 
 uint64_t clock_tsc_hz(void)
 {
     return frequency_hz;
-}
-
-uint64_t clock_ns_from_ticks(uint64_t tsc_ticks)
-{
-    return (uint64_t)((unsigned __int128)tsc_ticks * ns_per_tick >> 32);
 }
 
 uint64_t clock_ticks_from_ns(uint64_t ns)

@@ -102,9 +102,9 @@ static bool cpuid_depends_on_guest(uint32_t leaf)
     return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
 }
 
-static __attribute__((noinline)) void ask_cpuid_policy(struct vcpu *vcpu, uint32_t leaf,
-                                                       uint32_t subleaf, struct vcpu_cpuid *seen)
+void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
+    uint64_t *gpr = vcpu->vmx.registers.gpr;
     struct cpuid_guest guest = {
         .cr4 = vmx_vcpu_cr4(),
         .xcr0 = 0,
@@ -114,27 +114,16 @@ static __attribute__((noinline)) void ask_cpuid_policy(struct vcpu *vcpu, uint32
     /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
     if ((read_cr4() & CR4_OSXSAVE) != 0)
         guest.xcr0 = xgetbv(0);
-    *seen = (struct vcpu_cpuid){
-        .leaf = leaf,
-        .subleaf = subleaf,
-        .is_valid = !cpuid_depends_on_guest(leaf),
-        .result = cpuid_policy(&vcpu->cpuid, &guest, leaf, subleaf),
-    };
-}
 
-static enum exit_action exit_cpuid(struct vcpu *vcpu)
-{
-    uint64_t *gpr = vcpu->vmx.registers.gpr;
-    uint32_t leaf = (uint32_t)gpr[GPR_RAX], subleaf = (uint32_t)gpr[GPR_RCX];
-    struct vcpu_cpuid *seen = &vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT];
+    struct cpuid_result result = cpuid_policy(&vcpu->cpuid, &guest, leaf, subleaf);
 
-    if (__builtin_expect(!seen->is_valid || seen->leaf != leaf || seen->subleaf != subleaf, 0))
-        ask_cpuid_policy(vcpu, leaf, subleaf, seen);
-    gpr[GPR_RAX] = seen->result.eax;
-    gpr[GPR_RBX] = seen->result.ebx;
-    gpr[GPR_RCX] = seen->result.ecx;
-    gpr[GPR_RDX] = seen->result.edx;
-    return EXIT_NEXT_INSTRUCTION;
+    if (!cpuid_depends_on_guest(leaf))
+        vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT] =
+            (struct vcpu_cpuid){.key = vcpu_cpuid_key(leaf, subleaf), .result = result};
+    gpr[GPR_RAX] = result.eax;
+    gpr[GPR_RBX] = result.ebx;
+    gpr[GPR_RCX] = result.ecx;
+    gpr[GPR_RDX] = result.edx;
 }
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
@@ -188,13 +177,12 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_NMI_WINDOW] = exit_for_the_run_loop,
     [EXIT_REASON_PREEMPTION_TIMER] = exit_for_the_run_loop,
     [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
-    [EXIT_REASON_CPUID] = exit_cpuid,
     [EXIT_REASON_HLT] = exit_hlt,
     [EXIT_REASON_INVD] = exit_cache_flush,
     [EXIT_REASON_WBINVD] = exit_cache_flush,
     [EXIT_REASON_RDPMC] = exit_general_protection, /* CPUID shows no counters */
     [EXIT_REASON_CR_ACCESS] = exit_control_register,
-    [EXIT_REASON_IO_INSTRUCTION] = exit_io_instruction,
+    [EXIT_REASON_IO_INSTRUCTION] = exit_io_string,
     [EXIT_REASON_RDMSR] = exit_rdmsr,
     [EXIT_REASON_WRMSR] = exit_wrmsr,
     [EXIT_REASON_XSETBV] = exit_xsetbv,

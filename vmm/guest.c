@@ -203,11 +203,11 @@ static enum status create_buses(struct guest *guest, struct heap *heap)
         .release = release_for_bus,
         .context = heap,
     };
-    enum status status = iobus_init(&guest->ports, IOBUS_PORT_LAST, &allocator, rdtsc);
+    enum status status = iobus_init(&guest->ports, IOBUS_PORT_LAST, &allocator, iobus_tsc);
 
     if (status != STATUS_OK)
         return status;
-    status = iobus_init(&guest->mmio, IOBUS_MMIO_LAST, &allocator, rdtsc);
+    status = iobus_init(&guest->mmio, IOBUS_MMIO_LAST, &allocator, iobus_tsc);
     if (status != STATUS_OK)
         iobus_destroy(&guest->ports);
     return status;

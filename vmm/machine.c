@@ -19,11 +19,6 @@ enum cmos {
 
 /* --- Time --- */
 
-uint64_t machine_now_ns(const struct machine *machine)
-{
-    return clock_ns_from_ticks(rdtsc() - machine->start_tsc);
-}
-
 /* After anything that may have moved the deadline of one device: the common case, that nothing
  * changed, is a compare. */
 static void set_deadline(struct machine *machine, enum machine_timer timer, uint64_t deadline_ns)

@@ -2,7 +2,9 @@
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include "arch/x86/cpu.h"
 #include "vmm/base/spinlock.h"
+#include "vmm/clock.h"
 #include "vmm/devices/acpi_pm.h"
 #include "vmm/devices/apic_bus.h"
 #include "vmm/devices/debug_console.h"
@@ -132,7 +134,10 @@ void machine_power_on(struct machine *machine, uint64_t wall_seconds);
 void machine_reset(struct machine *machine);
 
 /* Nanoseconds since power-on. */
-uint64_t machine_now_ns(const struct machine *machine);
+static inline uint64_t machine_now_ns(const struct machine *machine)
+{
+    return clock_ns_from_ticks(rdtsc() - machine->start_tsc);
+}
 
 /* When machine_run_until will have something to do. */
 static inline uint64_t machine_deadline_tsc(const struct machine *machine)

@@ -20,8 +20,8 @@ static enum io_outcome handled(struct machine *machine)
 
 /* --- Ports --- */
 
-static enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
-                                  struct io_access *access)
+static inline enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
+                                         struct io_access *access)
 {
     if (access->is_write)
         i8259_write(&machine->pic, which, access->address & 1, (uint8_t)access->value);
@@ -52,6 +52,7 @@ static enum io_outcome on_elcr(void *context, struct io_access *access)
     return handled(machine);
 }
 
+/* Reading a counter moves no deadline, but for edges that came due meanwhile. */
 static enum io_outcome on_pit(void *context, struct io_access *access)
 {
     struct machine *machine = machine_lock(context);
@@ -61,7 +62,8 @@ static enum io_outcome on_pit(void *context, struct io_access *access)
         i8254_write(&machine->pit, offset, (uint8_t)access->value, machine_now_ns(machine));
     else
         access->value = i8254_read(&machine->pit, offset, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_PIT);
+    if (machine->pit.has_moved)
+        machine_update_timer(machine, TIMER_PIT);
     return handled(machine);
 }
 
@@ -69,11 +71,12 @@ static enum io_outcome on_port_61(void *context, struct io_access *access)
 {
     struct machine *machine = machine_lock(context);
 
-    if (access->is_write) {
+    if (access->is_write)
         port_61_write(&machine->port_61, (uint8_t)access->value, machine_now_ns(machine));
-        machine_update_timer(machine, TIMER_PIT);
-    } else
+    else
         access->value = port_61_read(&machine->port_61, machine_now_ns(machine));
+    if (machine->pit.has_moved)
+        machine_update_timer(machine, TIMER_PIT);
     return handled(machine);
 }
 

@@ -9,12 +9,15 @@
 #include "vmm/console.h"
 #include "vmm/cpus.h"
 #include "vmm/events.h"
+#include "vmm/exit_io.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
 #include "vmm/memory/heap.h"
 #include "vmm/vcpu_apic.h"
 
 #include <string.h>
+
+_Static_assert(offsetof(struct vcpu, vmx) == 0, "vcpu_run goes from one to the other");
 
 /* --- Entering and leaving --- */
 
@@ -75,27 +78,46 @@ static bool run_timers(struct vcpu *vcpu, uint64_t now_tsc)
 static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
 {
     unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
-    uint64_t ticks;
+    uint64_t ticks = vcpu->deadline_tsc > now_tsc ? vcpu->deadline_tsc - now_tsc : 0;
 
+    ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
+    vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+    vcpu->slack_cycles = vcpu->slack_full_cycles;
+}
+
+/* For arm_preemption_timer. */
+static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
+{
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
-    ticks = vcpu->deadline_tsc > now_tsc ? vcpu->deadline_tsc - now_tsc : 0;
-    ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
-    vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
-    vcpu->slack_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
 }
 
-/* What an instruction that is done in the guest's stead changes besides RIP, in the rare case that
- * there is anything: RF is cleared, the shadow of STI and MOV SS ends, and a single-stepped
- * instruction leaves its trap pending. */
-static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
+/* No table of the buses is in use here. */
+static void quiesce(struct vcpu *vcpu)
+{
+    iobus_reader_quiesce(&vcpu->ports_reader);
+    iobus_reader_quiesce(&vcpu->mmio_reader);
+}
+
+/* An instruction that is done in the guest's stead ends the shadow of STI and MOV SS. Where nothing
+ * is queued, pending or single-stepped, a shadow does no more than hold back an interrupt for one
+ * instruction longer, and looking costs a VMREAD: so only service and finish_instruction look. */
+static void leave_shadow(void)
 {
     const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
     uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
 
     if ((interruptibility & shadow) != 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
+}
+
+/* What an instruction that is done in the guest's stead changes besides RIP, in the rare case that
+ * there is anything: RF is cleared, and a single-stepped instruction leaves its trap pending, which
+ * a shadow would hold back. */
+static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
+{
+    leave_shadow();
     if ((rflags & RFLAGS_RF) != 0)
         vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
     events_pend_single_step(rflags);
@@ -107,10 +129,9 @@ static __attribute__((noinline)) void wrap_rip(uint64_t rip)
         vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
 }
 
-/* Past the instruction that caused the exit: the one place. A shadow of STI or MOV SS is ended here
- * only if somebody looks: where nothing is queued, pending or single-stepped, it does no more than
- * hold back an interrupt for one instruction longer, and looking costs a VMREAD at every exit. */
-static inline void advance_rip(struct vcpu *vcpu, uint32_t length)
+/* Past the instruction that caused the exit: the one place. What else the instruction ends is seen
+ * to where somebody looks: a shadow of STI or MOV SS by leave_shadow. */
+static inline __attribute__((always_inline)) void advance_rip(uint32_t length)
 {
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
     uint64_t rip = vmcs_read_natural(VMCS_GUEST_RIP) + length;
@@ -118,15 +139,13 @@ static inline void advance_rip(struct vcpu *vcpu, uint32_t length)
     vmcs_write_natural(VMCS_GUEST_RIP, rip);
     if (__builtin_expect((uint32_t)rip < length, 0))
         wrap_rip(rip);
-    if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0 ||
-                             atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0,
-                         0))
+    if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0, 0))
         finish_instruction(rflags);
 }
 
-static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result result)
+static void stop_after_failed_entry(struct vcpu *vcpu, uint64_t result)
 {
-    if (result == VMX_ENTRY_FAILED_INVALID) {
+    if (result == VMX_NO_VMCS) {
         guest_stop(vcpu->guest, "VM entry failed: no current VMCS");
         return;
     }
@@ -136,11 +155,15 @@ static void stop_after_failed_entry(struct vcpu *vcpu, enum vmx_entry_result res
 }
 
 /* Exits for reasons beyond the table, entry failures among them. */
-static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
-                                                              uint32_t reason_field)
+static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu, uint64_t result)
 {
+    uint32_t reason_field = (uint32_t)result;
     uint16_t reason = EXIT_REASON_BASIC(reason_field);
 
+    if (result > UINT32_MAX) {
+        stop_after_failed_entry(vcpu, result);
+        return;
+    }
     vcpu->unknown_exit_count++;
     if (EXIT_REASON_ENTRY_FAILURE(reason_field))
         guest_stop(vcpu->guest, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
@@ -179,12 +202,15 @@ static void attend(struct vcpu *vcpu)
 }
 
 /* All that is to be done between two exits but rarely: what others left notes about, timers,
- * interrupts. False when the guest is no longer running. */
-static __attribute__((noinline)) bool service(struct vcpu *vcpu)
+ * interrupts. has_advanced: the last exit's instruction is done. False when the guest is no longer
+ * running. */
+static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanced)
 {
     uint64_t now_tsc;
     bool has_more;
 
+    if (has_advanced)
+        leave_shadow();
     begin_reading(vcpu);
     for (;;) {
         now_tsc = rdtsc();
@@ -207,11 +233,60 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu)
     has_more |= events_prepare_entry(vcpu);
     if (has_more || (console_has_work && vcpu->cpu->index == 0))
         vcpu_note(vcpu, ATTENTION_EVENT);
+    set_deadline(vcpu, now_tsc);
     arm_preemption_timer(vcpu, now_tsc);
-    iobus_reader_quiesce(&vcpu->ports_reader);
-    iobus_reader_quiesce(&vcpu->mmio_reader);
+    quiesce(vcpu);
     set_activity(vcpu);
     return true;
+}
+
+/* A note, a deadline, or the slack is used up: then the timer is set anew, and for the same
+ * deadline, since nobody left a note that it has moved. */
+static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanced)
+{
+    uint64_t now_tsc = rdtsc();
+
+    if (atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0 ||
+        now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
+        return service(vcpu, has_advanced);
+    arm_preemption_timer(vcpu, now_tsc);
+    quiesce(vcpu);
+    return true;
+}
+
+/* What follows an exit that took so many cycles: the accounts and RIP; and what is to be done if
+ * somebody left a note, a deadline has come, or the slack is used up. False when the guest is no
+ * longer running. */
+static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu, uint64_t reason,
+                                                              enum exit_action action,
+                                                              uint64_t exited_tsc, uint64_t cycles)
+{
+    vcpu->exits[reason].count++;
+    vcpu->exits[reason].cycles += cycles;
+    vcpu->slack_cycles -= (int64_t)cycles;
+    if (__builtin_expect(action == EXIT_NEXT_INSTRUCTION, 1))
+        advance_rip(vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH));
+    else if (action == EXIT_NEXT_DECODED)
+        advance_rip(vcpu->decoded_length);
+    if (__builtin_expect(atomic_load_explicit(&vcpu->attention, memory_order_relaxed) == 0 &&
+                             vcpu->slack_cycles >= 0 && exited_tsc < vcpu->deadline_tsc,
+                         1))
+        return true;
+    return look_up(vcpu, action != EXIT_RESUME);
+}
+
+/* Any exit but the most frequent ones, by the table. */
+static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t reason,
+                                                  uint64_t exited_tsc)
+{
+    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) {
+        stop_after_strange_exit(vcpu, reason);
+        return service(vcpu, false);
+    }
+
+    enum exit_action action = exit_handlers[reason](vcpu);
+
+    return finish_exit(vcpu, reason, action, exited_tsc, rdtsc() - exited_tsc);
 }
 
 /* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
@@ -219,40 +294,28 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu)
 void vcpu_run(struct vcpu *vcpu)
 {
     struct cpu *cpu = cpu_this();
-    uint64_t exited_tsc = 0;
 
     cpu->vcpu = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
     vmx_vcpu_begin(&vcpu->vmx);
-    vcpu_note(vcpu, ATTENTION_EVENT);
-    for (;;) {
-        if (__builtin_expect(atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0 ||
-                                 vcpu->slack_cycles < 0 || exited_tsc >= vcpu->deadline_tsc,
-                             0) &&
-            !service(vcpu))
-            break;
+    for (bool goes_on = service(vcpu, false); goes_on;) {
+        struct vmx_vcpu *vmx = &vcpu->vmx;
+        uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc), now_tsc = exited_tsc;
+        struct vcpu *self = (struct vcpu *)vmx; /* the same, but in a register now */
 
-        enum vmx_entry_result result = vmx_vcpu_enter(&vcpu->vmx);
-        exited_tsc = rdtsc();
-        if (__builtin_expect(result != VMX_EXITED, 0)) {
-            stop_after_failed_entry(vcpu, result);
-            break;
-        }
-        uint32_t reason = vmcs_read32(VMCS_EXIT_REASON);
-        if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) {
-            stop_after_strange_exit(vcpu, reason);
-            continue;
-        }
-        enum exit_action action = exit_handlers[reason](vcpu);
-        if (__builtin_expect(action == EXIT_NEXT_INSTRUCTION, 1))
-            advance_rip(vcpu, vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH));
-        else if (action == EXIT_NEXT_DECODED)
-            advance_rip(vcpu, vcpu->decoded_length);
-
-        uint64_t cycles = rdtsc() - exited_tsc;
-        vcpu->exits[reason].count++;
-        vcpu->exits[reason].cycles += cycles;
-        vcpu->slack_cycles -= (int64_t)cycles;
+        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1) &&
+            exit_io_instruction(self, &now_tsc))
+            goes_on =
+                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, now_tsc - exited_tsc);
+        else if (reason == EXIT_REASON_CPUID) {
+            exit_cpuid(self);
+            goes_on =
+                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, rdtsc() - exited_tsc);
+        } else if (reason == EXIT_REASON_WRMSR && exit_x2apic_eoi(self)) {
+            goes_on =
+                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, rdtsc() - exited_tsc);
+        } else
+            goes_on = handle_exit(self, reason, exited_tsc);
     }
     park_readers(vcpu);
     cpu->vcpu = NULL;
@@ -304,6 +367,9 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         .cpu = cpu_this(),
         .cpuid = cpuid_board(capabilities, index, guest->config->cpu_count),
     };
+    /* Nothing seen: leaves that nobody looks for in these places. */
+    for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
+        vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
     status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
@@ -338,6 +404,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                       .cr0_guest_host_mask = CR0_HOST_OWNED,
                       .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
                   });
+    vcpu->slack_full_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
     return STATUS_OK;
 }
 

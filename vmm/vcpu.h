@@ -45,12 +45,16 @@ struct exit_account {
 
 /* A leaf of CPUID that does not depend on what the guest does, as the policy answered it. */
 struct vcpu_cpuid {
-    uint32_t leaf, subleaf;
-    bool is_valid;
+    _Alignas(32) uint64_t key; /* vcpu_cpuid_key */
     struct cpuid_result result;
 };
 
 #define VCPU_CPUID_COUNT 16 /* by the leaf's low bits */
+
+static inline uint64_t vcpu_cpuid_key(uint32_t leaf, uint32_t subleaf)
+{
+    return (uint64_t)subleaf << 32 | leaf;
+}
 
 struct vcpu {
     struct vmx_vcpu vmx;
@@ -76,6 +80,7 @@ struct vcpu {
     uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
     uint64_t deadline_tsc;   /* the next timer's, as of the last service */
     int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
+    int64_t slack_full_cycles;
     struct msr_state msrs;
     struct insn_cache insn_cache; /* those that touched MMIO */
 

@@ -68,9 +68,9 @@ static bool may_open_apic(uint32_t offset)
 
 /* The most frequent access by far. It has nothing to do with the timer: neither with the time, nor
  * with when it is next due. */
-static inline bool end_interrupt(struct vcpu *vcpu, enum local_apic_mode mode)
+static inline bool end_interrupt(struct vcpu *vcpu)
 {
-    if (!local_apic_eoi(&vcpu->apic, mode))
+    if (!local_apic_eoi(&vcpu->apic, LOCAL_APIC_XAPIC))
         return false;
     look_at_interrupts(vcpu);
     return true;
@@ -101,14 +101,12 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
     if ((access->address ^ local_apic_base(&vcpu->apic)) & APIC_PAGE_MASK)
         return false;
     if (offset == LOCAL_APIC_EOI_OFFSET && access->is_write && access->size == 4)
-        return end_interrupt(vcpu, LOCAL_APIC_XAPIC);
+        return end_interrupt(vcpu);
     return access_register(vcpu, offset, access);
 }
 
 bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
-    if (index == IA32_X2APIC_EOI && value == 0)
-        return end_interrupt(vcpu, LOCAL_APIC_X2APIC);
     if (!local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value))
         return false;
     if (may_open_apic((index - IA32_X2APIC_FIRST) * 16))

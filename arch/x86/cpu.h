@@ -108,9 +108,7 @@ static inline struct cpuid_result cpuid_max(uint32_t leaf, uint32_t subleaf)
 /* May be executed early or late with respect to its neighbours. */
 static inline uint64_t rdtsc(void)
 {
-    uint32_t low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (uint64_t)high << 32 | low;
+    return __builtin_ia32_rdtsc();
 }
 
 /* All earlier loads are done and no later instruction has begun when the counter is read

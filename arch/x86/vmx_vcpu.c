@@ -172,12 +172,8 @@ void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     set_state(vcpu, state);
 }
 
-void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on)
+void vmx_vcpu_write_primary(struct vmx_vcpu *vcpu, uint32_t controls)
 {
-    uint32_t controls = on ? vcpu->primary_controls | bits : vcpu->primary_controls & ~bits;
-
-    if (controls == vcpu->primary_controls)
-        return;
     vcpu->primary_controls = controls;
     vmcs_write32(VMCS_PRIMARY_CONTROLS, controls);
 }

@@ -109,11 +109,12 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
  * (SDM vol. 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). */
 void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
 
-enum vmx_entry_result {
-    VMX_EXITED,               /* the guest ran; the exit reason is in the VMCS */
-    VMX_ENTRY_FAILED_INVALID, /* VMfailInvalid: no current VMCS */
-    VMX_ENTRY_FAILED,         /* VMfailValid: the number is in VMCS_INSTRUCTION_ERROR */
-};
+/* What vmx_vcpu_enter returns: the VMCS's exit reason field, or one of the two beyond its 32 bits.
+ * Known to world_switch.asm. */
+#define VMX_NOT_ENTERED                                                                            \
+    (UINT64_C(1) << 32)                 /* VMfailValid: VMCS_INSTRUCTION_ERROR has the number      \
+                                         */
+#define VMX_NO_VMCS (UINT64_C(2) << 32) /* VMfailInvalid: no current VMCS */
 
 /* To be called before the first of a series of vmx_vcpu_enter, all of which are made by one
  * function at one place: the processor comes back on the same stack. */
@@ -123,23 +124,33 @@ static inline void vmx_vcpu_begin(struct vmx_vcpu *vcpu)
         vcpu->registers.entry = VMX_ENTRY_RESUME_ON_NEW_STACK;
 }
 
-/* Enters the guest and returns after its next exit. Interrupts are off before and after. */
-static inline __attribute__((always_inline)) enum vmx_entry_result
-vmx_vcpu_enter(struct vmx_vcpu *vcpu)
+/* Enters the guest and returns after its next exit, with the exit reason field. *exited_tsc: the
+ * TSC then; 0 if the guest was not entered. Interrupts are off before and after. *vcpu comes back
+ * as it was, in a register: the compiler need not keep it in memory meanwhile. */
+static inline __attribute__((always_inline)) uint64_t vmx_vcpu_enter(struct vmx_vcpu **vcpu,
+                                                                     uint64_t *exited_tsc)
 {
-    enum vmx_entry_result result;
-    struct vmx_switch *registers = &vcpu->registers;
+    uint64_t result;
 
     __asm__ volatile("call world_switch"
-                     : "=a"(result), "+D"(registers)
+                     : "=a"(result), "=d"(*exited_tsc), "+D"(*vcpu)
                      :
-                     : "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "memory", "cc");
+                     : "rbx", "rcx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+                       "memory", "cc");
     return result;
 }
 
+/* The rare half of vmx_vcpu_set_primary. */
+void vmx_vcpu_write_primary(struct vmx_vcpu *vcpu, uint32_t controls);
+
 /* Sets or clears bits of the primary processor-based controls; a VMWRITE only if they change. */
-void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on);
+static inline void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bool on)
+{
+    uint32_t controls = on ? vcpu->primary_controls | bits : vcpu->primary_controls & ~bits;
+
+    if (__builtin_expect(controls != vcpu->primary_controls, 0))
+        vmx_vcpu_write_primary(vcpu, controls);
+}
 
 /* A general register of the guest, RSP included. */
 uint64_t vmx_vcpu_gpr(const struct vmx_vcpu *vcpu, unsigned index);

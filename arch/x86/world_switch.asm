@@ -2,11 +2,14 @@
 ; loop reads as a loop. Intel SDM vol. 3C (Sep 2023), "VM Entries" and "VM Exits".
 ;
 ; Not the C calling convention: all registers but RSP and RBP are lost (vmx_vcpu.h tells the
-; compiler), so nothing of the monitor's has to be saved and restored for the guest's sake.
+; compiler), so nothing of the monitor's has to be saved and restored for the guest's sake. What
+; every caller would do first is done here, where it takes the place of zeroing a register: the TSC
+; is read and the exit reason.
 
 bits 64
 default rel
 
+%define VMCS_EXIT_REASON 0x4402
 %define VMCS_HOST_RSP 0x6c14
 
 ; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, entry.
@@ -36,7 +39,8 @@ default rel
 
 section .text
 
-; RDI: struct vmx_switch. Returns enum vmx_entry_result in EAX.
+; RDI: struct vmx_switch, and so when it returns. RAX: the exit reason field, or what is beyond its
+; 32 bits when the guest was not entered: VMX_NOT_ENTERED and VMX_NO_VMCS. RDX: the TSC at the exit.
 global world_switch:function hidden
 align 64
 world_switch:
@@ -47,19 +51,24 @@ world_switch:
 .resume:
     load_guest
     vmresume
-    jmp .failed
+    jmp not_entered
 
 .unusual:                       ; the VMCS does not know this stack yet
     mov eax, VMCS_HOST_RSP
     vmwrite rax, rsp
     cmp dword [rdi + SWITCH_ENTRY], ENTRY_LAUNCH
+    mov dword [rdi + SWITCH_ENTRY], ENTRY_RESUME ; from now on; MOV leaves the flags
     jne .resume
     load_guest
     vmlaunch
-.failed:
-    mov eax, 1                  ; VMX_ENTRY_FAILED_INVALID: CF
-    mov ecx, 2                  ; VMX_ENTRY_FAILED: ZF
-    cmovz eax, ecx
+    mov rdi, [rsp]              ; still to be launched
+    mov dword [rdi + SWITCH_ENTRY], ENTRY_LAUNCH
+not_entered:
+    mov eax, 1                  ; ZF, VMfailValid: VMX_NOT_ENTERED; CF, VMfailInvalid: VMX_NO_VMCS
+    mov ecx, 2
+    cmovc eax, ecx
+    shl rax, 32
+    xor edx, edx
     jmp leave_switch
 
 ; VM exits arrive here with RSP as at the entry: the struct's address on top.
@@ -69,8 +78,9 @@ world_switch_exit:
     push rdi
     mov rdi, [rsp + 8]
     mov [GPR(0)], rax
-    mov [GPR(1)], rcx
     mov [GPR(2)], rdx
+    rdtsc                       ; as early as there are registers for it
+    mov [GPR(1)], rcx
     mov [GPR(3)], rbx
     mov [GPR(5)], rbp
     mov [GPR(6)], rsi
@@ -83,13 +93,15 @@ world_switch_exit:
     mov [GPR(13)], r13
     mov [GPR(14)], r14
     mov [GPR(15)], r15
-    xor eax, eax                ; VMX_EXITED
-    mov [rdi + SWITCH_ENTRY], eax ; ENTRY_RESUME, from now on
+    shl rdx, 32
+    or rdx, rax
+    mov ecx, VMCS_EXIT_REASON
+    vmread rax, rcx
+    jbe not_entered             ; only without a current VMCS, hence with CF
 
 ; The guest's values must not steer speculation in the monitor: none stays in a register.
 leave_switch:
     xor ecx, ecx
-    xor edx, edx
     xor ebx, ebx
     xor esi, esi
     xor r8d, r8d

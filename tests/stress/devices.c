@@ -1,5 +1,6 @@
 #include "tests/stress/devices.h"
 
+#include "tests/unit/iobus_port.h"
 #include "vmm/base/bits.h"
 
 #include <sched.h>
@@ -287,7 +288,7 @@ struct log vcpu_access(struct vcpu *vcpu, unsigned bus, struct io_access *access
 
     vcpu->log = &log;
     vcpu->count[LOOKUPS]++;
-    iobus_access(&buses[bus], &vcpu->readers[bus], access);
+    access_as_run_loop(&buses[bus], &vcpu->readers[bus], access);
     vcpu->log = outer;
     if (access->address != asked.address || access->size != asked.size ||
         access->is_write != asked.is_write || (asked.is_write && access->value != asked.value))
@@ -416,7 +417,7 @@ void devices_start(void)
     static const uint64_t address_last[BUSES] = {IOBUS_PORT_LAST, IOBUS_MMIO_LAST};
 
     for (unsigned bus = 0; bus < BUSES; bus++) {
-        if (iobus_init(&buses[bus], address_last[bus], &allocator, NULL) != STATUS_OK)
+        if (iobus_init(&buses[bus], address_last[bus], &allocator, iobus_tsc) != STATUS_OK)
             fail("no bus");
         for (unsigned cell = 0; cell < CELLS; cell++) {
             for (unsigned number = 0; number < PERMANENTS; number++) {

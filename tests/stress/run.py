@@ -105,8 +105,8 @@ MUTANTS = (
      "    if (preparation.addition_count > 1 && bus->next_serial > 2000)\n"
      "        preparation.addition_count--;\n    if (status == STATUS_OK)\n"
      "        status = prepare_layout(bus, &preparation, conflict);"),
-    ("no lock", LOCK, "while (atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire))",
-     "while (atomic_exchange_explicit(&lock->is_held, false, memory_order_acquire))"),
+    ("no lock", LOCK, "atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire)",
+     "atomic_exchange_explicit(&lock->is_held, false, memory_order_acquire)"),
 )
 
 

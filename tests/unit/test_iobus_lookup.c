@@ -1,6 +1,7 @@
 /* The guesses of the common access. A wrong one costs time and nothing else, so that no test of the
  * bus's answers would notice: here they are compared with the search. */
 #include "tests/unit/iobus_fixture.h"
+#include "tests/unit/iobus_port.h"
 
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
@@ -106,7 +107,7 @@ static void test_ports(void **state)
         is_there[i] = !is_there[i];
         for (uint64_t port = 0; step % 16 == 15 && port <= IOBUS_PORT_LAST; port++) {
             const struct iobus_table *table = published(&bus);
-            const struct iobus_call *call = iobus_port_call(table, port);
+            const struct iobus_call *call = iobus_port_call(table, port, step / 16 % 2);
             uint32_t target = table->segments[searched(table, port)].target;
 
             assert_ptr_equal(call->handler, target == IOBUS_NONE ? NULL : device_access);
@@ -129,15 +130,15 @@ static void test_sharing(void **state)
     assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
     assert_int_equal(iobus_register(&bus, &near, NULL, NULL), STATUS_OK);
 
-    const struct iobus_call *call = iobus_port_call(published(&bus), 0x3f8);
+    const struct iobus_call *call = iobus_port_call(published(&bus), 0x3f8, false);
     const struct iobus_index_page *page = published(&bus)->pages[0];
 
     assert_int_equal(iobus_register(&bus, &far, &handle, NULL), STATUS_OK);
-    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8), call);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8, false), call);
     assert_ptr_equal(published(&bus)->pages[0], page);
     assert_ptr_equal(published(&bus)->pages[1], published(&bus)->pages[2]);
     assert_int_equal(iobus_remove(&bus, handle, NULL), STATUS_OK);
-    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8), call);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x3f8, false), call);
     assert_ptr_equal(published(&bus)->pages[0], page);
     iobus_destroy(&bus);
 }
@@ -167,11 +168,68 @@ static void test_older_tables(void **state)
         comes.first = 0x2f0 - i % 16;
         assert_int_equal(iobus_register(&bus, &comes, &handle, NULL), STATUS_OK);
     }
-    assert_null(iobus_port_call(before, 0x2f8)->handler);
-    assert_ptr_equal(iobus_port_call(before, 0x3f8)->handler, device_access);
-    assert_ptr_equal(iobus_port_call(with, 0x2f8)->handler, device_access);
-    assert_ptr_equal(iobus_port_call(with, 0x2ff)->context, &device);
-    assert_null(iobus_port_call(with, 0x2f7)->handler);
+    assert_null(iobus_port_call(before, 0x2f8, true)->handler);
+    assert_ptr_equal(iobus_port_call(before, 0x3f8, true)->handler, device_access);
+    assert_ptr_equal(iobus_port_call(with, 0x2f8, true)->handler, device_access);
+    assert_ptr_equal(iobus_port_call(with, 0x2ff, true)->context, &device);
+    assert_null(iobus_port_call(with, 0x2f7, true)->handler);
+    iobus_reader_park(reader);
+    iobus_reader_detach(reader);
+    iobus_destroy(&bus);
+    free(reader);
+}
+
+/* The only doorbell of a port, if it has no data, is the call for writes; with another one there it
+ * is not, and after that it is again. It is asked once, declining or not. */
+static void test_direct_bell(void **state)
+{
+    struct device outer = {0}, bell = {0}, second = {0};
+    struct iobus_range around = range("around", 0x100, 0x10, 7, &outer);
+    struct iobus_range narrow = range("narrow", 0x104, 2, 0, &bell);
+    struct iobus_range any = range("any", 0x104, 1, 0, &second);
+    struct io_access access = {.address = 0x104, .size = 2, .value = 0x1234, .is_write = true};
+    struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
+    const struct iobus_call *call;
+    struct iobus_handle handle;
+    struct iobus bus;
+
+    (void)state;
+    narrow.match = &(struct iobus_match){.width_bytes = 2};
+    any.match = &(struct iobus_match){.width_bytes = 0};
+    assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, iobus_tsc), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    iobus_reader_begin(reader);
+    assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
+    assert_int_equal(iobus_register(&bus, &narrow, NULL, NULL), STATUS_OK);
+    call = iobus_port_call(published(&bus), 0x104, true);
+    assert_ptr_equal(call->context, &bell);
+    assert_int_equal(call->refused_sizes[1] & IOBUS_SIZES_ALL, 1 | 4 | 8);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, false)->context, &outer);
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(bell.call_count, 1);
+    assert_call(&bell, 0, 0x104, 2, 0x1234);
+
+    bell.outcome = IO_DECLINED;
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(bell.call_count, 2);
+    assert_int_equal(outer.call_count, 1);
+    assert_call(&outer, 0, 0x104, 2, 0x1234);
+
+    assert_int_equal(iobus_register(&bus, &any, &handle, NULL), STATUS_OK);
+    iobus_reader_quiesce(reader);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, true)->context, &outer);
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(bell.call_count, 3);
+    assert_int_equal(second.call_count, 1);
+    assert_int_equal(outer.call_count, 1);
+
+    assert_int_equal(iobus_remove(&bus, handle, NULL), STATUS_OK);
+    iobus_reader_quiesce(reader);
+    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, true)->context, &bell);
+    access.size = 1; /* not its width */
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(bell.call_count, 3);
+    assert_int_equal(outer.call_count, 2);
     iobus_reader_park(reader);
     iobus_reader_detach(reader);
     iobus_destroy(&bus);
@@ -195,10 +253,9 @@ static void test_data(void **state)
 
     assert_int_not_equal(number, IOBUS_NONE);
     for (unsigned i = 0; i < 4; i++) {
-        const struct iobus_bell *bell =
-            &table->bells[iobus_bell_slot(i * UINT64_C(1000), key, table->bell_mask)];
+        const struct iobus_call *bell = iobus_bell(table, key, i * UINT64_C(1000));
 
-        found += bell->key == key && bell->data == i * UINT64_C(1000) && bell->context == &device;
+        found += bell->point == key && bell->data == i * UINT64_C(1000) && bell->context == &device;
     }
     assert_true(found >= 3); /* two may want one slot */
 }
@@ -209,7 +266,7 @@ int main(void)
         IOBUS_TEST(test_tree),          cmocka_unit_test(test_search),
         IOBUS_TEST(test_pages),         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_sharing), cmocka_unit_test(test_older_tables),
-        IOBUS_TEST(test_data),
+        IOBUS_TEST(test_data),          cmocka_unit_test(test_direct_bell),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

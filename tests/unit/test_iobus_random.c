@@ -2,6 +2,7 @@
  * call of a handler is compared: which, in what order, with what access. IOBUS_SEED and
  * IOBUS_OPERATIONS in the environment choose another run. */
 #include "tests/unit/iobus_oracle.h"
+#include "tests/unit/iobus_port.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,7 +290,7 @@ static void step_access(struct world *world)
     asked = access;
     expected = oracle_access(world, &access);
     call_count = 0;
-    iobus_access(&world->bus, &world->readers[number], &access);
+    access_as_run_loop(&world->bus, &world->readers[number], &access);
 
     if (access.address != asked.address || access.size != asked.size ||
         access.is_write != asked.is_write ||
@@ -501,6 +502,7 @@ static void test_ports(void **state)
     random_state = seed;
     run(IOBUS_PORT_LAST, NULL, operations() / 4);
     run(IOBUS_PORT_LAST, tick_clock, operations() / 4);
+    run(IOBUS_PORT_LAST, iobus_tsc, operations() / 4);
 }
 
 static void test_mmio(void **state)

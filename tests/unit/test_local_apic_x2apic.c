@@ -85,11 +85,38 @@ static void test_self_ipi(void **state)
     assert_int_equal(value, 0);
 }
 
+/* The short way of EOI ends the same interrupts as the register does, in x2APIC mode alone. */
+static void test_eoi(void **state)
+{
+    struct apic_fixture *f = *state;
+    struct local_apic *apic = &f->apic[1];
+    uint64_t value;
+
+    assert_false(local_apic_eoi(apic, LOCAL_APIC_X2APIC));
+    enter_x2apic(f, 1);
+    assert_true(msr_write(f, 1, 0x80f, 0x1ff));
+    assert_true(local_apic_eoi(apic, LOCAL_APIC_X2APIC)); /* nothing is in service */
+    for (unsigned vector = 0x40; vector < 0x100; vector += 0x40)
+        assert_true(msr_write(f, 1, 0x83f, vector));
+    assert_int_equal(pending(f, 1), 0xc0);
+    for (unsigned vector = 0xc0; vector >= 0x40; vector -= 0x40) {
+        assert_int_equal(local_apic_acknowledge(apic), vector);
+        assert_int_equal(pending(f, 1), NONE); /* what else waits is not above it */
+        assert_false(local_apic_needs_attention(apic));
+        assert_true(local_apic_eoi(apic, LOCAL_APIC_X2APIC));
+        assert_int_equal(local_apic_needs_attention(apic), vector != 0x40);
+        assert_int_equal(pending(f, 1), vector == 0x40 ? NONE : (int)vector - 0x40);
+        assert_true(msr_read(f, 1, 0x810 + vector / 32, &value));
+        assert_int_equal(value, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_x2apic_registers, set_up),
         cmocka_unit_test_setup(test_self_ipi, set_up),
+        cmocka_unit_test_setup(test_eoi, set_up),
     };
     return cmocka_run_group_tests_name("local_apic_x2apic", tests, NULL, NULL);
 }

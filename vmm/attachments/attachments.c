@@ -29,6 +29,12 @@ static size_t array_bytes(const struct attachment_spec *spec)
     return 0;
 }
 
+/* Most rings are only counted. */
+static bool tells_somebody(const struct attachment_spec *spec)
+{
+    return spec->has_line || spec->is_traced || spec->trigger[0] != '\0' || spec->drain[0] != '\0';
+}
+
 static struct attachment *allocate(struct attachments *set, const struct attachment_spec *spec)
 {
     const struct iobus_allocator *allocator = &set->setup.allocator;
@@ -46,9 +52,11 @@ static struct attachment *allocate(struct attachments *set, const struct attachm
         attachment->doorbells = (struct doorbell *)(attachment + 1);
         attachment->handles = (struct iobus_handle *)(attachment->doorbells + spec->count);
         for (uint32_t i = 0; i < spec->count; i++)
-            doorbell_init(
-                &attachment->doorbells[i],
-                (struct doorbell_listener){.rung = attachment_rung, .context = attachment});
+            doorbell_init(&attachment->doorbells[i],
+                          (struct doorbell_listener){
+                              .rung = tells_somebody(spec) ? attachment_rung : NULL,
+                              .context = attachment,
+                          });
     }
     if (attachment_is_zone(attachment))
         attachment->handles = &attachment->zone_handle;

@@ -11,9 +11,15 @@ struct spinlock {
     _Atomic bool is_held;
 };
 
+/* True: it was free and is the caller's now. */
+static inline bool spinlock_try(struct spinlock *lock)
+{
+    return !atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire);
+}
+
 static inline void spinlock_acquire(struct spinlock *lock)
 {
-    while (atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire)) {
+    while (__builtin_expect(!spinlock_try(lock), 0)) {
         /* Waiting on a load leaves the cache line with whoever holds the lock. */
         while (atomic_load_explicit(&lock->is_held, memory_order_relaxed))
             __builtin_ia32_pause();

@@ -42,13 +42,18 @@ static uint32_t programmed_count(const struct i8254_counter *c)
     return count == 0 ? modulus(c) : count;
 }
 
-/* The counting element as it is read. */
-static uint16_t counting_element(const struct i8254_counter *c)
+/* The counting element as it is read at pulse number `clk`, which is before quiet_clk or in the
+ * state already. */
+static uint16_t counting_element(const struct i8254_counter *c, uint64_t clk)
 {
-    uint32_t value = c->ce % modulus(c);
+    uint32_t value = c->ce;
 
-    if (c->control & CONTROL_BCD)
+    if (clk > c->clk)
+        value -= (uint32_t)(clk - c->clk) * c->quiet_step;
+    if (c->control & CONTROL_BCD) {
+        value %= 10000;
         value = value / 1000 << 12 | value / 100 % 10 << 8 | value / 10 % 10 << 4 | value % 10;
+    }
     return (uint16_t)value;
 }
 
@@ -170,6 +175,22 @@ static void advance(struct i8254_counter *c, uint64_t clk)
         count_once(c, clocks);
 }
 
+/* Until when the counter is as it is but for CE, as after advance: no edge of OUT, no load. Reading
+ * it until then takes a multiplication. */
+static void look_ahead(struct i8254_counter *c)
+{
+    c->quiet_clk = CLK_NEVER;
+    c->quiet_step = 0;
+    if (c->load_pending || ((c->mode == 4 || c->mode == 5) && !c->out)) {
+        c->quiet_clk = 0;
+    } else if (is_enabled(c) && !is_stuck(c)) {
+        c->quiet_step = c->mode == 3 ? 2 : 1;
+        c->quiet_clk = c->clk + (c->mode == 3   ? half_remaining(c)
+                                 : c->mode == 2 ? c->ce - 1
+                                                : c->ce);
+    }
+}
+
 /* The number of the CLK pulse with which OUT next rises, later than c->clk; CLK_NEVER if only a
  * write or GATE can make it rise. */
 static uint64_t next_rise(const struct i8254_counter *now)
@@ -234,24 +255,44 @@ static void run_counter(struct i8254 *pit, unsigned counter, uint64_t clk)
 {
     struct i8254_counter *c = &pit->counter[counter];
     uint64_t rise = next_rise(c);
+    bool has_risen = false;
 
-    while (rise <= clk) {
+    pit->has_moved = true;
+    while (rise <= clk && !(has_risen && is_periodic(c))) {
         advance(c, is_periodic(c) ? clk : rise);
         drive_rise(pit, counter);
-        if (is_periodic(c))
-            return;
+        has_risen = true;
         rise = next_rise(c);
     }
-    advance(c, clk);
-    drive_change(pit, counter, c->out);
+    if (!(has_risen && is_periodic(c))) {
+        advance(c, clk);
+        drive_change(pit, counter, c->out);
+    }
+    look_ahead(c);
+}
+
+/* For what changes nothing but by the time that has passed. */
+static inline struct i8254_counter *catch_up(struct i8254 *pit, unsigned counter, uint64_t clk)
+{
+    struct i8254_counter *c = &pit->counter[counter];
+
+    if (__builtin_expect(clk >= c->quiet_clk, 0))
+        run_counter(pit, counter, clk);
+    return c;
 }
 
 bool i8254_out(const struct i8254 *pit, unsigned counter, uint64_t now_ns)
 {
     CHECK(counter < I8254_COUNTERS);
-    struct i8254_counter c = pit->counter[counter];
+    const struct i8254_counter *now = &pit->counter[counter];
+    uint64_t clk = i8254_clk_at(now_ns);
 
-    advance(&c, i8254_clk_at(now_ns));
+    if (clk < now->quiet_clk)
+        return now->out;
+
+    struct i8254_counter c = *now;
+
+    advance(&c, clk);
     return c.out;
 }
 
@@ -266,10 +307,11 @@ static uint64_t time_of_clk(uint64_t clk)
     return seconds * NS_PER_SECOND + (rest * NS_PER_SECOND + I8254_CLK_HZ - 1) / I8254_CLK_HZ;
 }
 
-uint64_t i8254_next_deadline(const struct i8254 *pit)
+uint64_t i8254_next_deadline(struct i8254 *pit)
 {
     uint64_t clk = CLK_NEVER;
 
+    pit->has_moved = false;
     for (unsigned i = 0; i < I8254_COUNTERS; i++) {
         if (pit->out[i].set == NULL)
             continue;
@@ -309,10 +351,10 @@ static void program(struct i8254_counter *c, uint8_t value)
 }
 
 /* A second latch before the first was read is ignored, for the count as for the status. */
-static void latch_count(struct i8254_counter *c)
+static void latch_count(struct i8254_counter *c, uint64_t clk)
 {
     if (!c->count_latched)
-        c->ol = counting_element(c);
+        c->ol = counting_element(c, clk);
     c->count_latched = true;
 }
 
@@ -351,10 +393,10 @@ static void write_count(struct i8254_counter *c, uint8_t value)
         c->load_pending = true;
 }
 
-static uint8_t read_count(struct i8254_counter *c)
+static uint8_t read_count(struct i8254_counter *c, uint64_t clk)
 {
     enum access access = CONTROL_ACCESS(c->control);
-    uint16_t value = c->count_latched ? c->ol : counting_element(c);
+    uint16_t value = c->count_latched ? c->ol : counting_element(c, clk);
     bool is_high_byte = access == ACCESS_HIGH || c->reads_second;
 
     if (access == ACCESS_BOTH)
@@ -369,9 +411,9 @@ static void read_back(struct i8254 *pit, uint8_t value, uint64_t clk)
     for (unsigned i = 0; i < I8254_COUNTERS; i++) {
         if (!(value & 2u << i))
             continue;
-        run_counter(pit, i, clk);
+        catch_up(pit, i, clk);
         if (!(value & READ_BACK_NO_COUNT))
-            latch_count(&pit->counter[i]);
+            latch_count(&pit->counter[i], clk);
         if (!(value & READ_BACK_NO_STATUS))
             latch_status(&pit->counter[i]);
     }
@@ -384,15 +426,15 @@ uint8_t i8254_read(struct i8254 *pit, unsigned offset, uint64_t now_ns)
     if (counter == PORT_CONTROL)
         return FLOATING_BUS;
 
-    struct i8254_counter *c = &pit->counter[counter];
-    run_counter(pit, counter, i8254_clk_at(now_ns));
+    uint64_t clk = i8254_clk_at(now_ns);
+    struct i8254_counter *c = catch_up(pit, counter, clk);
     /* "If both count and status of a counter are latched, the first read operation of that counter
      * will return the latched status, regardless of which was latched first." */
     if (c->status_latched) {
         c->status_latched = false;
         return c->status;
     }
-    return read_count(c);
+    return read_count(c, clk);
 }
 
 void i8254_write(struct i8254 *pit, unsigned offset, uint8_t value, uint64_t now_ns)
@@ -406,16 +448,20 @@ void i8254_write(struct i8254 *pit, unsigned offset, uint8_t value, uint64_t now
         return;
     }
 
+    if (is_control && CONTROL_ACCESS(value) == ACCESS_LATCH) {
+        latch_count(catch_up(pit, counter, clk), clk);
+        return;
+    }
+
     struct i8254_counter *c = &pit->counter[counter];
     run_counter(pit, counter, clk);
     bool was_high = c->out;
-    if (!is_control)
-        write_count(c, value);
-    else if (CONTROL_ACCESS(value) == ACCESS_LATCH)
-        latch_count(c);
-    else
+    if (is_control)
         program(c, value);
+    else
+        write_count(c, value);
     drive_change(pit, counter, was_high);
+    look_ahead(c);
 }
 
 void i8254_set_gate(struct i8254 *pit, unsigned counter, bool level, uint64_t now_ns)
@@ -434,10 +480,12 @@ void i8254_set_gate(struct i8254 *pit, unsigned counter, bool level, uint64_t no
     if (!level && is_periodic(c))
         c->out = true; /* "If GATE goes low during an output pulse, OUT is set high immediately." */
     drive_change(pit, counter, was_high);
+    look_ahead(c);
 }
 
 void i8254_reset(struct i8254 *pit, uint64_t now_ns)
 {
+    pit->has_moved = true;
     for (unsigned i = 0; i < I8254_COUNTERS; i++) {
         struct i8254_counter *c = &pit->counter[i];
 
@@ -447,6 +495,7 @@ void i8254_reset(struct i8254 *pit, uint64_t now_ns)
             .driven = true,
         };
         program(c, ACCESS_BOTH << 4 | 3 << 1);
+        look_ahead(c);
         line_set(&pit->out[i], true);
     }
 }

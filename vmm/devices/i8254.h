@@ -27,15 +27,17 @@
 
 /* One counter. Registers are called as in the datasheet's figure 5. */
 struct i8254_counter {
-    uint64_t clk;      /* number of the last CLK pulse that the state below includes */
-    uint32_t count;    /* the count that was last moved from CR to CE; 1..65536 */
-    uint32_t ce;       /* counting element; 0..65536, where 65536 reads as 0 (BCD: 10000) */
-    uint16_t cr;       /* count register, as written */
-    uint16_t ol;       /* output latch, valid while count_latched */
-    uint8_t control;   /* control word D5-D0, as written */
-    uint8_t mode;      /* 0..5 */
-    uint8_t low_byte;  /* first byte of a two-byte count */
-    uint8_t status;    /* status latch, valid while status_latched */
+    uint64_t clk;       /* number of the last CLK pulse that the state below includes */
+    uint64_t quiet_clk; /* before this pulse nothing happens but that each takes quiet_step of CE */
+    uint32_t count;     /* the count that was last moved from CR to CE; 1..65536 */
+    uint32_t ce;        /* counting element; 0..65536, where 65536 reads as 0 (BCD: 10000) */
+    uint16_t cr;        /* count register, as written */
+    uint16_t ol;        /* output latch, valid while count_latched */
+    uint8_t control;    /* control word D5-D0, as written */
+    uint8_t mode;       /* 0..5 */
+    uint8_t low_byte;   /* first byte of a two-byte count */
+    uint8_t status;     /* status latch, valid while status_latched */
+    uint8_t quiet_step;
     bool gate, out;    /* the pins */
     bool driven;       /* level last shown to the listener */
     bool null_count;   /* CR is newer than CE */
@@ -50,6 +52,7 @@ struct i8254_counter {
 struct i8254 {
     struct i8254_counter counter[I8254_COUNTERS];
     struct line out[I8254_COUNTERS]; /* set by the board before i8254_reset */
+    bool has_moved;                  /* the deadline, perhaps, since it was last asked for */
 };
 
 /* The number of the last CLK pulse at now_ns. */
@@ -84,8 +87,9 @@ bool i8254_out(const struct i8254 *pit, unsigned counter, uint64_t now_ns);
 
 /* When the next rising edge of an OUT that has a listener is due, as of the last call that took a
  * time; TIME_NEVER if none is. After i8254_run(pit, now_ns) it is later than now_ns. The CLK pulse
- * has been reached at this time and not one ns earlier. */
-uint64_t i8254_next_deadline(const struct i8254 *pit);
+ * has been reached at this time and not one ns earlier. Clears has_moved: what it returned stays
+ * true until that is set again. */
+uint64_t i8254_next_deadline(struct i8254 *pit);
 
 /* Shows the listeners all edges due by now_ns, those of one counter in their order. */
 void i8254_run(struct i8254 *pit, uint64_t now_ns);

@@ -47,13 +47,6 @@ static uint8_t bit(unsigned level)
     return (uint8_t)(1u << level);
 }
 
-/* The requests, masked ones included. A level input requests as long as it is high. An edge input
- * needs a rising edge and has to stay high until it is acknowledged. */
-static uint8_t irr(const struct i8259 *chip)
-{
-    return (uint8_t)(chip->edges | (chip->pins & chip->elcr));
-}
-
 /* The place in the priority order, 0 first and 7 last, of the foremost input in levels; 8 for none.
  */
 static unsigned foremost_place(const struct i8259 *chip, uint8_t levels)
@@ -90,7 +83,7 @@ static unsigned pending_level(const struct i8259 *chip)
     if (chip->step != I8259_READY)
         return LEVEL_NONE;
 
-    unsigned request = foremost_place(chip, irr(chip) & (uint8_t)~chip->imr);
+    unsigned request = foremost_place(chip, i8259_irr(chip) & (uint8_t)~chip->imr);
     unsigned service = foremost_place(chip, in_service(chip));
 
     if (request == LEVEL_NONE || request > service)
@@ -115,8 +108,8 @@ static void set_pin(struct i8259 *chip, unsigned level, bool high)
     }
 }
 
-/* The wires: slave INT to master IR2, master INT to the CPU. After every change of anything. */
-static void update(struct i8259_pair *pair)
+/* The wires: slave INT to master IR2, master INT to the CPU. */
+static __attribute__((noinline)) void drive_int(struct i8259_pair *pair)
 {
     set_pin(&pair->chip[I8259_MASTER], CASCADE_IR,
             pending_level(&pair->chip[I8259_SLAVE]) != LEVEL_NONE);
@@ -126,6 +119,22 @@ static void update(struct i8259_pair *pair)
         pair->intr = intr;
         line_set(&pair->intr_output, intr);
     }
+}
+
+static inline bool asks(const struct i8259 *chip)
+{
+    return (i8259_irr(chip) & (uint8_t)~chip->imr) != 0;
+}
+
+/* After every change of anything. Where no input asks for anything and both INTs are low, they stay
+ * so. */
+static inline void update(struct i8259_pair *pair)
+{
+    const struct i8259 *master = &pair->chip[I8259_MASTER];
+
+    if (asks(master) || asks(&pair->chip[I8259_SLAVE]) || (master->pins & bit(CASCADE_IR)) ||
+        pair->intr)
+        drive_int(pair);
 }
 
 /* First INTA, or the poll read: the request moves from IRR to ISR. A level request stays up in the
@@ -188,31 +197,24 @@ void i8259_pair_init(struct i8259_pair *pair, struct line intr_output)
     i8259_pair_reset(pair);
 }
 
-uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset)
+uint8_t i8259_read_poll(struct i8259_pair *pair, enum i8259_which which)
 {
     struct i8259 *chip = &pair->chip[which];
+    unsigned level = chip->polled_level;
+    uint8_t in_service_before;
 
-    /* "Polling overrides status read", and whatever A0 says: it is the next RD pulse that counts.
-     */
-    if (chip->poll) {
-        unsigned level = chip->polled_level;
-
-        chip->poll = false;
-        if (level == LEVEL_NONE)
-            return 0;
-        accept(chip, level);
-        /* Between ISR and automatic EOI the INT pin shows its low level: another request behind it
-         * is a new edge to the master. */
-        update(pair);
-        uint8_t in_service_before = chip->isr;
-        auto_eoi(chip, level);
-        tell_end(pair, which, in_service_before);
-        update(pair);
-        return (uint8_t)(POLL_REQUESTED | level);
-    }
-    if (offset & 1)
-        return chip->imr;
-    return chip->reads_isr ? chip->isr : irr(chip);
+    chip->poll = false;
+    if (level == LEVEL_NONE)
+        return 0;
+    accept(chip, level);
+    /* Between ISR and automatic EOI the INT pin shows its low level: another request behind it is a
+     * new edge to the master. */
+    update(pair);
+    in_service_before = chip->isr;
+    auto_eoi(chip, level);
+    tell_end(pair, which, in_service_before);
+    update(pair);
+    return (uint8_t)(POLL_REQUESTED | level);
 }
 
 /* ICW1 starts over: "Initialization Command Words 1 and 2", items a to f. The datasheet does not
@@ -233,8 +235,13 @@ static void write_icw1(struct i8259 *chip, uint8_t value)
     chip->step = I8259_AWAITS_ICW2;
 }
 
-/* A write with A0 = 1: the next ICW of a sequence that is under way, else OCW1. */
-static void write_icw_or_mask(struct i8259 *chip, uint8_t value)
+static bool takes_mask(const struct i8259 *chip)
+{
+    return chip->step == I8259_READY || chip->step == I8259_AWAITS_ICW1;
+}
+
+/* A write with A0 = 1 that is the next ICW of a sequence under way. */
+static void write_icw(struct i8259 *chip, uint8_t value)
 {
     switch (chip->step) {
     case I8259_AWAITS_ICW2:
@@ -252,7 +259,7 @@ static void write_icw_or_mask(struct i8259 *chip, uint8_t value)
         chip->step = I8259_READY;
         break;
     case I8259_AWAITS_ICW1:
-    case I8259_READY: chip->imr = value; break;
+    case I8259_READY: break;
     }
 }
 
@@ -302,8 +309,10 @@ void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offse
 {
     struct i8259 *chip = &pair->chip[which];
 
-    if (offset & 1)
-        write_icw_or_mask(chip, value);
+    if ((offset & 1) && takes_mask(chip))
+        chip->imr = value;
+    else if (offset & 1)
+        write_icw(chip, value);
     else if (value & ICW1_SELECT)
         write_icw1(chip, value);
     else if (value & OCW3_SELECT)
@@ -315,11 +324,6 @@ void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offse
         tell_end(pair, which, in_service_before);
     }
     update(pair);
-}
-
-uint8_t i8259_elcr_read(const struct i8259_pair *pair, enum i8259_which which)
-{
-    return pair->chip[which].elcr;
 }
 
 void i8259_elcr_write(struct i8259_pair *pair, enum i8259_which which, uint8_t value)
@@ -383,7 +387,7 @@ struct i8259_state i8259_describe(const struct i8259_pair *pair, enum i8259_whic
     const struct i8259 *chip = &pair->chip[which];
 
     return (struct i8259_state){
-        .irr = irr(chip),
+        .irr = i8259_irr(chip),
         .isr = chip->isr,
         .imr = chip->imr,
         .elcr = chip->elcr,

@@ -87,10 +87,31 @@ void i8259_pair_on_end_of_interrupt(struct i8259_pair *pair,
  * them and stay. Lowers INT. */
 void i8259_pair_reset(struct i8259_pair *pair);
 
+/* The requests, masked ones included. A level input requests as long as it is high. An edge input
+ * needs a rising edge and has to stay high until it is acknowledged. */
+static inline uint8_t i8259_irr(const struct i8259 *chip)
+{
+    return (uint8_t)(chip->edges | (chip->pins & chip->elcr));
+}
+
+/* The rare half of i8259_read. */
+uint8_t i8259_read_poll(struct i8259_pair *pair, enum i8259_which which);
+
 /* A read of port 0x20 or 0xA0 (offset 0) or 0x21 or 0xA1 (offset 1); only bit 0 of offset counts.
  * Yields IRR, ISR or IMR; or, once after OCW3 with P set, the poll word, which acknowledges.
  * "Reading the 8259A Status", "Poll Command". */
-uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset);
+static inline uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset)
+{
+    const struct i8259 *chip = &pair->chip[which];
+
+    /* "Polling overrides status read", and whatever A0 says: it is the next RD pulse that counts.
+     */
+    if (__builtin_expect(chip->poll, 0))
+        return i8259_read_poll(pair, which);
+    if (offset & 1)
+        return chip->imr;
+    return chip->reads_isr ? chip->isr : i8259_irr(chip);
+}
 
 /* A write of the same ports: ICW1-ICW4 and OCW1-OCW3, "Programming the 8259A". Any value at any
  * moment is defined. The bits that choose the MCS-80/85 sequence (ADI, A7-A5, uPM = 0) and buffered
@@ -100,7 +121,11 @@ void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offse
 
 /* Port 0x4D0 (master) or 0x4D1 (slave). The bits of IRQ 0, 1, 2, 8 and 13 are always 0. A switch in
  * either direction forgets a latched edge. */
-uint8_t i8259_elcr_read(const struct i8259_pair *pair, enum i8259_which which);
+static inline uint8_t i8259_elcr_read(const struct i8259_pair *pair, enum i8259_which which)
+{
+    return pair->chip[which].elcr;
+}
+
 void i8259_elcr_write(struct i8259_pair *pair, enum i8259_which which, uint8_t value);
 
 /* Drives the input of irq, 0..15 (0-7 master, 8-15 slave). 2 is taken by the cascade and has no

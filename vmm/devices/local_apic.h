@@ -73,7 +73,7 @@ struct local_apic_config {
 
 struct local_apic {
     /* --- The inbox: anybody's, by atomic operations (local_apic_inbox.c) --- */
-    _Alignas(64) _Atomic uint32_t attention; /* 0: the inbox has nothing new */
+    _Alignas(64) _Atomic uint32_t attention; /* where the inbox has something new; 0: nowhere */
     _Atomic uint32_t events;                 /* NMI, INIT, SIPI with its vector, ExtINT */
     _Atomic uint32_t lint_levels;            /* bit n: LINTn is asserted */
     _Atomic uint32_t lint_edges;             /* bit n: LINTn has become asserted */

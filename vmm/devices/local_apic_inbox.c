@@ -1,8 +1,9 @@
 /* How interrupts get into a local APIC from other processors.
  *
- * A sender sets its bits, then swaps `attention` for 1 and kicks the owner if it was 0. The owner
- * swaps `attention` for 0, then takes the bits. So bits set before a swap that read 1 are seen by
- * the owner's next swap, which is still to come: nothing is lost, and of many senders one kicks.
+ * A sender sets its bits, then a bit in `attention` that says where they are, and kicks the owner
+ * if there was none. The owner swaps `attention` for 0, then takes the bits. So bits set before a
+ * change of `attention` that found a bit are seen by the owner's next swap, which is still to come:
+ * nothing is lost, and of many senders one kicks.
  * `attention` is only ever changed by read-modify-write, so that each of the owner's swaps
  * synchronises with all senders' before it (ISO C11, 5.1.2.4 "release sequence").
  *
@@ -11,9 +12,13 @@
 #include "vmm/base/bits.h"
 #include "vmm/devices/local_apic_internal.h"
 
-static bool call_attention(struct local_apic *apic)
+/* Bits of attention: word n of the requests, of both kinds; or anything else. */
+#define ATTENTION_WORDS 0xffu
+#define ATTENTION_OTHER 0x100u
+
+static bool call_attention(struct local_apic *apic, uint32_t bit)
 {
-    return atomic_exchange(&apic->attention, 1) == 0;
+    return atomic_fetch_or(&apic->attention, bit) == 0;
 }
 
 bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_level)
@@ -23,7 +28,7 @@ bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_le
     /* Found set, whoever set it has called attention or is about to. */
     if ((atomic_fetch_or(&requests[vector / 32], bit) & bit) != 0)
         return false;
-    return call_attention(apic);
+    return call_attention(apic, UINT32_C(1) << vector / 32);
 }
 
 bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vector)
@@ -37,7 +42,7 @@ bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vect
             new |= (uint32_t)vector << APIC_EVENT_VECTOR_SHIFT;
         new |= event;
     } while (!atomic_compare_exchange_weak(&apic->events, &old, new));
-    return call_attention(apic);
+    return call_attention(apic, ATTENTION_OTHER);
 }
 
 bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level)
@@ -54,7 +59,7 @@ bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level)
     if ((local_apic_published(apic).lint_pins & bit) == 0)
         return false;
     atomic_fetch_or(&apic->lint_edges, bit);
-    return call_attention(apic);
+    return call_attention(apic, ATTENTION_OTHER);
 }
 
 static uint32_t take(_Atomic uint32_t *word)
@@ -62,10 +67,11 @@ static uint32_t take(_Atomic uint32_t *word)
     return atomic_load_explicit(word, memory_order_relaxed) == 0 ? 0 : atomic_exchange(word, 0);
 }
 
-void local_apic_merge_requests(struct local_apic *apic)
+void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
 {
     bool has_illegal = false;
-    for (unsigned word = 0; word < 8; word++) {
+    for (uint32_t words = attention & ATTENTION_WORDS; words != 0; words &= words - 1) {
+        unsigned word = (unsigned)__builtin_ctz(words);
         uint32_t edge = take(&apic->edge_requests[word]);
         uint32_t level = take(&apic->level_requests[word]);
         if ((edge | level) == 0 || apic->mode == LOCAL_APIC_DISABLED)
@@ -120,8 +126,7 @@ static void look_at_lint(struct local_apic *apic)
 bool local_apic_accept(struct local_apic *apic)
 {
     if (atomic_load(&apic->attention) != 0) {
-        atomic_exchange(&apic->attention, 0);
-        local_apic_merge_requests(apic);
+        local_apic_merge_requests(apic, atomic_exchange(&apic->attention, 0));
     }
     look_at_lint(apic);
     if ((atomic_load(&apic->events) & APIC_EVENT_EXTINT) != 0) {

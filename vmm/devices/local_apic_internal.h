@@ -71,8 +71,8 @@ bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level);
 
 /* --- For the owner --- */
 
-/* Empties the requests in the inbox into IRR and TMR. */
-void local_apic_merge_requests(struct local_apic *apic);
+/* Empties the requests in the inbox into IRR and TMR, those that attention tells of. */
+void local_apic_merge_requests(struct local_apic *apic, uint32_t attention);
 
 /* A fixed interrupt of the APIC's own. */
 void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
@@ -120,9 +120,13 @@ static inline bool vector_test(const uint32_t *map, uint8_t vector)
 /* The highest vector of a map, or LOCAL_APIC_NO_VECTOR. */
 static inline int vector_highest(const uint32_t *map)
 {
-    for (int word = 7; word >= 0; word--) {
-        if (map[word] != 0)
-            return word * 32 + 31 - __builtin_clz(map[word]);
+    /* Two words at a time: most maps are empty or nearly so. */
+#pragma GCC unroll 4
+    for (int pair = 3; pair >= 0; pair--) {
+        uint64_t bits = (uint64_t)map[2 * pair + 1] << 32 | map[2 * pair];
+
+        if (bits != 0)
+            return pair * 64 + 63 - __builtin_clzll(bits);
     }
     return LOCAL_APIC_NO_VECTOR;
 }

@@ -260,8 +260,9 @@ static void write_register(struct local_apic *apic, unsigned number, uint64_t va
 static void catch_up(struct local_apic *apic, uint64_t now_tsc)
 {
     local_apic_run(apic, now_tsc);
-    if (atomic_load_explicit(&apic->attention, memory_order_acquire) != 0)
-        local_apic_merge_requests(apic);
+    uint32_t attention = atomic_load_explicit(&apic->attention, memory_order_acquire);
+    if (attention != 0)
+        local_apic_merge_requests(apic, attention);
 }
 
 bool local_apic_mmio_read(struct local_apic *apic, uint32_t offset, unsigned size_bytes,

@@ -10,16 +10,26 @@
 const uint64_t iobus_byte_masks[16] = {
     [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
 
+uint64_t iobus_tsc(void)
+{
+    return iobus_read_tsc();
+}
+
+static inline uint64_t read_clock(const struct iobus_table *table)
+{
+    return table->has_tsc ? iobus_read_tsc() : table->clock();
+}
+
 /* A handler may publish another table, but this one stays until the vCPU's next quiescent point. */
 enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
                                  const struct iobus_call *call, void *context,
                                  struct io_access *access)
 {
-    uint64_t started = table->clock();
+    uint64_t started = read_clock(table);
     enum io_outcome outcome = call->handler(context, access);
 
     if (outcome == IO_HANDLED)
-        iobus_count(iobus_counter(reader, call) + 1, table->clock() - started);
+        iobus_count(iobus_counter(reader, call) + 1, read_clock(table) - started);
     return outcome;
 }
 
@@ -127,7 +137,7 @@ static void note_unclaimed(const struct iobus_table *table, struct iobus_reader 
 {
     if (table->address_last > IOBUS_PORT_LAST)
         address &= ~(IOBUS_UNCLAIMED_GRANULE - 1);
-    iobus_unclaimed_note(&reader->unclaimed, address, !is_write, is_write);
+    iobus_unclaimed_note(&reader->unclaimed, address, is_write);
 }
 
 /* Notes the pending bytes from..end-1 as unclaimed, each run of them once. */
@@ -189,8 +199,8 @@ static uint32_t doorbell_with_data(const struct iobus_table *table, const struct
     return table->data[found] == value ? found : IOBUS_NONE;
 }
 
-/* Offers the access as the guest made it to the doorbells that match, but to the one asked before.
- * True if one answered. */
+/* Offers the access as the guest made it to the doorbells that match, but to the one asked before,
+ * whose counter is asked. True if one answered. */
 static bool ring(const struct transfer *transfer, const struct iobus_point *point,
                  const struct io_access *access, uint32_t asked)
 {
@@ -206,8 +216,8 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
     for (unsigned i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
         struct io_access copy = {transfer->address, transfer->value, access->size, true};
 
-        if (candidates[i] == IOBUS_NONE || candidates[i] == asked ||
-            iobus_target_is_dead(table, candidates[i]))
+        if (candidates[i] == IOBUS_NONE || iobus_target_is_dead(table, candidates[i]) ||
+            table->targets[candidates[i]].call.counter == asked)
             continue;
         if (call_target(table, transfer->reader, candidates[i], &copy))
             return true;
@@ -215,7 +225,8 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
     return false;
 }
 
-/* Everything but the common case. asked is a doorbell that has declined already, or IOBUS_NONE. */
+/* Everything but the common case. asked is the counter of a doorbell that has declined already, or
+ * IOBUS_NONE. */
 static __attribute__((noinline)) void access_any(const struct iobus_table *table,
                                                  struct iobus_reader *reader,
                                                  struct io_access *access, uint32_t asked)
@@ -259,12 +270,12 @@ static __attribute__((noinline)) void access_any(const struct iobus_table *table
         access->value = transfer.value & mask;
 }
 
-/* It was counted as answered. */
+/* It was counted as answered. Where doorbells are, they are what a write went to. */
 void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
-                           struct io_access *access)
+                           struct io_access *access, const struct iobus_call *call)
 {
     uint32_t segment = iobus_search(table->starts, table->segment_count, access->address);
-    const struct iobus_target *target = &table->targets[table->segments[segment].target];
+    const struct iobus_target *target;
     uint64_t mask = bytes_mask(access->size);
     struct transfer transfer = {
         .reader = reader,
@@ -275,54 +286,49 @@ void iobus_access_declined(const struct iobus_table *table, struct iobus_reader 
         .pending = low_bits(access->size),
     };
 
-    take_back(reader, &target->call);
+    take_back(reader, call);
+    if (access->is_write && table->segments[segment].point != IOBUS_NONE) {
+        access_any(table, reader, access, call->counter);
+        return;
+    }
+    target = &table->targets[table->segments[segment].target];
     offer_outwards(&transfer, target->parent, 0, access->size);
     leave_unclaimed(&transfer, 0, access->size);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }
 
-/* The doorbell with this key and data, if it has its slot, as a call. */
-static inline bool bell_call(const struct iobus_table *table, uint32_t key, uint64_t data,
-                             struct iobus_call *call)
+/* The doorbell with this key and data, or null. */
+static inline const struct iobus_call *bell_call(const struct iobus_table *table, uint32_t key,
+                                                 uint64_t data)
 {
-    const struct iobus_bell *bell = &table->bells[iobus_bell_slot(data, key, table->bell_mask)];
+    const struct iobus_call *bell = iobus_bell(table, key, data);
 
-    if (bell->key != key || bell->data != data)
-        return false;
-    call->handler = bell->handler;
-    call->context = bell->context;
-    call->counter = bell->counter;
-    return true;
+    return bell->point == key && bell->data == data ? bell : NULL;
 }
 
 /* A write to the doorbells of a point, while nothing is dead: the one of its width and data, which
- * in nearly all cases answers, is asked at once. *asked is it if it has declined. */
+ * in nearly all cases answers, is asked at once. *asked is its counter if it has declined. */
 static inline bool ring_at_once(const struct iobus_table *table, struct iobus_reader *reader,
                                 const struct io_access *access, uint32_t number, uint32_t *asked)
 {
     static const uint8_t widths[16] = {
         [1] = IOBUS_WIDTH_1, [2] = IOBUS_WIDTH_2, [4] = IOBUS_WIDTH_4, [8] = IOBUS_WIDTH_8};
-    unsigned size = access->size & 15, width = widths[size];
+    unsigned size = access->size & 15;
     struct io_access copy = {
         .address = access->address,
         .value = access->value & iobus_byte_masks[size],
         .size = (uint8_t)size,
         .is_write = true,
     };
-    uint64_t value = copy.value;
-    struct iobus_call call;
+    const struct iobus_call *bell =
+        bell_call(table, iobus_bell_key(number, widths[size]), copy.value);
 
-    if (!bell_call(table, iobus_bell_key(number, width), value, &call))
+    if (bell == NULL)
         return false;
-    if (__builtin_expect(make_call(table, reader, &call, &copy), 1))
+    if (__builtin_expect(make_call(table, reader, bell, &copy), 1))
         return true;
-    *asked = doorbell_with_data(
-        table,
-        &table->points
-             [table->segments[iobus_search(table->starts, table->segment_count, access->address)]
-                  .point],
-        width, value);
+    *asked = bell->counter;
     return false;
 }
 
@@ -378,13 +384,13 @@ third_guess(const struct iobus_table *table, struct iobus_reader *reader, uint64
  * in iobus_offer. */
 static inline __attribute__((always_inline)) const struct iobus_call *
 find_call(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address,
-          uintptr_t *poison)
+          bool is_write, uintptr_t *poison)
 {
     const struct iobus_entry *entry;
 
     *poison = 0;
     if (table->is_ports)
-        return address > IOBUS_PORT_LAST ? NULL : iobus_port_call(table, address);
+        return address > IOBUS_PORT_LAST ? NULL : iobus_port_call(table, address, is_write);
     entry = iobus_guess(table, address);
     if (!covers(entry, address))
         entry = second_guess(table, reader);
@@ -403,7 +409,7 @@ void iobus_access_other(const struct iobus_table *table, struct iobus_reader *re
     uintptr_t poison = 0;
 
     if (__builtin_expect(table->removal_count == 0, 1))
-        call = find_call(table, reader, access->address, &poison);
+        call = find_call(table, reader, access->address, access->is_write, &poison);
     if (__builtin_expect(call == NULL, 0))
         access_any(table, reader, access, IOBUS_NONE);
     else
@@ -421,21 +427,22 @@ static uint32_t search_only_any(const struct iobus_table *table, uint64_t addres
 
 bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address)
 {
-    const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
+    const struct iobus_table *table = iobus_in_force(bus);
     struct io_access access = {.address = address, .size = 1, .is_write = true};
-    const struct iobus_call *found;
-    struct iobus_call call;
+    const struct iobus_call *found, *bell;
     uintptr_t poison;
     uint32_t target;
 
     if (table->removal_count != 0)
         return false;
-    found = find_call(table, reader, address, &poison);
+    found = find_call(table, reader, address, true, &poison);
     if (found != NULL && found->point == IOBUS_NONE && found->handler != NULL)
         return false;
-    if (found != NULL && found->point != IOBUS_NONE &&
-        bell_call(table, iobus_bell_key(found->point, IOBUS_WIDTH_COUNT), 0, &call))
-        return make_call(table, reader, &call, &access);
+    bell = found == NULL || found->point == IOBUS_NONE
+               ? NULL
+               : bell_call(table, iobus_bell_key(found->point, IOBUS_WIDTH_COUNT), 0);
+    if (bell != NULL)
+        return make_call(table, reader, bell, &access);
     target = search_only_any(table, address);
     return target != IOBUS_NONE && call_target(table, reader, target, &access);
 }

@@ -19,23 +19,22 @@ static bool is_ports(const struct iobus *bus)
     return bus->address_last == IOBUS_PORT_LAST;
 }
 
-static struct iobus_call *call_at(const struct iobus_store *store, uint32_t number)
+static size_t one_bytes(const struct iobus *bus)
 {
-    return store->calls != NULL ? &store->calls[number] : &store->entries[number].call;
+    return is_ports(bus) ? sizeof(struct iobus_port_calls) : sizeof(struct iobus_entry);
 }
 
 /* As the index has it. */
 static uint32_t offset_bytes(const struct iobus *bus, uint32_t number)
 {
-    return number *
-           (uint32_t)(is_ports(bus) ? sizeof(struct iobus_call) : sizeof(struct iobus_entry));
+    return number * (uint32_t)one_bytes(bus);
 }
 
 /* --- Numbers --- */
 
 static struct iobus_store *make_store(struct iobus *bus, uint32_t capacity)
 {
-    size_t one = is_ports(bus) ? sizeof(struct iobus_call) : sizeof(struct iobus_entry);
+    size_t one = one_bytes(bus);
     size_t header = (sizeof(struct iobus_store) + 63) & ~(size_t)63;
     size_t size_bytes = header + capacity * (one + sizeof(uint32_t));
     struct iobus_store *store = iobus_allocate(bus, size_bytes);
@@ -47,7 +46,7 @@ static struct iobus_store *make_store(struct iobus *bus, uint32_t capacity)
         .use_count = 1,
         .capacity = capacity,
         .size_bytes = size_bytes,
-        .calls = is_ports(bus) ? (struct iobus_call *)calls : NULL,
+        .calls = is_ports(bus) ? (struct iobus_port_calls *)calls : NULL,
         .entries = is_ports(bus) ? NULL : (struct iobus_entry *)calls,
         .next = (uint32_t *)(calls + capacity * one),
         .first_free = IOBUS_NONE,
@@ -144,8 +143,21 @@ static uint32_t slot_at(const struct iobus_layout *layout, const struct iobus_se
     return segment->target == IOBUS_NONE ? IOBUS_NONE : layout->slots[segment->target];
 }
 
-/* Whether segment j of the old layout is the new segment, with the same call: that of the same
- * registration, since a slot is one's alone while any layout has it. */
+/* The doorbell that a port's writes go to at once, or IOBUS_NONE. */
+static uint32_t direct_bell(const struct iobus_layout *layout, const struct iobus_segment *segment)
+{
+    return segment->point == IOBUS_NONE ? IOBUS_NONE : layout->points[segment->point].only_one;
+}
+
+static uint32_t bell_slot_at(const struct iobus_layout *layout, const struct iobus_segment *segment)
+{
+    uint32_t bell = direct_bell(layout, segment);
+
+    return bell == IOBUS_NONE ? IOBUS_NONE : layout->slots[bell];
+}
+
+/* Whether segment j of the old layout is the new segment, with the same calls: those of the same
+ * registrations, since a slot is one's alone while any layout has it. */
 static bool is_same(const struct iobus_layout *old, uint32_t j, const struct iobus_layout *layout,
                     const struct iobus_segment *segment)
 {
@@ -156,7 +168,27 @@ static bool is_same(const struct iobus_layout *old, uint32_t j, const struct iob
            before->direct_sizes[0] == segment->direct_sizes[0] &&
            before->direct_sizes[1] == segment->direct_sizes[1] &&
            (before->point == IOBUS_NONE) == (segment->point == IOBUS_NONE) &&
-           slot_at(old, before) == slot_at(layout, segment);
+           slot_at(old, before) == slot_at(layout, segment) &&
+           bell_slot_at(old, before) == bell_slot_at(layout, segment);
+}
+
+/* Of writes to a port. */
+static struct iobus_call write_call_of(const struct iobus_layout *layout,
+                                       const struct iobus_segment *segment,
+                                       const struct iobus_call *read_call)
+{
+    uint32_t bell = direct_bell(layout, segment);
+    struct iobus_call call = *read_call;
+    uint8_t width;
+
+    if (bell == IOBUS_NONE)
+        return call;
+    width = layout->registrations[bell]->match.width_bytes;
+    call.handler = layout->targets[bell].call.handler;
+    call.context = layout->targets[bell].call.context;
+    call.counter = layout->targets[bell].call.counter;
+    call.refused_sizes[1] = ~(width == 0 ? (uint32_t)IOBUS_SIZES_ALL : width);
+    return call;
 }
 
 static bool add_call(struct iobus *bus, struct iobus_layout *layout,
@@ -168,12 +200,18 @@ static bool add_call(struct iobus *bus, struct iobus_layout *layout,
     *number = bus->store->first_free;
     bus->store->first_free = bus->store->next[*number];
     push(bus, &layout->added, *number);
-    *call_at(bus->store, *number) = *call;
-    call_at(bus->store, *number)->point = segment->point == IOBUS_NONE ? IOBUS_NONE : *number;
-    if (!is_ports(bus)) {
-        bus->store->entries[*number].first = segment->first;
-        bus->store->entries[*number].length_minus_1 = segment->last - segment->first;
-    }
+    struct iobus_call numbered = *call;
+
+    numbered.point = segment->point == IOBUS_NONE ? IOBUS_NONE : *number;
+    if (is_ports(bus))
+        bus->store->calls[*number] = (struct iobus_port_calls){
+            .by_direction = {numbered, write_call_of(layout, segment, &numbered)}};
+    else
+        bus->store->entries[*number] = (struct iobus_entry){
+            .first = segment->first,
+            .length_minus_1 = segment->last - segment->first,
+            .call = numbered,
+        };
     return true;
 }
 
@@ -445,15 +483,17 @@ enum status iobus_index_init(struct iobus *bus)
         return STATUS_NO_MEMORY;
     }
     for (uint32_t number = 0; number < IOBUS_NOBODY_CALLS; number++) {
-        *call_at(bus->store, number) = (struct iobus_call){
+        const struct iobus_call nobody_there = {
             .counter = is_ports(bus) ? number : 0,
             .point = IOBUS_NONE,
             .refused_sizes = {UINT32_MAX, UINT32_MAX},
         };
-        if (!is_ports(bus)) {
-            bus->store->entries[number].first = 0;
-            bus->store->entries[number].length_minus_1 = 0;
-        }
+
+        if (is_ports(bus))
+            bus->store->calls[number] =
+                (struct iobus_port_calls){.by_direction = {nobody_there, nobody_there}};
+        else
+            bus->store->entries[number] = (struct iobus_entry){.call = nobody_there};
     }
     add_free(bus->store, IOBUS_NOBODY_CALLS);
     for (uint32_t slot = 0; slot < IOBUS_INDEX_PAGE; slot++)

@@ -19,6 +19,7 @@
 #include "vmm/base/spinlock.h"
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
+#include "vmm/iobus/flatten.h"
 #include "vmm/iobus/io_access.h"
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/unclaimed.h"
@@ -112,17 +113,27 @@ struct iobus_allocator {
 struct iobus_reader;
 
 /* Whom to call for the addresses of a segment, and when without further ado. Hot: two to a cache
- * line. Numbered, and kept as they are from table to table; see table.h. */
+ * line. Kept as they are from table to table; see table.h. */
 struct iobus_call {
     _Alignas(32) io_handler *handler; /* null: nobody is there */
     void *context;
-    uint32_t counter;          /* of its hits, in the reader's counters; its cycles are the next.
-                                * Without a handler: sizes that, aligned, nobody answers */
-    uint32_t point;            /* the call's own number if doorbells are there; or IOBUS_NONE */
-    uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to the
-                                * handler from wherever in the segment they begin */
+    uint32_t counter; /* of its hits, in the reader's counters; its cycles are the next.
+                       * Without a handler: sizes that, aligned, nobody answers */
+    uint32_t point;   /* the call's number if doorbells are there; or IOBUS_NONE. Of a
+                       * doorbell in the table of bells: iobus_bell_key */
+    union {
+        uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to
+                                    * the handler from wherever in the segment they begin */
+        uint64_t data;             /* of a doorbell in the table of bells: what it wants written */
+    };
 };
 _Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");
+
+/* Of a bus of ports, in one line: for reads, for writes. They are the same but where a single
+ * doorbell without data hangs: it is the one for writes. */
+struct iobus_port_calls {
+    _Alignas(64) struct iobus_call by_direction[2];
+};
 
 /* A call with its addresses, in one line: for a bus that has no index of all of them. */
 struct iobus_entry {
@@ -141,21 +152,23 @@ struct iobus_index_page {
 
 /* How iobus_access finds a call. */
 enum iobus_way {
-    IOBUS_WAY_PORT,   /* by an index of all ports */
-    IOBUS_WAY_GUESS,  /* by an index of page numbers, to be checked */
-    IOBUS_WAY_SEARCH, /* because something is dead */
+    IOBUS_WAY_PORT,     /* by an index of all ports */
+    IOBUS_WAY_PORT_TSC, /* the same, and the bus's clock is iobus_tsc */
+    IOBUS_WAY_GUESS,    /* by an index of page numbers, to be checked */
+    IOBUS_WAY_SEARCH,   /* because something is dead */
 };
 
 /* What is in force. Nobody changes a table that was published; see table.h. What the common access
  * needs comes first, with as few loads as can be between the bus and the handler. */
 struct iobus_table {
-    _Alignas(64) const uint8_t *calls; /* iobus_call on a bus of ports, elsewhere iobus_entry */
+    _Alignas(64) const uint8_t *calls; /* iobus_port_calls or, elsewhere, iobus_entry */
     enum iobus_way way;
     uint32_t slot_mask; /* the index has this many slots and one more; a power of two */
 
     bool is_ports;
     uint32_t removal_count;  /* 0: nothing here is dead */
     uint64_t (*clock)(void); /* the bus's */
+    bool has_tsc;            /* it is iobus_tsc */
     uint64_t address_last;   /* the bus's */
     uint32_t segment_count;  /* at least 1 */
     uint32_t bell_mask;      /* bells are this many and one more */
@@ -166,7 +179,7 @@ struct iobus_table {
     const uint64_t *tree;
     const struct iobus_target *targets;
     const uint64_t *data;
-    const struct iobus_bell *bells; /* by iobus_bell_slot */
+    const struct iobus_call *bells; /* by iobus_bell_slot; see table.h */
     const struct iobus_point *points;
 
     /* The writers' own. */
@@ -194,9 +207,9 @@ void iobus_access_other(const struct iobus_table *table, struct iobus_reader *re
 void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *reader,
                           struct io_access *access, const struct iobus_call *call);
 
-/* The innermost range had the whole access and declined. */
+/* The call had the whole access and declined. */
 void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
-                           struct io_access *access);
+                           struct io_access *access, const struct iobus_call *call);
 
 /* One vCPU's view of one bus. All fields are the bus's own. */
 struct iobus_reader {
@@ -231,6 +244,10 @@ struct iobus {
     struct iobus_index_page *empty_page; /* of an index that knows nothing */
     struct iobus_unclaimed departed;     /* what detached readers had counted */
 };
+
+/* A clock for iobus_init, the processor's time-stamp counter, which is read without a call; on
+ * other processors it stands still. */
+uint64_t iobus_tsc(void);
 
 /* Makes an empty bus for the addresses 0..address_last. clock, if not null, gives a cycle count and
  * is read around every handler. STATUS_NO_MEMORY. */
@@ -294,27 +311,18 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
         atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);
 }
 
-/* Adds to a counter. Only this reader's vCPU writes it, so that no locked instruction is needed; in
- * one instruction, since this is done for every access. */
-static inline void iobus_count(_Atomic uint64_t *counter, uint64_t amount)
-{
-#if defined(__x86_64__)
-    __asm__ volatile("addq %[amount], %[counter]"
-                     : [counter] "+m"(*counter)
-                     : [amount] "er"(amount)
-                     : "cc");
-#else
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
-                          memory_order_relaxed);
-#endif
-}
-
 /* Where the reader counts for a call now: before or after the handler, which may bring a larger
  * array into use, need not be the same. */
 static inline _Atomic uint64_t *iobus_counter(const struct iobus_reader *reader,
                                               const struct iobus_call *call)
 {
     return atomic_load_explicit(&reader->counters, memory_order_acquire) + call->counter;
+}
+
+/* The table of an access from now on. */
+static inline const struct iobus_table *iobus_in_force(struct iobus *bus)
+{
+    return atomic_load_explicit(&bus->table, memory_order_acquire);
 }
 
 /* What the index says. Whatever the processor guesses, the slot is within it. */
@@ -324,11 +332,52 @@ static inline const void *iobus_indexed(const struct iobus_table *table, uint32_
            table->pages[slot / IOBUS_INDEX_PAGE]->offsets_bytes[slot % IOBUS_INDEX_PAGE];
 }
 
-/* The call of a port. */
-static inline const struct iobus_call *iobus_port_call(const struct iobus_table *table,
-                                                       uint64_t port)
+static inline const struct iobus_port_calls *iobus_port_calls(const struct iobus_table *table,
+                                                              uint64_t port)
 {
     return iobus_indexed(table, (uint16_t)port);
+}
+
+/* The call of a port, for reads or for writes. */
+static inline const struct iobus_call *iobus_port_call(const struct iobus_table *table,
+                                                       uint64_t port, bool is_write)
+{
+    return &iobus_port_calls(table, port)->by_direction[is_write];
+}
+
+/* How wide the writes are that a doorbell takes. */
+enum {
+    IOBUS_WIDTH_ANY,
+    IOBUS_WIDTH_1,
+    IOBUS_WIDTH_2,
+    IOBUS_WIDTH_4,
+    IOBUS_WIDTH_8,
+    IOBUS_WIDTH_COUNT,
+};
+
+/* Names the doorbells with data of one point, by its call, and width; keys of two such groups
+ * differ. IOBUS_WIDTH_COUNT stands for the only doorbell, which takes anything. */
+static inline uint32_t iobus_bell_key(uint32_t number, unsigned width)
+{
+    return 8 * number + width;
+}
+
+/* The doorbell of this key and data, if it has its slot; else another, or an empty slot: whoever
+ * asks compares. */
+static inline const struct iobus_call *iobus_bell(const struct iobus_table *table, uint32_t key,
+                                                  uint64_t data)
+{
+    return &table->bells[iobus_bell_slot(data, key, table->bell_mask)];
+}
+
+/* iobus_tsc as it is meant. */
+static inline uint64_t iobus_read_tsc(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
 }
 
 /* An entry that may be the address's; whoever uses it looks whether it is. */
@@ -372,7 +421,7 @@ iobus_offer(const struct iobus_table *table, struct iobus_reader *reader, struct
         outcome = iobus_call_timed(table, reader, call, context, &piece);
     /* The access is read anew, not kept: registers are scarcer than loads here. */
     if (__builtin_expect(outcome != IO_HANDLED, 0))
-        iobus_access_declined(table, reader, access);
+        iobus_access_declined(table, reader, access, call);
     else if (!access->is_write)
         access->value = piece.value & iobus_byte_masks[access->size & 15];
 }
@@ -387,10 +436,10 @@ static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
                                 struct io_access *access)
 {
     const uint64_t address = access->address;
-    const struct iobus_table *table = atomic_load_explicit(&bus->table, memory_order_acquire);
+    const struct iobus_table *table = iobus_in_force(bus);
 
-    if (__builtin_expect(table->way == IOBUS_WAY_PORT && address <= IOBUS_PORT_LAST, 1)) {
-        iobus_offer(table, reader, access, iobus_port_call(table, address), 0);
+    if (__builtin_expect(table->way <= IOBUS_WAY_PORT_TSC && address <= IOBUS_PORT_LAST, 1)) {
+        iobus_offer(table, reader, access, iobus_port_call(table, address, access->is_write), 0);
         return;
     }
     if (__builtin_expect(table->way == IOBUS_WAY_GUESS, 1)) {
@@ -404,6 +453,73 @@ static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
         }
     }
     iobus_access_other(table, reader, access);
+}
+
+enum iobus_answer {
+    IOBUS_ANSWERED,
+    IOBUS_NOT_ASKED,
+    IOBUS_DECLINED,
+};
+
+struct iobus_asked {
+    const struct iobus_table *table;
+    const struct iobus_call *call;
+};
+
+/* iobus_access for an I/O instruction as nearly all are, the shortest way: a port of a bus whose
+ * clock is iobus_tsc, one handler or nobody for the whole access, of size 1, 2 or 4. *tsc: a
+ * reading since which the cycles count; then one after the handler, so that a caller that wants the
+ * time, too, need not read it twice. IOBUS_ANSWERED: *value is what was read, with anything above
+ * the access's size. IOBUS_NOT_ASKED: nothing has happened, and the caller calls iobus_access.
+ * IOBUS_DECLINED: it calls iobus_access_declined with what is in asked. The caller runs on the
+ * reader's vCPU, begun and not parked. */
+static inline __attribute__((always_inline)) enum iobus_answer
+iobus_ask_port(struct iobus *bus, struct iobus_reader *reader, const struct io_access *access,
+               uint64_t *value, uint64_t *tsc, struct iobus_asked *asked)
+{
+    const struct iobus_table *table = iobus_in_force(bus);
+    const struct iobus_call *call;
+    struct io_access piece;
+    enum io_outcome outcome;
+    uint64_t now;
+
+    if (__builtin_expect(table->way != IOBUS_WAY_PORT_TSC, 0))
+        return IOBUS_NOT_ASKED;
+    call = iobus_port_call(table, access->address, access->is_write);
+    if (__builtin_expect((((uint32_t)access->address & (access->size - 1u)) |
+                          (call->refused_sizes[access->is_write] & access->size)) != 0,
+                         0)) {
+        if (access->is_write && call->point != IOBUS_NONE) {
+            uint32_t key =
+                iobus_bell_key(call->point, IOBUS_WIDTH_1 + (unsigned)__builtin_ctz(access->size));
+
+            call = iobus_bell(table, key, access->value);
+            if (call->point != key || call->data != access->value)
+                return IOBUS_NOT_ASKED;
+        } else if (call->handler == NULL &&
+                   (((uint32_t)access->address & (access->size - 1u)) == 0) &&
+                   (call->counter & access->size) != 0) {
+            iobus_unclaimed_note(&reader->unclaimed, access->address, access->is_write);
+            *value = UINT64_MAX;
+            *tsc = iobus_read_tsc();
+            return IOBUS_ANSWERED;
+        } else
+            return IOBUS_NOT_ASKED;
+    }
+    *asked = (struct iobus_asked){.table = table, .call = call};
+    piece.address = access->address;
+    piece.value = access->is_write ? access->value : UINT64_MAX;
+    piece.size = access->size;
+    piece.is_write = access->is_write;
+    iobus_count(iobus_counter(reader, call), 1);
+    outcome = call->handler(call->context, &piece);
+    if (__builtin_expect(outcome != IO_HANDLED, 0))
+        return IOBUS_DECLINED;
+    now = iobus_read_tsc();
+    iobus_count(iobus_counter(reader, call) + 1, now - *tsc);
+    *value = piece.value;
+    *tsc = now;
+    return IOBUS_ANSWERED;
 }
 
 /* A write of a width and value that the caller does not know yet goes to `address`. If the only

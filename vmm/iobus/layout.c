@@ -149,15 +149,20 @@ static unsigned width_group(uint8_t width_bytes)
     }
 }
 
-static uint32_t only_any(const struct iobus_point *point)
+static uint32_t only_one(const struct iobus_point *point)
 {
+    uint32_t found = IOBUS_NONE;
+
     if (point->data_first[0] != point->data_first[IOBUS_WIDTH_COUNT])
         return IOBUS_NONE;
-    for (unsigned width = IOBUS_WIDTH_1; width < IOBUS_WIDTH_COUNT; width++) {
-        if (point->without_data[width] != IOBUS_NONE)
+    for (unsigned width = 0; width < IOBUS_WIDTH_COUNT; width++) {
+        if (point->without_data[width] == IOBUS_NONE)
+            continue;
+        if (found != IOBUS_NONE)
             return IOBUS_NONE;
+        found = point->without_data[width];
     }
-    return point->without_data[IOBUS_WIDTH_ANY];
+    return found;
 }
 
 /* One point for the doorbells from target begin on; returns where the next address begins. */
@@ -182,7 +187,9 @@ static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *poin
         point->without_data[i] = IOBUS_NONE;
     for (; at < layout->registration_count && layout->registrations[at]->first == address; at++)
         point->without_data[width_group(layout->registrations[at]->match.width_bytes)] = at;
-    point->only_any = only_any(point);
+    point->only_one = only_one(point);
+    point->only_any =
+        point->only_one == point->without_data[IOBUS_WIDTH_ANY] ? point->only_one : IOBUS_NONE;
     return at;
 }
 
@@ -225,12 +232,12 @@ static void hang_bell(struct iobus_layout *layout, uint32_t key, uint32_t target
     const struct iobus_call *call = &layout->targets[target].call;
     uint64_t data = layout->registrations[target]->match.data;
 
-    layout->bells[iobus_bell_slot(data, key, layout->bell_mask)] = (struct iobus_bell){
-        .data = data,
-        .key = key,
-        .counter = call->counter,
+    layout->bells[iobus_bell_slot(data, key, layout->bell_mask)] = (struct iobus_call){
         .handler = call->handler,
         .context = call->context,
+        .counter = call->counter,
+        .point = key,
+        .data = data,
     };
 }
 
@@ -238,7 +245,7 @@ static void hang_bell(struct iobus_layout *layout, uint32_t key, uint32_t target
 static void fill_bells(struct iobus_layout *layout)
 {
     for (size_t i = 0; i <= layout->bell_mask; i++)
-        layout->bells[i].key = IOBUS_NONE;
+        layout->bells[i].point = IOBUS_NONE;
     for (uint32_t i = 0; i < layout->segment_count; i++) {
         uint32_t number = layout->numbers[i];
         const struct iobus_point *point;
@@ -395,11 +402,14 @@ void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
     *table = (struct iobus_table){
         .calls = layout->store->calls != NULL ? (const uint8_t *)layout->store->calls
                                               : (const uint8_t *)layout->store->entries,
-        .way = is_ports ? IOBUS_WAY_PORT : IOBUS_WAY_GUESS,
+        .way = !is_ports                 ? IOBUS_WAY_GUESS
+               : bus->clock == iobus_tsc ? IOBUS_WAY_PORT_TSC
+                                         : IOBUS_WAY_PORT,
         .slot_mask = layout->page_count * IOBUS_INDEX_PAGE - 1,
         .is_ports = is_ports,
         .removal_count = layout->removal_count,
         .clock = bus->clock,
+        .has_tsc = bus->clock == iobus_tsc,
         .address_last = bus->address_last,
         .segment_count = layout->segment_count,
         .bell_mask = layout->bell_mask,

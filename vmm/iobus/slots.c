@@ -160,8 +160,7 @@ static void keep_counts(struct iobus *bus, const struct iobus_reader *reader)
         struct iobus_unclaimed_count count = iobus_unclaimed_read(&reader->unclaimed.entries[i]);
 
         if (count.read_count != 0 || count.write_count != 0)
-            iobus_unclaimed_note(&bus->departed, count.address, count.read_count,
-                                 count.write_count);
+            iobus_unclaimed_add(&bus->departed, count);
     }
     iobus_unclaimed_add_others(&bus->departed, iobus_unclaimed_read(&reader->unclaimed.others));
 }

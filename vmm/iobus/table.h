@@ -25,25 +25,10 @@ struct iobus_target {
     _Atomic uint32_t dead_from;
 };
 
-/* A doorbell, in a table by iobus_bell_slot: all there is to know of one with data, or of one that
- * is alone at its address and takes anything. Of two that want one slot, one is not there and found
- * by search. */
-struct iobus_bell {
-    _Alignas(32) uint64_t data;
-    uint32_t key; /* iobus_bell_key, or IOBUS_NONE: empty */
-    uint32_t counter;
-    io_handler *handler;
-    void *context;
-};
-
-enum {
-    IOBUS_WIDTH_ANY,
-    IOBUS_WIDTH_1,
-    IOBUS_WIDTH_2,
-    IOBUS_WIDTH_4,
-    IOBUS_WIDTH_8,
-    IOBUS_WIDTH_COUNT,
-};
+/* The table of bells has, by iobus_bell_slot, the calls of doorbells: all there is to know of one
+ * with data, or of one that is alone at its address and takes anything. point is its key, or
+ * IOBUS_NONE where a slot is empty. Of two that want one slot, one is not there and found by
+ * search. */
 
 /* The doorbells of one address. Those with data are neighbours among the targets, grouped by width,
  * in each group ascending by data: [data_first[w], data_first[w + 1]). */
@@ -51,6 +36,7 @@ struct iobus_point {
     uint32_t data_first[IOBUS_WIDTH_COUNT + 1];
     uint32_t without_data[IOBUS_WIDTH_COUNT]; /* or IOBUS_NONE */
     uint32_t only_any; /* without_data[IOBUS_WIDTH_ANY] if there is no other; or IOBUS_NONE */
+    uint32_t only_one; /* the doorbell if there is no other and it has no data; or IOBUS_NONE */
 };
 
 /* No slot: a slot may be another's while there are targets of its last owner that are dead. */
@@ -68,7 +54,7 @@ struct iobus_layout {
     uint32_t *numbers; /* of the segments' calls */
     uint32_t *slots;   /* of the targets' registrations, or IOBUS_SLOT_DEAD; the writers' */
     uint32_t bell_mask;
-    struct iobus_bell *bells;
+    struct iobus_call *bells;
     struct iobus_segment *segments;
     struct iobus_target *targets;
     uint64_t *data; /* of the targets that are doorbells with data */
@@ -88,15 +74,16 @@ struct iobus_layout {
 
 /* Calls, or on a bus that is not of ports entries, by number. Numbers below IOBUS_NOBODY_CALLS are
  * always there: on a bus of ports nobody, where aligned accesses of the sizes joined in the number
- * end before somebody begins; elsewhere, number 0 is no guess at all. */
+ * end before somebody begins; elsewhere, number 0 is no guess at all. A port's two calls have one
+ * number. */
 #define IOBUS_NOBODY_CALLS 16
 struct iobus_store {
     uint32_t use_count; /* layouts, and the bus if it is the newest */
     uint32_t capacity;
     size_t size_bytes;
-    struct iobus_call *calls;    /* null but for a bus of ports */
-    struct iobus_entry *entries; /* null for a bus of ports */
-    uint32_t *next;              /* for each number: the next on the list that it is on */
+    struct iobus_port_calls *calls; /* null but for a bus of ports */
+    struct iobus_entry *entries;    /* null for a bus of ports */
+    uint32_t *next;                 /* for each number: the next on the list that it is on */
     uint32_t first_free;
 };
 
@@ -144,13 +131,6 @@ static inline uint32_t iobus_array_slots(uint32_t array)
 static inline uint32_t iobus_slot_counter(uint32_t slot)
 {
     return 2 * slot;
-}
-
-/* Names the doorbells with data of one point, by its call, and width; keys of two such groups
- * differ. IOBUS_WIDTH_COUNT stands for the only doorbell, which takes anything. */
-static inline uint32_t iobus_bell_key(uint32_t number, unsigned width)
-{
-    return 8 * number + width;
 }
 
 /* layout.c */

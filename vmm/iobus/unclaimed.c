@@ -2,14 +2,6 @@
 
 #include <stddef.h>
 
-/* Fibonacci hashing; the product's top bits, so the index is in bounds by construction,
- * speculatively too. */
-static unsigned home(uint64_t address)
-{
-    _Static_assert(IOBUS_UNCLAIMED_MAX == 1 << 6, "as many as six bits can tell apart");
-    return (unsigned)(address * UINT64_C(0x9e3779b97f4a7c15) >> 58);
-}
-
 /* Only the owner adds, so that no read-modify-write is needed. */
 static void add(_Atomic uint64_t *counter, uint64_t count)
 {
@@ -21,7 +13,7 @@ static void add(_Atomic uint64_t *counter, uint64_t count)
 static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *unclaimed,
                                                  uint64_t address)
 {
-    unsigned start = home(address);
+    unsigned start = iobus_unclaimed_home(address);
 
     for (unsigned step = 0; step < IOBUS_UNCLAIMED_PROBES; step++) {
         const struct iobus_unclaimed_entry *entry =
@@ -38,7 +30,7 @@ static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *u
  * that is empty has address 0, so that most are passed with one comparison. */
 static struct iobus_unclaimed_entry *entry_for(struct iobus_unclaimed *unclaimed, uint64_t address)
 {
-    unsigned start = home(address);
+    unsigned start = iobus_unclaimed_home(address);
 
     for (unsigned step = 0; step < IOBUS_UNCLAIMED_PROBES; step++) {
         struct iobus_unclaimed_entry *entry =
@@ -56,13 +48,12 @@ static struct iobus_unclaimed_entry *entry_for(struct iobus_unclaimed *unclaimed
     return &unclaimed->others;
 }
 
-void iobus_unclaimed_note(struct iobus_unclaimed *unclaimed, uint64_t address, uint64_t read_count,
-                          uint64_t write_count)
+void iobus_unclaimed_add(struct iobus_unclaimed *unclaimed, struct iobus_unclaimed_count count)
 {
-    struct iobus_unclaimed_entry *entry = entry_for(unclaimed, address);
+    struct iobus_unclaimed_entry *entry = entry_for(unclaimed, count.address);
 
-    add(&entry->read_count, read_count);
-    add(&entry->write_count, write_count);
+    add(&entry->read_count, count.read_count);
+    add(&entry->write_count, count.write_count);
 }
 
 void iobus_unclaimed_add_others(struct iobus_unclaimed *unclaimed,

@@ -10,7 +10,7 @@
 
 /* Table "Exit Qualification for I/O Instructions": its fields for the shortest way, and all of it.
  */
-#define EXIT_IO_SIZE_BYTES(qualification) ((unsigned)((qualification)&7) + 1)
+#define EXIT_IO_SIZE_BYTES(qualification) (((qualification)&7) + 1)
 #define EXIT_IO_PORT(qualification)       ((uint16_t)((qualification) >> 16))
 #define EXIT_IO_IN                        BIT(3)
 #define EXIT_IO_STRING                    BIT(4)
