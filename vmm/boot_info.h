@@ -44,6 +44,7 @@ struct guest_config {
     const char *initrd_name;
     uint32_t cpu_count;    /* at least 1 */
     bool has_testdev;      /* the board has the devices that test suites expect */
+    bool emulates_apic;    /* even where the processor can do part of the local APIC's work */
     uint64_t memory_bytes; /* multiple of 2 MiB */
     hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; shared by all guests of
                               a sequence */

@@ -4,6 +4,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/guest.h"
 #include "vmm/vcpu_apic.h"
+#include "vmm/vcpu_apicv.h"
 
 /* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
 enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
@@ -114,13 +115,8 @@ static bool takes_nmi(void)
             (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) == 0;
 }
 
-static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
+static void wake(struct vcpu *vcpu)
 {
-    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
-    if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
-        vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
-    if (event->instruction_length != 0)
-        vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
     vcpu->halted = false;
     if (vcpu->is_dead) {
         vcpu->is_dead = false;
@@ -128,9 +124,21 @@ static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
     }
 }
 
+static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
+    if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
+    if (event->instruction_length != 0)
+        vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
+    wake(vcpu);
+}
+
+/* One that waits for the monitor to inject it. */
 static bool interrupt_is_pending(const struct vcpu *vcpu)
 {
-    return local_apic_pending_vector(&vcpu->apic) != LOCAL_APIC_NO_VECTOR ||
+    return (local_apic_pending_vector(&vcpu->apic) != LOCAL_APIC_NO_VECTOR &&
+            !vcpu->apic.is_virtual) ||
            local_apic_extint_pending(&vcpu->apic);
 }
 
@@ -171,6 +179,11 @@ bool events_prepare_entry(struct vcpu *vcpu)
         inject_interrupt(vcpu);
         interrupt_pending = interrupt_is_pending(vcpu);
     }
+    /* What the processor delivers by itself comes behind what goes in here, and not before an
+     * interrupt window that is asked for. It would end HLT; one that it is about to end is not
+     * begun. */
+    if (vcpu_apicv_prepare_entry(vcpu) && takes_external_interrupts())
+        wake(vcpu);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmi_pending);
     return interrupt_pending || vcpu->nmi_pending;

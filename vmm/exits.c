@@ -186,6 +186,9 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_RDMSR] = exit_rdmsr,
     [EXIT_REASON_WRMSR] = exit_wrmsr,
     [EXIT_REASON_XSETBV] = exit_xsetbv,
+    [EXIT_REASON_APIC_ACCESS] = exit_apic_access,
+    [EXIT_REASON_APIC_WRITE] = exit_apic_write,
+    [EXIT_REASON_VIRTUALIZED_EOI] = exit_virtualized_eoi,
     [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
     [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
     /* Instructions of features that CPUID denies. */

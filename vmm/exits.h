@@ -19,6 +19,9 @@ enum exit_action exit_control_register(struct vcpu *vcpu); /* exit_cr.c */
 enum exit_action exit_xsetbv(struct vcpu *vcpu);           /* exit_cr.c */
 enum exit_action exit_rdmsr(struct vcpu *vcpu);            /* exit_msr.c */
 enum exit_action exit_wrmsr(struct vcpu *vcpu);            /* exit_msr.c */
+enum exit_action exit_apic_access(struct vcpu *vcpu);      /* exit_apic.c */
+enum exit_action exit_apic_write(struct vcpu *vcpu);       /* exit_apic.c */
+enum exit_action exit_virtualized_eoi(struct vcpu *vcpu);  /* exit_apic.c */
 
 /* CR0 bits that the guest sees only through the read shadow: NE, which VMX wants set, and the cache
  * controls. CR4's are those that no guest may set. */

@@ -326,7 +326,9 @@ enum status guest_create(struct guest *guest, const struct guest_config *config,
     if (status != STATUS_OK)
         goto no_board;
     init_attachments(guest, environment->heap);
-    status = create_vcpus(guest, environment);
+    status = guest_create_apic_access_page(guest, environment->heap);
+    if (status == STATUS_OK)
+        status = create_vcpus(guest, environment);
     if (status == STATUS_OK) {
         status = attach_configured(guest);
         if (status == STATUS_OK)
@@ -334,6 +336,7 @@ enum status guest_create(struct guest *guest, const struct guest_config *config,
         destroy_vcpus(guest, environment);
     }
     attachments_destroy(&guest->attachments);
+    heap_release(environment->heap, guest->apic_access_page);
 
 no_board:
     destroy_buses(guest);
@@ -348,6 +351,7 @@ void guest_destroy(struct guest *guest, const struct guest_environment *environm
     destroy_vcpus(guest, environment);
     attachments_destroy(&guest->attachments);
     destroy_buses(guest);
+    heap_release(environment->heap, guest->apic_access_page);
     heap_release(environment->heap, guest->testdev_memory);
     ept_destroy(&guest->ept);
 }

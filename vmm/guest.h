@@ -64,6 +64,8 @@ struct guest {
     struct vcpu *vcpus;
     uint32_t vcpu_count;
     _Atomic uint32_t dead_count; /* vCPUs that only another one can wake */
+    uint8_t *apic_access_page;   /* null: the local APICs are emulated */
+    bool apic_access_is_mapped;
     struct guest_apic_page apic_pages[GUEST_APIC_PAGES_MAX];
     struct spinlock apic_pages_lock;
     struct spinlock end_lock; /* only one way to end */
@@ -125,6 +127,15 @@ void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_p
 
 /* After a reset all local APICs are where they were at first. No vCPU runs. */
 void guest_reset_apic_pages(struct guest *guest);
+
+/* Gives the guest an APIC-access page, if all of its processors virtualize the APIC and the
+ * configuration does not forbid it. STATUS_NO_MEMORY. Before its vCPUs are created. */
+MUST_USE enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap);
+
+/* From now on accesses to local APICs at the usual place are EPT violations, until
+ * guest_reset_apic_pages: a vCPU that goes over to x2APIC mode would have memory there. It executes
+ * INVEPT itself; others may do so when they follow it. */
+void guest_hide_apic_access_page(struct guest *guest);
 
 /* Leaves a note with every vCPU. */
 void guest_notify_all(struct guest *guest, uint32_t attention);

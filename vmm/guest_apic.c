@@ -1,8 +1,10 @@
 /* What the vCPUs' local APICs mean for the guest as a whole: whether anybody is left to wake
- * anybody, and where on the MMIO bus the APICs answer. */
+ * anybody, and where in its memory the APICs answer. */
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
+#include "vmm/cpus.h"
 #include "vmm/guest.h"
+#include "vmm/memory/heap.h"
 
 void guest_count_dead(struct guest *guest, int change)
 {
@@ -74,9 +76,54 @@ void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_p
     spinlock_release(&guest->apic_pages_lock);
 }
 
+/* --- The APIC-access page ---
+ *
+ * What is behind it does not matter: with "virtualize APIC accesses" the processor goes by its
+ * address and never touches it (SDM vol. 3C, "Virtualizing Memory-Mapped APIC Accesses"). */
+
+static bool processors_virtualize_apic(const struct guest *guest)
+{
+    for (uint32_t i = 0; i < guest->config->cpu_count; i++) {
+        if (!cpus_get(cpu_this()->index + i)->vmx.virtualizes_apic)
+            return false;
+    }
+    return true;
+}
+
+static enum status map_apic_access_page(struct guest *guest)
+{
+    enum status status;
+
+    if (guest->apic_access_page == NULL || guest->apic_access_is_mapped)
+        return STATUS_OK;
+    status =
+        ept_map(&guest->ept, GPA(LOCAL_APIC_DEFAULT_BASE), HPA((uint64_t)guest->apic_access_page),
+                PAGE_SIZE, EPT_READ | EPT_WRITE, EPT_WRITE_BACK);
+    guest->apic_access_is_mapped = status == STATUS_OK;
+    return status;
+}
+
+enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap)
+{
+    if (guest->config->emulates_apic || !processors_virtualize_apic(guest))
+        return STATUS_OK;
+    guest->apic_access_page = heap_allocate_zeroed(heap, PAGE_SIZE, PAGE_SIZE);
+    return guest->apic_access_page == NULL ? STATUS_NO_MEMORY : map_apic_access_page(guest);
+}
+
+void guest_hide_apic_access_page(struct guest *guest)
+{
+    spinlock_acquire(&guest->apic_pages_lock);
+    if (guest->apic_access_is_mapped)
+        CHECK(ept_unmap(&guest->ept, GPA(LOCAL_APIC_DEFAULT_BASE), PAGE_SIZE) == STATUS_OK);
+    guest->apic_access_is_mapped = false;
+    spinlock_release(&guest->apic_pages_lock);
+}
+
 /* After a reset all are where they were at first. */
 void guest_reset_apic_pages(struct guest *guest)
 {
+    CHECK(map_apic_access_page(guest) == STATUS_OK); /* where it was mapped at the creation */
     for (unsigned i = 0; i < GUEST_APIC_PAGES_MAX; i++) {
         struct guest_apic_page *entry = &guest->apic_pages[i];
 

@@ -14,6 +14,7 @@
 #include "vmm/guest.h"
 #include "vmm/memory/heap.h"
 #include "vmm/vcpu_apic.h"
+#include "vmm/vcpu_apicv.h"
 
 #include <string.h>
 
@@ -405,6 +406,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                       .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
                   });
     vcpu->slack_full_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
+    vcpu_apicv_init(vcpu, pages + 3 * PAGE_SIZE);
     return STATUS_OK;
 }
 
@@ -430,6 +432,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     local_apic_reset(&vcpu->apic);
     if (state != NULL)
         local_apic_set_virtual_wire(&vcpu->apic);
+    vcpu_apicv_follow(vcpu);
     vcpu->waits_for_startup = state == NULL;
     vcpu->is_dead = vcpu->waits_for_startup;
     vcpu->nmi_pending = false;

@@ -8,6 +8,7 @@
 #include "arch/x86/insn/insn_cache.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
+#include "arch/x86/vmx_apic.h"
 #include "arch/x86/vmx_vcpu.h"
 #include "vmm/devices/local_apic.h"
 #include "vmm/iobus/iobus.h"
@@ -17,6 +18,13 @@
 struct cpu;
 struct guest;
 struct heap;
+
+/* How the processor takes part in the local APIC (vcpu_apicv.h). */
+struct vcpu_apicv {
+    uint8_t *msr_bitmap; /* null: not at all */
+    enum vmx_apic_mode mode;
+    uint64_t eoi_exits[VMX_EOI_EXIT_QUARTERS]; /* as the VMCS has them */
+};
 
 /* What a note to a vCPU may say; bits of its attention word. */
 enum vcpu_attention {
@@ -70,6 +78,7 @@ struct vcpu {
     bool has_1g_pages;
 
     struct local_apic apic;
+    struct vcpu_apicv apicv;
     uint64_t tsc_offset;    /* as the VMCS has it */
     bool waits_for_startup; /* for a start-up message, as after INIT: it does not run */
     bool is_dead;           /* counted as one that only NMI, INIT or start-up can wake */

@@ -5,6 +5,7 @@
 #include "arch/x86/registers.h"
 #include "vmm/cpus.h"
 #include "vmm/guest.h"
+#include "vmm/vcpu_apicv.h"
 
 /* Segment access rights of a processor in real mode, in the VMCS's layout (SDM vol. 3C, "Format of
  * Access Rights"). */
@@ -54,6 +55,7 @@ static void look_at_interrupts(struct vcpu *vcpu)
 
 void vcpu_look_at_apic(struct vcpu *vcpu)
 {
+    vcpu_apicv_follow(vcpu);
     look_at_interrupts(vcpu);
     if (vcpu_apic_deadline_tsc(vcpu) < vcpu->deadline_tsc)
         vcpu_note(vcpu, ATTENTION_TIMER);
@@ -103,6 +105,14 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
     if (offset == LOCAL_APIC_EOI_OFFSET && access->is_write && access->size == 4)
         return end_interrupt(vcpu);
     return access_register(vcpu, offset, access);
+}
+
+void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset)
+{
+    local_apic_written(&vcpu->apic, offset, vcpu_guest_tsc(vcpu));
+    if (may_open_apic(offset))
+        machine_retry_interrupts(&vcpu->guest->machine);
+    vcpu_look_at_apic(vcpu);
 }
 
 bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
@@ -173,6 +183,7 @@ static void take_init(struct vcpu *vcpu)
     struct vmx_start_state state = state_after_init(RESET_CS_SELECTOR, RESET_CS_BASE, RESET_RIP);
 
     local_apic_init_signal(&vcpu->apic);
+    vcpu_apicv_follow(vcpu);
     restart(vcpu, &state);
     vcpu->waits_for_startup = vcpu->index != 0; /* the one that boots begins at the reset vector */
 }

@@ -13,6 +13,10 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access);
  * come of it, an interrupt or an earlier deadline. */
 void vcpu_look_at_apic(struct vcpu *vcpu);
 
+/* The guest has written the register at offset, 0..0xfff, of its APIC's page, which the processor
+ * put there: carries the write out. */
+void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset);
+
 /* WRMSR of 0x800..0x8ff, the APIC's registers in x2APIC mode. False: #GP(0). */
 MUST_USE bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 

@@ -22,6 +22,7 @@ enum vmcs_field16 {
     VMCS_GUEST_GS_SELECTOR = 0x080a,
     VMCS_GUEST_LDTR_SELECTOR = 0x080c,
     VMCS_GUEST_TR_SELECTOR = 0x080e,
+    VMCS_GUEST_INTERRUPT_STATUS = 0x0810, /* with virtual-interrupt delivery */
     /* Host state */
     VMCS_HOST_ES_SELECTOR = 0x0c00,
     VMCS_HOST_CS_SELECTOR = 0x0c02,
@@ -38,7 +39,10 @@ enum vmcs_field64 {
     VMCS_IO_BITMAP_B = 0x2002,
     VMCS_MSR_BITMAPS = 0x2004,
     VMCS_TSC_OFFSET = 0x2010,
+    VMCS_VIRTUAL_APIC_ADDRESS = 0x2012,
+    VMCS_APIC_ACCESS_ADDRESS = 0x2014,
     VMCS_EPT_POINTER = 0x201a,
+    VMCS_EOI_EXIT_BITMAP0 = 0x201c, /* vectors 0-63; 1 to 3 are 2 apart */
     /* Read-only data */
     VMCS_GUEST_PHYSICAL_ADDRESS = 0x2400,
     /* Guest state */
@@ -71,6 +75,7 @@ enum vmcs_field32 {
     VMCS_ENTRY_INTERRUPTION_INFO = 0x4016,
     VMCS_ENTRY_EXCEPTION_ERROR_CODE = 0x4018,
     VMCS_ENTRY_INSTRUCTION_LENGTH = 0x401a,
+    VMCS_TPR_THRESHOLD = 0x401c,
     VMCS_SECONDARY_CONTROLS = 0x401e,
     /* Read-only data */
     VMCS_INSTRUCTION_ERROR = 0x4400,
@@ -183,13 +188,17 @@ enum vmcs_field_natural {
 #define PRIMARY_SECONDARY_CONTROLS       BIT(31)
 
 /* "Processor-Based VM-Execution Controls", secondary */
-#define SECONDARY_EPT                BIT(1)
-#define SECONDARY_RDTSCP             BIT(3)
-#define SECONDARY_VPID               BIT(5)
-#define SECONDARY_WBINVD_EXITING     BIT(6)
-#define SECONDARY_UNRESTRICTED_GUEST BIT(7)
-#define SECONDARY_INVPCID            BIT(12)
-#define SECONDARY_XSAVES             BIT(20)
+#define SECONDARY_VIRTUALIZE_APIC_ACCESSES   BIT(0)
+#define SECONDARY_EPT                        BIT(1)
+#define SECONDARY_RDTSCP                     BIT(3)
+#define SECONDARY_VIRTUALIZE_X2APIC          BIT(4)
+#define SECONDARY_VPID                       BIT(5)
+#define SECONDARY_WBINVD_EXITING             BIT(6)
+#define SECONDARY_UNRESTRICTED_GUEST         BIT(7)
+#define SECONDARY_APIC_REGISTERS             BIT(8)
+#define SECONDARY_VIRTUAL_INTERRUPT_DELIVERY BIT(9)
+#define SECONDARY_INVPCID                    BIT(12)
+#define SECONDARY_XSAVES                     BIT(20)
 
 /* "VM-Exit Controls" */
 #define EXIT_SAVE_DEBUG_CONTROLS     BIT(2)

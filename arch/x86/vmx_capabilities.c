@@ -61,6 +61,19 @@ static const struct wanted_control entry_controls[] = {
     {ENTRY_LOAD_IA32_EFER, false, "load IA32_EFER"},
 };
 
+/* Set for single guests, in the combinations that vmx_apic.c has; without one of them the local
+ * APIC is emulated. External-interrupt exiting, which the last one needs, is set always. */
+static const struct {
+    bool is_primary;
+    uint32_t bit;
+} apic_virtualization[] = {
+    {true, PRIMARY_TPR_SHADOW},
+    {false, SECONDARY_VIRTUALIZE_APIC_ACCESSES},
+    {false, SECONDARY_VIRTUALIZE_X2APIC},
+    {false, SECONDARY_APIC_REGISTERS},
+    {false, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY},
+};
+
 /* What the EPT and VPID facilities themselves have to offer. */
 static const struct {
     uint64_t bit;
@@ -126,6 +139,20 @@ static const char *select_all_controls(struct vmx_capabilities *capabilities, bo
     return NULL;
 }
 
+static bool virtualizes_apic(bool true_controls)
+{
+    uint64_t primary_allowed =
+        rdmsr(true_controls ? IA32_VMX_TRUE_PROCBASED_CTLS : IA32_VMX_PROCBASED_CTLS);
+    uint64_t secondary_allowed = rdmsr(IA32_VMX_PROCBASED_CTLS2);
+
+    for (size_t i = 0; i < ARRAY_COUNT(apic_virtualization); i++) {
+        uint64_t allowed = apic_virtualization[i].is_primary ? primary_allowed : secondary_allowed;
+        if ((allowed >> 32 & apic_virtualization[i].bit) == 0)
+            return false;
+    }
+    return true;
+}
+
 static enum status refuse(char *message, size_t size, const char *missing)
 {
     format_text(message, size,
@@ -187,6 +214,7 @@ enum status vmx_check_capabilities(struct vmx_capabilities *capabilities, char *
     capabilities->ept_1gb_pages = ept_vpid_cap & EPT_VPID_CAP_1GB_PAGES;
     capabilities->rdtscp = capabilities->secondary & SECONDARY_RDTSCP;
     capabilities->invpcid = capabilities->secondary & SECONDARY_INVPCID;
+    capabilities->virtualizes_apic = virtualizes_apic((basic & VMX_BASIC_TRUE_CTLS) != 0);
     return STATUS_OK;
 }
 

@@ -26,8 +26,9 @@ struct vmx_capabilities {
 
     unsigned preemption_timer_shift; /* the timer counts down once per 2^shift TSC ticks */
     bool ept_1gb_pages;
-    bool rdtscp;  /* guests may use RDTSCP and RDPID */
-    bool invpcid; /* guests may use INVPCID */
+    bool rdtscp;           /* guests may use RDTSCP and RDPID */
+    bool invpcid;          /* guests may use INVPCID */
+    bool virtualizes_apic; /* all of it that arch/x86/vmx_apic.h uses, or nothing */
 };
 
 /* Looks at CPUID and the capability MSRs of the processor it runs on; changes nothing.

@@ -16,6 +16,7 @@ static enum status set_cmdline(struct parser *parser, struct text value);
 static enum status set_memory(struct parser *parser, struct text value);
 static enum status set_cpus(struct parser *parser, struct text value);
 static enum status set_testdev(struct parser *parser, struct text value);
+static enum status set_apic(struct parser *parser, struct text value);
 static enum status set_doorbell(struct parser *parser, struct text value);
 static enum status set_zone(struct parser *parser, struct text value);
 static enum status set_trigger(struct parser *parser, struct text value);
@@ -35,6 +36,7 @@ const struct config_key config_guest_keys[] = {
     {.name = "memory", .set = set_memory},
     {.name = "cpus", .set = set_cpus},
     {.name = "testdev", .set = set_testdev},
+    {.name = "apic", .set = set_apic},
     {.name = "doorbell", .set = set_doorbell, .may_repeat = true},
     {.name = "zone", .set = set_zone, .may_repeat = true},
     {.name = "trigger", .set = set_trigger, .may_repeat = true},
@@ -254,6 +256,16 @@ static enum status set_testdev(struct parser *parser, struct text value)
     enum status status = read_word(parser, "testdev", value, words, ARRAY_COUNT(words), &is_on);
 
     parser->guest->has_testdev = is_on != 0;
+    return status;
+}
+
+static enum status set_apic(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"auto", false}, {"emulated", true}};
+    uint32_t is_emulated = false;
+    enum status status = read_word(parser, "apic", value, words, ARRAY_COUNT(words), &is_emulated);
+
+    parser->guest->emulates_apic = is_emulated != 0;
     return status;
 }
 

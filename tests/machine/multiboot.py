@@ -18,14 +18,17 @@ def module():
     return bytes((7 * i + 3 + i // 256) & 0xFF for i in range(MODULE_BYTES))
 
 
-# {guest: (kernel, other lines of its section)}, in the order of the run.
-GUESTS = {
-    "suite-smp": ("suite.elf", f"""memory = 32M
+SUITE_SMP = f"""memory = 32M
 cpus = {CPUS}
 testdev = on
 initrd = \\portcullis\\module.dat
 cmdline = cpus={CPUS} memory=32 module={MODULE_BYTES} testdev=1  two  spaces, "quotes" and = signs
-"""),
+"""
+
+# {guest: (kernel, other lines of its section)}, in the order of the run.
+GUESTS = {
+    "suite-smp": ("suite.elf", SUITE_SMP),
+    "suite-smp-emulated": ("suite.elf", f"{SUITE_SMP}apic = emulated\n"),
     "kludge": ("kludge.bin", "memory = 2M\n"),
     "end-byte": ("ending.elf", "memory = 2M\ncmdline = byte\n"),
     "end-word": ("ending.elf", "memory = 2M\ncmdline = word\n"),

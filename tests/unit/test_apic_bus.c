@@ -400,7 +400,8 @@ static void test_threads(void **state)
             assert_false(local_apic_accept(apic));
             while (local_apic_pending_vector(apic) != LOCAL_APIC_NO_VECTOR) {
                 uint8_t vector = local_apic_acknowledge(apic);
-                assert_int_equal(vector_test(apic->tmr, vector), vector >= 128);
+                assert_int_equal(vector_test(&APIC_REGISTER(apic, REGISTER_TMR), vector),
+                                 vector >= 128);
                 reg_write(f, 0, 0xb0, 0);
                 count++;
                 atomic_fetch_add(&taken[vector], 1);

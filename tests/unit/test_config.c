@@ -214,20 +214,20 @@ static void test_keys(void **state)
             "console, baud, on_last_exit, schedule");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-            "kernel, initrd, cmdline, memory, cpus, testdev, doorbell, zone, trigger");
+            "kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
-        "memory, cpus, testdev, doorbell, zone, trigger");
+        "memory, cpus, testdev, apic, doorbell, zone, trigger");
     REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
-            "keys kernel, initrd, cmdline, memory, cpus, testdev, doorbell, zone, trigger");
+            "keys kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "on_last_exit, schedule");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
-            "memory, cpus, testdev, doorbell, zone, trigger");
+            "memory, cpus, testdev, apic, doorbell, zone, trigger");
     REFUSED("[guest a]\nkernel k\n", STATUS_INVALID,
             "portcullis.conf:2: 'kernel k' is neither [SECTION], KEY = VALUE nor a comment, which "
             "begins with ; or #");
@@ -277,6 +277,8 @@ static void test_values(void **state)
             "portcullis.conf:3: cpus = 65: a guest has at most 64 CPUs");
     REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
             "portcullis.conf:3: testdev = maybe: it can be off or on");
+    REFUSED("[guest a]\nkernel = k\napic = on\n", STATUS_INVALID,
+            "portcullis.conf:3: apic = on: it can be auto or emulated");
     REFUSED("[guest a]\nkernel = k\ncpus = many\n", STATUS_INVALID,
             "portcullis.conf:3: cpus = many: write a whole number from 1");
     assert_int_equal(parse("[guest a]\ncpus = 0\n"), STATUS_INVALID);
@@ -323,7 +325,7 @@ static void test_guest_count(void **state)
     static const char two[] = GUEST "[guest b]\nkernel = k\nmemory = 2M\n";
     static char text[65536];
     static const char four[] = "[guest a]\nkernel = k\nmemory = 2M\ncpus = 3\ntestdev = on\n"
-                               "[guest b]\nkernel = k\nmemory = 2M\n";
+                               "[guest b]\nkernel = k\nmemory = 2M\napic = emulated\n";
 
     (void)state;
     REFUSED(
@@ -333,7 +335,10 @@ static void test_guest_count(void **state)
     assert_int_equal(parse_bytes(two, sizeof(two) - 1, 2), STATUS_OK);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 4), STATUS_OK);
     assert_int_equal(config.guests[0].cpu_count, 3);
-    assert_true(config.guests[0].has_testdev);
+    assert_true(config.guests[0].has_testdev && !config.guests[1].has_testdev);
+    assert_true(config.guests[1].emulates_apic && !config.guests[0].emulates_apic);
+    assert_int_equal(parse(GUEST "apic = auto\n"), STATUS_OK);
+    assert_false(config.guests[0].emulates_apic);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 
     strcpy(text, "[monitor]\nschedule = sequence\n");

@@ -78,12 +78,33 @@ static void test_task_switch(void **state)
     assert_int_equal(task.source, TASK_SWITCH_GATE);
 }
 
+static void test_apic(void **state)
+{
+    struct exit_apic_access access;
+
+    (void)state;
+    access = exit_qualification_apic_access(0x0390);
+    assert_int_equal(access.offset, 0x390);
+    assert_int_equal(access.kind, EXIT_APIC_LINEAR_READ);
+    access = exit_qualification_apic_access(0x1ffc);
+    assert_int_equal(access.offset, 0xffc);
+    assert_int_equal(access.kind, EXIT_APIC_LINEAR_WRITE);
+    assert_int_equal(exit_qualification_apic_access(0x13000).kind, EXIT_APIC_LINEAR_EVENT_DELIVERY);
+    assert_int_equal(exit_qualification_apic_access(0xf000).kind, EXIT_APIC_PHYSICAL_INSTRUCTION);
+    assert_int_equal(EXIT_APIC_WRITE_OFFSET(0x1300), 0x300);
+    assert_int_equal(EXIT_EOI_VECTOR(0x1fe), 0xfe);
+    assert_string_equal(exit_reason_name(44), "APIC access");
+    assert_string_equal(exit_reason_name(45), "virtualized EOI");
+    assert_string_equal(exit_reason_name(56), "APIC write");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reason_names), cmocka_unit_test(test_io),
         cmocka_unit_test(test_string_io),    cmocka_unit_test(test_ept),
         cmocka_unit_test(test_cr),           cmocka_unit_test(test_task_switch),
+        cmocka_unit_test(test_apic),
     };
     return cmocka_run_group_tests_name("exits", tests, NULL, NULL);
 }

@@ -322,6 +322,28 @@ static void test_bitmap(void **state)
     assert_int_equal(bitmap[0x174 / 8] & 0x70, 0);
 }
 
+static void test_bitmap_pass(void **state)
+{
+    static const struct {
+        uint32_t index;
+        bool is_write;
+        size_t byte;
+    } places[] = {{0x808, false, 0x101}, {0x808, true, 0x901}, {IA32_STAR, true, 0xc10}};
+    uint8_t bitmap[MSR_BITMAP_BYTES];
+
+    (void)state;
+    memset(bitmap, 0xff, sizeof(bitmap));
+    for (size_t i = 0; i < ARRAY_COUNT(places); i++) {
+        uint8_t bit = (uint8_t)(1u << places[i].index % 8);
+
+        msr_bitmap_pass(bitmap, places[i].index, places[i].is_write, true);
+        assert_int_equal(bitmap[places[i].byte], 0xff & ~bit);
+        msr_bitmap_pass(bitmap, places[i].index, places[i].is_write, true);
+        msr_bitmap_pass(bitmap, places[i].index, places[i].is_write, false);
+        assert_int_equal(bitmap[places[i].byte], 0xff);
+    }
+}
+
 static void test_unsaved(void **state)
 {
     uint32_t indices[MSR_PASS_THROUGH_MAX];
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(test_memory_types),
         cmocka_unit_test(test_mtrrs),
         cmocka_unit_test(test_bitmap),
+        cmocka_unit_test(test_bitmap_pass),
         cmocka_unit_test(test_unsaved),
     };
     return cmocka_run_group_tests_name("msr_policy", tests, NULL, NULL);

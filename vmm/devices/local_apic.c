@@ -10,18 +10,17 @@
  * After Power-Up or Reset". */
 static void reset_registers(struct local_apic *apic)
 {
-    memset(apic->irr, 0, sizeof(apic->irr));
-    memset(apic->isr, 0, sizeof(apic->isr));
-    memset(apic->tmr, 0, sizeof(apic->tmr));
+    for (unsigned word = 0; word < sizeof(apic->page) / sizeof(apic->page[0]); word++) {
+        if (word != 4 * REGISTER_PPR) /* others read it; local_apic_update writes it */
+            apic->page[word] = 0;
+    }
     for (unsigned entry = 0; entry < LOCAL_APIC_LVT_COUNT; entry++)
         apic->lvt[entry] = LVT_MASK;
-    apic->tpr = 0;
     apic->svr = 0xff;
     apic->ldr = 0;
     apic->dfr = UINT32_MAX;
     apic->esr = 0;
     apic->errors = 0;
-    apic->icr = 0;
     apic->initial_count = 0;
     apic->divide_configuration = 0;
     apic->timer_is_armed = false;
@@ -97,11 +96,13 @@ bool local_apic_write_base(struct local_apic *apic, uint64_t value)
     enum local_apic_mode old = apic->mode;
     apic->mode = transitions[old][wanted].mode;
     apic->base = (value & ~(uint64_t)APIC_BASE_BSP_FLAG) | (apic->base & APIC_BASE_BSP_FLAG);
+    apic->is_shown = false;
     if (apic->mode == old)
         return true;
-    if (apic->mode == LOCAL_APIC_X2APIC)
-        apic->icr = 0;
-    else if (apic->mode == LOCAL_APIC_DISABLED)
+    if (apic->mode == LOCAL_APIC_X2APIC) {
+        memset(&APIC_REGISTER(apic, REGISTER_ICR), 0, sizeof(uint64_t));
+        APIC_REGISTER(apic, REGISTER_ICR_HIGH) = 0;
+    } else if (apic->mode == LOCAL_APIC_DISABLED)
         reset_registers(apic);
     local_apic_publish(apic);
     local_apic_update(apic);
@@ -111,7 +112,7 @@ bool local_apic_write_base(struct local_apic *apic, uint64_t value)
 
 void local_apic_write_cr8(struct local_apic *apic, uint64_t value)
 {
-    apic->tpr = (uint8_t)(value << 4);
+    APIC_REGISTER(apic, REGISTER_TPR) = (uint8_t)(value << 4);
     local_apic_update(apic);
 }
 
@@ -119,7 +120,7 @@ void local_apic_write_cr8(struct local_apic *apic, uint64_t value)
 
 int local_apic_highest_request(const struct local_apic *apic)
 {
-    return vector_highest(apic->irr);
+    return vector_highest(&APIC_REGISTER(apic, REGISTER_IRR));
 }
 
 static uint32_t pack_published(const struct local_apic *apic)
@@ -128,7 +129,7 @@ static uint32_t pack_published(const struct local_apic *apic)
     for (unsigned pin = 0; pin < 2; pin++)
         lint_pins |= (uint32_t)(local_apic_lint_delivery(apic, pin) >= 0) << pin;
     return (uint32_t)apic->mode | ((apic->svr & SVR_ENABLE) != 0 ? 1u << 2 : 0) | lint_pins << 3 |
-           (uint32_t)apic->ppr << 8 | apic->ldr >> 24 << 16 | apic->dfr >> 28 << 24;
+           apic->ldr >> 24 << 16 | apic->dfr >> 28 << 24;
 }
 
 struct local_apic_published local_apic_published(const struct local_apic *apic)
@@ -138,7 +139,7 @@ struct local_apic_published local_apic_published(const struct local_apic *apic)
         .mode = (enum local_apic_mode)(packed & 3),
         .is_enabled = (packed >> 2 & 1) != 0,
         .lint_pins = packed >> 3 & 3,
-        .ppr = (uint8_t)(packed >> 8),
+        .ppr = (uint8_t)__atomic_load_n(&APIC_REGISTER(apic, REGISTER_PPR), __ATOMIC_RELAXED),
         .logical_id = (uint8_t)(packed >> 16),
         .model = packed >> 24 & 0xf,
     };
@@ -147,6 +148,7 @@ struct local_apic_published local_apic_published(const struct local_apic *apic)
 void local_apic_publish(struct local_apic *apic)
 {
     apic->extint_pins = 0;
+    apic->is_shown = false;
     for (unsigned pin = 0; pin < 2; pin++) {
         if (local_apic_lint_delivery(apic, pin) == APIC_EXTINT)
             apic->extint_pins |= (uint8_t)(1u << pin);
@@ -156,28 +158,27 @@ void local_apic_publish(struct local_apic *apic)
 
 void local_apic_update(struct local_apic *apic)
 {
-    int in_service = vector_highest(apic->isr);
-    int requested = vector_highest(apic->irr);
+    int in_service = vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
+    int requested = vector_highest(&APIC_REGISTER(apic, REGISTER_IRR));
+    uint32_t tpr = APIC_REGISTER(apic, REGISTER_TPR) & 0xff;
     unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service & 0xf0;
     apic->in_service = (int16_t)in_service;
 
     /* "Task and Processor Priorities": figure "Processor-Priority Register (PPR)". */
-    uint8_t ppr = (apic->tpr & 0xf0u) >= service_class ? apic->tpr : (uint8_t)service_class;
-    if (ppr != apic->ppr) {
-        apic->ppr = ppr;
-        /* Only a hint for lowest-priority arbitration, so nothing has to be ordered with it. */
-        uint32_t packed = atomic_load_explicit(&apic->published, memory_order_relaxed);
-        atomic_store_explicit(&apic->published, (packed & ~0xff00u) | (uint32_t)ppr << 8,
-                              memory_order_relaxed);
-    }
+    uint32_t ppr = (tpr & 0xf0) >= service_class ? tpr : service_class;
+    /* To others a hint for lowest-priority arbitration, with nothing to be ordered with it. */
+    __atomic_store_n(&APIC_REGISTER(apic, REGISTER_PPR), ppr, __ATOMIC_RELAXED);
 
+    apic->interrupt_status =
+        (uint16_t)((in_service < 0 ? 0 : in_service) << 8 | (requested < 0 ? 0 : requested));
     bool is_deliverable =
-        apic->mode != LOCAL_APIC_DISABLED && requested >= 0 && requested >> 4 > ppr >> 4;
+        apic->mode != LOCAL_APIC_DISABLED && requested >= 0 && (unsigned)requested >> 4 > ppr >> 4;
     int16_t pending = (int16_t)(is_deliverable ? requested : LOCAL_APIC_NO_VECTOR);
     if (pending != apic->pending) {
         apic->pending = pending;
         apic->has_news |= is_deliverable;
     }
+    apic->has_news |= apic->is_virtual; /* the processor has to be told, whatever has changed */
 }
 
 uint8_t local_apic_acknowledge(struct local_apic *apic)
@@ -185,26 +186,34 @@ uint8_t local_apic_acknowledge(struct local_apic *apic)
     if (apic->pending == LOCAL_APIC_NO_VECTOR)
         return (uint8_t)apic->svr;
     uint8_t vector = (uint8_t)apic->pending;
-    vector_clear(apic->irr, vector);
-    vector_set(apic->isr, vector);
+    vector_clear(&APIC_REGISTER(apic, REGISTER_IRR), vector);
+    vector_set(&APIC_REGISTER(apic, REGISTER_ISR), vector);
     local_apic_update(apic);
     return vector;
 }
 
 void local_apic_end_of_interrupt(struct local_apic *apic)
 {
+    if (apic->is_virtual)
+        local_apic_update(apic); /* the processor may have ended what we know of */
     if (apic->in_service == LOCAL_APIC_NO_VECTOR)
         return;
     uint8_t vector = (uint8_t)apic->in_service;
-    vector_clear(apic->isr, vector);
+    vector_clear(&APIC_REGISTER(apic, REGISTER_ISR), vector);
     local_apic_update(apic);
+    local_apic_finish_interrupt(apic, vector);
+}
 
+void local_apic_finish_interrupt(struct local_apic *apic, uint8_t vector)
+{
     uint32_t *lint0 = &apic->lvt[LOCAL_APIC_LVT_LINT0];
     if ((*lint0 & LVT_REMOTE_IRR) != 0 && apic->lint0_vector == vector) {
         *lint0 &= ~(uint32_t)LVT_REMOTE_IRR;
+        apic->is_shown = false;
         apic->has_news = true; /* the pin may still be asserted */
     }
-    if (vector_test(apic->tmr, vector) && (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
+    if (vector_test(&APIC_REGISTER(apic, REGISTER_TMR), vector) &&
+        (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
         apic_bus_end_of_interrupt(apic->bus, vector);
 }
 
@@ -212,7 +221,7 @@ bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
 {
     if (apic->mode != mode)
         return false;
-    if (apic->in_service != LOCAL_APIC_NO_VECTOR)
+    if (apic->in_service != LOCAL_APIC_NO_VECTOR || apic->is_virtual)
         local_apic_end_of_interrupt(apic);
     return true;
 }
@@ -225,11 +234,11 @@ void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level)
         local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
         return;
     }
-    vector_set(apic->irr, vector);
+    vector_set(&APIC_REGISTER(apic, REGISTER_IRR), vector);
     if (is_level)
-        vector_set(apic->tmr, vector);
+        vector_set(&APIC_REGISTER(apic, REGISTER_TMR), vector);
     else
-        vector_clear(apic->tmr, vector);
+        vector_clear(&APIC_REGISTER(apic, REGISTER_TMR), vector);
     local_apic_update(apic);
 }
 
@@ -250,8 +259,10 @@ void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry)
 void local_apic_signal(struct local_apic *apic, enum local_apic_lvt source)
 {
     local_apic_deliver_lvt(apic, source);
-    if (source == LOCAL_APIC_LVT_PERFORMANCE)
+    if (source == LOCAL_APIC_LVT_PERFORMANCE) {
         apic->lvt[source] |= LVT_MASK;
+        apic->is_shown = false;
+    }
 }
 
 void local_apic_error(struct local_apic *apic, uint32_t error)

@@ -17,6 +17,9 @@
  * All times are ticks of the guest's TSC, at whose rate the timer counts: CPUID tells the guest
  * that its crystal clock has this frequency.
  *
+ * What a guest can see without the monitor's help, where the processor virtualizes the APIC, stands
+ * in a page laid out as the registers are; local_apic_virtual.h has what goes with that.
+ *
  * What processors leave open is settled so: the APIC ID cannot be written ("Local APIC ID": model
  * specific). IPIs with the reserved delivery modes 3 and 7 are not sent. SMIs are taken and have no
  * effect, as the board has no system-management mode. APR is worked out as on P6 processors; RRD
@@ -36,6 +39,7 @@ enum {
     LOCAL_APIC_VERSION = 0x01060014, /* integrated, LVT entries 0-6, EOI-broadcast suppression */
     LOCAL_APIC_NO_VECTOR = -1,
     LOCAL_APIC_MMIO_BYTES = 0x1000,
+    LOCAL_APIC_TPR_OFFSET = 0x80,
     LOCAL_APIC_EOI_OFFSET = 0xb0,
 };
 
@@ -72,6 +76,11 @@ struct local_apic_config {
 };
 
 struct local_apic {
+    /* --- The owner's: registers at their offsets ("Local APIC Register Address Map"). TPR, PPR,
+     * ISR, IRR, TMR and ICR live here and nowhere else; the others are copies of what is below, for
+     * the processor to read: see local_apic_show --- */
+    _Alignas(LOCAL_APIC_MMIO_BYTES) uint32_t page[LOCAL_APIC_MMIO_BYTES / 4];
+
     /* --- The inbox: anybody's, by atomic operations (local_apic_inbox.c) --- */
     _Alignas(64) _Atomic uint32_t attention; /* where the inbox has something new; 0: nowhere */
     _Atomic uint32_t events;                 /* NMI, INIT, SIPI with its vector, ExtINT */
@@ -88,21 +97,20 @@ struct local_apic {
 
     /* --- The owner's --- */
     _Alignas(64) int16_t pending; /* deliverable vector, or LOCAL_APIC_NO_VECTOR */
-    uint8_t ppr;
-    uint8_t tpr;
+    bool is_virtual;              /* the processor takes interrupts out of the page by itself */
+    bool is_shown; /* since then neither the mode nor what the page has copies of has changed */
+    uint16_t interrupt_status; /* highest in service << 8 | highest requested; 0 for none */
     bool has_news;       /* since local_apic_accept: a pending vector, a LINT pin to look at */
     bool extint_latched; /* an ExtINT message waits for the INTA cycle */
     uint8_t extint_pins; /* bit n: LINTn leads to the processor's INTR */
     enum local_apic_mode mode;
-    int16_t in_service; /* the highest vector of isr, or LOCAL_APIC_NO_VECTOR */
-    uint32_t irr[8], isr[8], tmr[8];
-    uint64_t base; /* IA32_APIC_BASE */
+    int16_t in_service; /* the highest vector of ISR, or LOCAL_APIC_NO_VECTOR */
+    uint64_t base;      /* IA32_APIC_BASE */
     uint32_t svr;
     uint32_t ldr; /* xAPIC's */
     uint32_t dfr;
     uint32_t esr;    /* as latched by the last write */
     uint32_t errors; /* since then */
-    uint64_t icr;
     uint32_t lvt[LOCAL_APIC_LVT_COUNT];
     uint8_t lint0_vector; /* whose EOI clears LINT0's remote IRR */
 
@@ -111,6 +119,7 @@ struct local_apic {
     bool timer_is_armed;
     uint64_t timer_deadline_tsc; /* in TSC-deadline mode also the MSR */
     uint64_t timer_seen_tsc;     /* the timer is up to date as of */
+    uint64_t merge_ticks;        /* while virtual: periods this close to each other may be merged */
 };
 
 /* What came besides fixed interrupts. To be looked at in this order. */
@@ -183,7 +192,7 @@ bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
  * while the APIC is disabled. */
 static inline uint64_t local_apic_cr8(const struct local_apic *apic)
 {
-    return apic->tpr >> 4;
+    return apic->page[LOCAL_APIC_TPR_OFFSET / 4] >> 4 & 0xf;
 }
 
 void local_apic_write_cr8(struct local_apic *apic, uint64_t value);

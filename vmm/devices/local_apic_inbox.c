@@ -81,8 +81,9 @@ void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
             edge &= ~0xffffu;
             level &= ~0xffffu;
         }
-        apic->irr[word] |= edge | level;
-        apic->tmr[word] = (apic->tmr[word] & ~edge) | level;
+        uint32_t *tmr = &APIC_REGISTER(apic, REGISTER_TMR + word);
+        APIC_REGISTER(apic, REGISTER_IRR + word) |= edge | level;
+        *tmr = (*tmr & ~edge) | level;
     }
     if (has_illegal)
         local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
@@ -106,8 +107,10 @@ static void look_at_lint(struct local_apic *apic)
 
     if (local_apic_lint_delivery(apic, 0) == APIC_FIXED && (*lint0 & LVT_LEVEL) != 0) {
         if ((atomic_load(&apic->lint_levels) & 1) != 0 && (*lint0 & LVT_REMOTE_IRR) == 0) {
-            if ((*lint0 & LVT_VECTOR) >= 16)
+            if ((*lint0 & LVT_VECTOR) >= 16) {
                 *lint0 |= LVT_REMOTE_IRR;
+                apic->is_shown = false;
+            }
             apic->lint0_vector = *lint0 & LVT_VECTOR;
             local_apic_request(apic, *lint0 & LVT_VECTOR, true);
         }

@@ -2,7 +2,40 @@
 #ifndef VMM_DEVICES_LOCAL_APIC_INTERNAL_H
 #define VMM_DEVICES_LOCAL_APIC_INTERNAL_H
 
+#include "vmm/devices/apic_bus.h"
 #include "vmm/devices/local_apic.h"
+
+/* Registers, by bits 11:4 of their offsets, which are bits 7:0 of their MSRs' indices: "Local APIC
+ * Register Address Map", "x2APIC Register Address Space". */
+enum {
+    REGISTER_ID = 0x02,
+    REGISTER_VERSION = 0x03,
+    REGISTER_TPR = 0x08,
+    REGISTER_APR = 0x09,
+    REGISTER_PPR = 0x0a,
+    REGISTER_EOI = 0x0b,
+    REGISTER_RRD = 0x0c,
+    REGISTER_LDR = 0x0d,
+    REGISTER_DFR = 0x0e,
+    REGISTER_SVR = 0x0f,
+    REGISTER_ISR = 0x10,
+    REGISTER_TMR = 0x18,
+    REGISTER_IRR = 0x20,
+    REGISTER_ESR = 0x28,
+    REGISTER_LVT_CMCI = 0x2f,
+    REGISTER_ICR = 0x30,
+    REGISTER_ICR_HIGH = 0x31,
+    REGISTER_LVT_TIMER = 0x32,
+    REGISTER_LVT_ERROR = 0x37,
+    REGISTER_INITIAL_COUNT = 0x38,
+    REGISTER_CURRENT_COUNT = 0x39,
+    REGISTER_DIVIDE = 0x3e,
+    REGISTER_SELF_IPI = 0x3f,
+    REGISTER_COUNT = 0x40,
+};
+
+/* A register in the page, as an lvalue; of ISR, TMR and IRR the first of eight. */
+#define APIC_REGISTER(apic, number) ((apic)->page[4 * (number)])
 
 /* IA32_APIC_BASE */
 enum {
@@ -46,7 +79,7 @@ enum {
     APIC_EVENT_VECTOR_SHIFT = 8, /* bits 15:8, with STARTUP */
 };
 
-/* local_apic.published, unpacked: one load, hence consistent. */
+/* local_apic.published, unpacked: one load, hence consistent; and the priority, out of the page. */
 struct local_apic_published {
     enum local_apic_mode mode;
     bool is_enabled;   /* by software */
@@ -102,19 +135,55 @@ void local_apic_timer_write_initial_count(struct local_apic *apic, uint32_t coun
 void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_configuration);
 uint32_t local_apic_timer_current_count(const struct local_apic *apic);
 
+/* --- Registers, for the files about them (local_apic_registers.c) --- */
+
+/* Shows the time and the messages that are here. Attention stays, as accepting is more. */
+void local_apic_catch_up(struct local_apic *apic, uint64_t now_tsc);
+
+/* Which accesses to a register there are. */
+enum apic_access {
+    XAPIC_READ = 1,
+    XAPIC_WRITE = 2,
+    X2APIC_READ = 4,
+    X2APIC_WRITE = 8,
+};
+
+/* Of enum apic_access; number: 0..REGISTER_COUNT - 1. */
+unsigned local_apic_register_access(unsigned number);
+
+/* Writes bits 31:0 of a register that can be written, without those that are reserved. The APIC is
+ * up to date. */
+void local_apic_write_register(struct local_apic *apic, unsigned number, uint32_t value);
+
+/* ID and LDR as they read in the mode that the APIC is in. */
+static inline uint32_t local_apic_shown_id(const struct local_apic *apic)
+{
+    return apic->mode == LOCAL_APIC_X2APIC ? apic->config.id : apic->config.id << 24;
+}
+
+static inline uint32_t local_apic_shown_ldr(const struct local_apic *apic)
+{
+    return apic->mode == LOCAL_APIC_X2APIC ? apic_x2apic_logical_id(apic->config.id) : apic->ldr;
+}
+
+/* What is left to do when the interrupt of this vector is no longer in service. */
+void local_apic_finish_interrupt(struct local_apic *apic, uint8_t vector);
+
+/* --- Maps of vectors: eight registers of 32 bits, 16 bytes apart --- */
+
 static inline void vector_set(uint32_t *map, uint8_t vector)
 {
-    map[vector / 32] |= UINT32_C(1) << vector % 32;
+    map[4 * (vector / 32)] |= UINT32_C(1) << vector % 32;
 }
 
 static inline void vector_clear(uint32_t *map, uint8_t vector)
 {
-    map[vector / 32] &= ~(UINT32_C(1) << vector % 32);
+    map[4 * (vector / 32)] &= ~(UINT32_C(1) << vector % 32);
 }
 
 static inline bool vector_test(const uint32_t *map, uint8_t vector)
 {
-    return (map[vector / 32] >> vector % 32 & 1) != 0;
+    return (map[4 * (vector / 32)] >> vector % 32 & 1) != 0;
 }
 
 /* The highest vector of a map, or LOCAL_APIC_NO_VECTOR. */
@@ -123,7 +192,7 @@ static inline int vector_highest(const uint32_t *map)
     /* Two words at a time: most maps are empty or nearly so. */
 #pragma GCC unroll 4
     for (int pair = 3; pair >= 0; pair--) {
-        uint64_t bits = (uint64_t)map[2 * pair + 1] << 32 | map[2 * pair];
+        uint64_t bits = (uint64_t)map[4 * (2 * pair + 1)] << 32 | map[4 * 2 * pair];
 
         if (bits != 0)
             return pair * 64 + 63 - __builtin_clzll(bits);

@@ -5,33 +5,6 @@
 #include "vmm/devices/apic_bus.h"
 #include "vmm/devices/local_apic_internal.h"
 
-enum {
-    REGISTER_ID = 0x02,
-    REGISTER_VERSION = 0x03,
-    REGISTER_TPR = 0x08,
-    REGISTER_APR = 0x09,
-    REGISTER_PPR = 0x0a,
-    REGISTER_EOI = 0x0b,
-    REGISTER_RRD = 0x0c,
-    REGISTER_LDR = 0x0d,
-    REGISTER_DFR = 0x0e,
-    REGISTER_SVR = 0x0f,
-    REGISTER_ISR = 0x10,
-    REGISTER_TMR = 0x18,
-    REGISTER_IRR = 0x20,
-    REGISTER_ESR = 0x28,
-    REGISTER_LVT_CMCI = 0x2f,
-    REGISTER_ICR = 0x30,
-    REGISTER_ICR_HIGH = 0x31,
-    REGISTER_LVT_TIMER = 0x32,
-    REGISTER_LVT_ERROR = 0x37,
-    REGISTER_INITIAL_COUNT = 0x38,
-    REGISTER_CURRENT_COUNT = 0x39,
-    REGISTER_DIVIDE = 0x3e,
-    REGISTER_SELF_IPI = 0x3f,
-    REGISTER_COUNT = 0x40,
-};
-
 /* Interrupt command register, low half */
 enum {
     ICR_DELIVERY_STATUS = 1u << 12, /* read-only; in x2APIC mode it reads as 0 */
@@ -45,12 +18,7 @@ enum {
     ICR_LOW = 0xcdfff, /* vector to delivery status, level, trigger mode, shorthand */
 };
 
-enum access {
-    NONE = 0,
-    XAPIC_READ = 1,
-    XAPIC_WRITE = 2,
-    X2APIC_READ = 4,
-    X2APIC_WRITE = 8,
+enum {
     READ = XAPIC_READ | X2APIC_READ,
     WRITE = XAPIC_WRITE | X2APIC_WRITE,
 };
@@ -148,13 +116,15 @@ static uint32_t *lvt_of(struct local_apic *apic, unsigned number)
 /* "Arbitration Priority Register (APR)" of the P6 family. */
 static uint32_t arbitration_priority(const struct local_apic *apic)
 {
-    int requested = vector_highest(apic->irr), in_service = vector_highest(apic->isr);
+    int requested = vector_highest(&APIC_REGISTER(apic, REGISTER_IRR));
+    int in_service = vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
+    uint32_t tpr = APIC_REGISTER(apic, REGISTER_TPR) & 0xff;
     unsigned request_class = requested < 0 ? 0 : (unsigned)requested >> 4;
     unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service >> 4;
-    unsigned task_class = apic->tpr >> 4;
+    unsigned task_class = tpr >> 4;
 
     if (task_class >= request_class && task_class > service_class)
-        return apic->tpr;
+        return tpr;
     unsigned both = task_class & service_class;
     return (both > request_class ? both : request_class) << 4;
 }
@@ -162,21 +132,20 @@ static uint32_t arbitration_priority(const struct local_apic *apic)
 static uint64_t read_register(struct local_apic *apic, unsigned number)
 {
     bool is_x2apic = apic->mode == LOCAL_APIC_X2APIC;
+    const uint32_t *icr = &APIC_REGISTER(apic, REGISTER_ICR);
     switch (number) {
-    case REGISTER_ID: return is_x2apic ? apic->config.id : apic->config.id << 24;
+    case REGISTER_ID: return local_apic_shown_id(apic);
     case REGISTER_VERSION: return LOCAL_APIC_VERSION;
-    case REGISTER_TPR: return apic->tpr;
     case REGISTER_APR: return arbitration_priority(apic);
-    case REGISTER_PPR: return apic->ppr;
-    case REGISTER_LDR: return is_x2apic ? apic_x2apic_logical_id(apic->config.id) : apic->ldr;
+    case REGISTER_LDR: return local_apic_shown_ldr(apic);
     case REGISTER_DFR: return apic->dfr;
     case REGISTER_SVR: return apic->svr;
-    case REGISTER_ISR ... REGISTER_ISR + 7: return apic->isr[number - REGISTER_ISR];
-    case REGISTER_TMR ... REGISTER_TMR + 7: return apic->tmr[number - REGISTER_TMR];
-    case REGISTER_IRR ... REGISTER_IRR + 7: return apic->irr[number - REGISTER_IRR];
+    case REGISTER_TPR:
+    case REGISTER_PPR:
+    case REGISTER_ISR ... REGISTER_IRR + 7:
+    case REGISTER_ICR_HIGH: return APIC_REGISTER(apic, number);
     case REGISTER_ESR: return apic->esr;
-    case REGISTER_ICR: return is_x2apic ? apic->icr : (uint32_t)apic->icr;
-    case REGISTER_ICR_HIGH: return apic->icr >> 32;
+    case REGISTER_ICR: return icr[0] | (is_x2apic ? (uint64_t)icr[1] << 32 : 0);
     case REGISTER_LVT_CMCI:
     case REGISTER_LVT_TIMER ... REGISTER_LVT_ERROR: return *lvt_of(apic, number);
     case REGISTER_INITIAL_COUNT: return apic->initial_count;
@@ -212,13 +181,25 @@ static void write_svr(struct local_apic *apic, uint32_t value)
     local_apic_publish(apic);
 }
 
+/* In x2APIC mode bits 63:32 are the destination, in xAPIC mode a register of its own. */
+static void write_icr(struct local_apic *apic, uint64_t value)
+{
+    uint32_t *icr = &APIC_REGISTER(apic, REGISTER_ICR);
+    uint32_t destination = APIC_REGISTER(apic, REGISTER_ICR_HIGH) >> 24;
+
+    icr[0] = (uint32_t)value & ~(uint32_t)ICR_DELIVERY_STATUS;
+    if (apic->mode == LOCAL_APIC_X2APIC)
+        icr[1] = destination = (uint32_t)(value >> 32);
+    send_ipi(apic, icr[0], destination);
+}
+
 /* value has no reserved bits, and the timer is up to date. */
 static void write_register(struct local_apic *apic, unsigned number, uint64_t value)
 {
     uint32_t low = (uint32_t)value;
     switch (number) {
     case REGISTER_TPR:
-        apic->tpr = (uint8_t)low;
+        APIC_REGISTER(apic, REGISTER_TPR) = low;
         local_apic_update(apic);
         break;
     case REGISTER_EOI: local_apic_end_of_interrupt(apic); break;
@@ -234,21 +215,20 @@ static void write_register(struct local_apic *apic, unsigned number, uint64_t va
     case REGISTER_ESR:
         apic->esr = apic->errors;
         apic->errors = 0;
+        apic->is_shown = false;
         break;
-    case REGISTER_ICR:
-        value &= ~(uint64_t)ICR_DELIVERY_STATUS;
-        if (apic->mode == LOCAL_APIC_X2APIC)
-            apic->icr = value;
-        else
-            apic->icr = (apic->icr & ~(uint64_t)UINT32_MAX) | (uint32_t)value;
-        send_ipi(apic, (uint32_t)apic->icr,
-                 (uint32_t)(apic->icr >> (apic->mode == LOCAL_APIC_X2APIC ? 32 : 56)));
-        break;
-    case REGISTER_ICR_HIGH: apic->icr = (uint64_t)low << 32 | (uint32_t)apic->icr; break;
+    case REGISTER_ICR: write_icr(apic, value); break;
+    case REGISTER_ICR_HIGH: APIC_REGISTER(apic, REGISTER_ICR_HIGH) = low; break;
     case REGISTER_LVT_CMCI:
     case REGISTER_LVT_TIMER ... REGISTER_LVT_ERROR: write_lvt(apic, number, low); break;
-    case REGISTER_INITIAL_COUNT: local_apic_timer_write_initial_count(apic, low); break;
-    case REGISTER_DIVIDE: local_apic_timer_write_divide(apic, low); break;
+    case REGISTER_INITIAL_COUNT:
+        local_apic_timer_write_initial_count(apic, low);
+        apic->is_shown = false;
+        break;
+    case REGISTER_DIVIDE:
+        local_apic_timer_write_divide(apic, low);
+        apic->is_shown = false;
+        break;
     case REGISTER_SELF_IPI: /* "Self IPI Register": as a fixed, edge-triggered IPI to itself */
         send_ipi(apic, (uint32_t)APIC_SELF << 18 | ICR_ASSERT | low, 0);
         break;
@@ -256,8 +236,17 @@ static void write_register(struct local_apic *apic, unsigned number, uint64_t va
     }
 }
 
-/* Registers show the time and the messages that are here. Attention stays, as accepting is more. */
-static void catch_up(struct local_apic *apic, uint64_t now_tsc)
+unsigned local_apic_register_access(unsigned number)
+{
+    return registers[number].access;
+}
+
+void local_apic_write_register(struct local_apic *apic, unsigned number, uint32_t value)
+{
+    write_register(apic, number, value & defined_bits(apic, number));
+}
+
+void local_apic_catch_up(struct local_apic *apic, uint64_t now_tsc)
 {
     local_apic_run(apic, now_tsc);
     uint32_t attention = atomic_load_explicit(&apic->attention, memory_order_acquire);
@@ -271,7 +260,7 @@ bool local_apic_mmio_read(struct local_apic *apic, uint32_t offset, unsigned siz
     if (apic->mode != LOCAL_APIC_XAPIC)
         return false;
     *value = 0;
-    catch_up(apic, now_tsc);
+    local_apic_catch_up(apic, now_tsc);
     unsigned number = offset >> 4;
     if (number >= REGISTER_COUNT || (registers[number].access & (XAPIC_READ | XAPIC_WRITE)) == 0) {
         local_apic_error(apic, ESR_ILLEGAL_REGISTER);
@@ -288,7 +277,7 @@ bool local_apic_mmio_write(struct local_apic *apic, uint32_t offset, unsigned si
 {
     if (apic->mode != LOCAL_APIC_XAPIC)
         return false;
-    catch_up(apic, now_tsc);
+    local_apic_catch_up(apic, now_tsc);
     unsigned number = offset >> 4;
     if (number >= REGISTER_COUNT || (registers[number].access & (XAPIC_READ | XAPIC_WRITE)) == 0)
         local_apic_error(apic, ESR_ILLEGAL_REGISTER);
@@ -304,7 +293,7 @@ bool local_apic_read_msr(struct local_apic *apic, uint32_t index, uint64_t now_t
     if (apic->mode != LOCAL_APIC_X2APIC || number >= REGISTER_COUNT ||
         (registers[number].access & X2APIC_READ) == 0)
         return false;
-    catch_up(apic, now_tsc);
+    local_apic_catch_up(apic, now_tsc);
     *value = read_register(apic, number);
     return true;
 }
@@ -320,7 +309,7 @@ bool local_apic_write_msr(struct local_apic *apic, uint32_t index, uint64_t now_
         defined |= (uint64_t)UINT32_MAX << 32; /* the destination */
     if ((value & ~defined) != 0)
         return false;
-    catch_up(apic, now_tsc);
+    local_apic_catch_up(apic, now_tsc);
     write_register(apic, number, value);
     return true;
 }

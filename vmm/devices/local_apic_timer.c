@@ -70,14 +70,21 @@ uint64_t local_apic_next_deadline(const struct local_apic *apic)
     if (!apic->timer_is_armed || (lvt & LVT_MASK) != 0)
         return LOCAL_APIC_NO_DEADLINE;
     /* More periods would be merged into the request that waits already. So a guest with a period of
-     * a few ticks still gets on between the interrupts. */
-    if (timer_mode(apic) == TIMER_PERIODIC && vector_test(apic->irr, lvt & LVT_VECTOR))
+     * a few ticks still gets on between the interrupts. A virtual APIC's request may be taken at
+     * any moment without anybody's knowing: there the periods are counted on, but not one by one.
+     */
+    bool is_waiting = timer_mode(apic) == TIMER_PERIODIC &&
+                      vector_test(&APIC_REGISTER(apic, REGISTER_IRR), (uint8_t)(lvt & LVT_VECTOR));
+    if (is_waiting && !apic->is_virtual)
         return LOCAL_APIC_NO_DEADLINE;
     /* Beyond the TSC's wrap: to be asked again shortly before that. */
     bool is_beyond =
         timer_mode(apic) != TIMER_TSC_DEADLINE && apic->timer_deadline_tsc < apic->timer_seen_tsc;
     if (is_beyond || apic->timer_deadline_tsc == LOCAL_APIC_NO_DEADLINE)
         return LOCAL_APIC_NO_DEADLINE - 1;
+    uint64_t least = apic->timer_seen_tsc + apic->merge_ticks;
+    if (is_waiting && apic->timer_deadline_tsc < least && least > apic->timer_seen_tsc)
+        return least;
     return apic->timer_deadline_tsc;
 }
 

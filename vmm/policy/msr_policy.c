@@ -336,12 +336,15 @@ enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t index, uint6
 
 /* SDM vol. 3C, "MSR-Bitmap Address": reads of 0-0x1fff, reads of 0xc0000000-0xc0001fff, then writes
  * of both, 1 KiB each; a clear bit lets the access through. */
-static void let_through(uint8_t *bitmap, uint32_t index, bool is_write)
+void msr_bitmap_pass(uint8_t bitmap[MSR_BITMAP_BYTES], uint32_t index, bool is_write, bool passes)
 {
     uint32_t bit = index & 0x1fff;
     size_t quarter = (index >= 0xc0000000 ? 1 : 0) + (is_write ? 2 : 0);
 
-    bitmap[quarter * 1024 + bit / 8] &= (uint8_t) ~(1u << bit % 8);
+    uint8_t *byte = &bitmap[quarter * 1024 + bit / 8];
+    uint8_t mask = (uint8_t)(1u << bit % 8);
+
+    *byte = passes ? *byte & (uint8_t)~mask : *byte | mask;
 }
 
 void msr_policy_fill_bitmap(const struct msr_state *state, uint8_t bitmap[MSR_BITMAP_BYTES])
@@ -355,9 +358,9 @@ void msr_policy_fill_bitmap(const struct msr_state *state, uint8_t bitmap[MSR_BI
                          row->read == ACTION_EFER || row->read == ACTION_DEBUGCTL;
         for (uint32_t n = 0; n < row->count; n++) {
             if (pass_read)
-                let_through(bitmap, row->first + n, false);
+                msr_bitmap_pass(bitmap, row->first + n, false, true);
             if (row->write == ACTION_PASS)
-                let_through(bitmap, row->first + n, true);
+                msr_bitmap_pass(bitmap, row->first + n, true, true);
         }
     }
 }

@@ -64,6 +64,10 @@ MUST_USE enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t ind
  * controls load both; SDM vol. 3C, "MSR-Bitmap Address". */
 void msr_policy_fill_bitmap(const struct msr_state *state, uint8_t bitmap[MSR_BITMAP_BYTES]);
 
+/* Lets one register's reads or writes through, or has them exit. index: 0..0x1fff or 0xc0000000..
+ * 0xc0001fff. */
+void msr_bitmap_pass(uint8_t bitmap[MSR_BITMAP_BYTES], uint32_t index, bool is_write, bool passes);
+
 /* The passed-through registers that no VMCS field holds: they keep their value from one guest to
  * the next on the same CPU, so whoever starts a guest clears them, and nobody else: INIT does not.
  * Writes the indices, at most MSR_PASS_THROUGH_MAX, and returns how many. */

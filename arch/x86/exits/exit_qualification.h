@@ -60,6 +60,27 @@ struct exit_cr {
     uint16_t lmsw_source; /* of LMSW */
 };
 
+/* Table "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical
+ * Accesses": bits 15:12 */
+enum exit_apic_access_kind {
+    EXIT_APIC_LINEAR_READ = 0,
+    EXIT_APIC_LINEAR_WRITE = 1,
+    EXIT_APIC_LINEAR_FETCH = 2,
+    EXIT_APIC_LINEAR_EVENT_DELIVERY = 3,
+    EXIT_APIC_LINEAR_MONITORING = 4,
+    EXIT_APIC_PHYSICAL_EVENT_DELIVERY = 10,
+    EXIT_APIC_PHYSICAL_INSTRUCTION = 15, /* fetch, or walk of the guest's page tables */
+};
+
+struct exit_apic_access {
+    uint16_t offset; /* in the page; only for linear accesses */
+    enum exit_apic_access_kind kind;
+};
+
+/* "Exit Qualification" of APIC-write VM exits and of those due to EOI virtualization. */
+#define EXIT_APIC_WRITE_OFFSET(qualification) ((uint16_t)((qualification)&0xfff))
+#define EXIT_EOI_VECTOR(qualification)        ((uint8_t)(qualification))
+
 enum exit_task_switch_source {
     TASK_SWITCH_CALL = 0,
     TASK_SWITCH_IRET = 1,
@@ -77,6 +98,7 @@ struct exit_io exit_qualification_io(uint64_t qualification);
 struct exit_string_io exit_information_string_io(uint32_t instruction_information);
 struct exit_ept exit_qualification_ept(uint64_t qualification);
 struct exit_cr exit_qualification_cr(uint64_t qualification);
+struct exit_apic_access exit_qualification_apic_access(uint64_t qualification);
 struct exit_task_switch exit_qualification_task_switch(uint64_t qualification);
 
 #endif
