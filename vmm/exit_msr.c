@@ -70,6 +70,7 @@ static enum msr_outcome read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *va
     case MSR_IS_TSC_DEADLINE:
         *value = local_apic_tsc_deadline(&vcpu->apic, vcpu_guest_tsc(vcpu));
         return MSR_DONE;
+    case MSR_IS_MISC_ENABLE: /* of writes only */
     case MSR_DONE:
     case MSR_GP: break;
     }
@@ -83,6 +84,7 @@ static enum msr_outcome write_msr(struct vcpu *vcpu, uint32_t index, uint64_t va
     switch (outcome) {
     case MSR_IS_EFER: {
         struct control_registers now = vcpu_control_registers();
+        now.disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0;
         if (!efer_write(&vcpu->cpuid, &now, value, &value))
             return MSR_GP;
         vmcs_write64(VMCS_GUEST_IA32_EFER, value);
@@ -90,6 +92,7 @@ static enum msr_outcome write_msr(struct vcpu *vcpu, uint32_t index, uint64_t va
     }
     case MSR_IS_TSC: vcpu_set_guest_tsc(vcpu, value); return MSR_DONE;
     case MSR_IS_PAT: vmcs_write64(VMCS_GUEST_IA32_PAT, value); return MSR_DONE;
+    case MSR_IS_MISC_ENABLE: vcpu_forget_cpuid(vcpu); return MSR_DONE;
     case MSR_IS_DEBUGCTL: vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, value); return MSR_DONE;
     case MSR_IS_PASSED: return write_passed(index, value);
     case MSR_IS_APIC_BASE: return done_if(vcpu_write_apic_base(vcpu, value));

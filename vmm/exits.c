@@ -25,14 +25,25 @@ static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
 }
 
 /* The guest's own #DB: a VM exit leaves DR6 and DR7.GD to the monitor to update, as delivery in the
- * guest would have ("Architectural State Before a VM Exit"). */
-static void reinject_debug_exception(struct vcpu *vcpu)
+ * guest would have ("Architectural State Before a VM Exit"). INT1's comes with RIP on the
+ * instruction, and leaves DR6 alone. In a shadow of STI or MOV SS an entry with RFLAGS.TF has to
+ * have a single-step trap pending ("Checks on Guest Non-Register State"); as an exception is
+ * injected, the trap is dropped ("Delivery of Pending Debug Exceptions after VM Entry"). */
+static enum exit_action reinject_debug_exception(struct vcpu *vcpu, uint32_t info)
 {
+    bool is_int1 = INTERRUPTION_TYPE(info) == INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION;
     uint64_t conditions = vmcs_read_natural(VMCS_EXIT_QUALIFICATION) & DR6_CONDITIONS;
 
-    write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
+    if (!is_int1)
+        write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_GD);
     events_inject_exception(vcpu, VECTOR_DB, 0);
+    if (is_int1)
+        return EXIT_NEXT_INSTRUCTION;
+    if ((vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+         (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0)
+        events_pend_single_step(vmcs_read_natural(VMCS_GUEST_RFLAGS));
+    return EXIT_RESUME;
 }
 
 static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
@@ -49,7 +60,7 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
         return EXIT_RESUME;
     }
     switch (INTERRUPTION_VECTOR(info)) {
-    case VECTOR_DB: reinject_debug_exception(vcpu); return EXIT_RESUME;
+    case VECTOR_DB: return reinject_debug_exception(vcpu, info);
     case VECTOR_AC:
         events_inject_exception(vcpu, VECTOR_AC, vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE));
         return EXIT_RESUME;
@@ -109,6 +120,8 @@ void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
         .cr4 = vmx_vcpu_cr4(),
         .xcr0 = 0,
         .code64 = vmx_vcpu_in_64bit_code(),
+        .limits_leaves = (vcpu->msrs.misc_enable & MISC_ENABLE_LIMIT_CPUID_MAXVAL) != 0,
+        .disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0,
         .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,
     };
     /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */

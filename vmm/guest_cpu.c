@@ -6,6 +6,7 @@
 #include "vmm/events.h"
 #include "vmm/guest.h"
 #include "vmm/guest_linear.h"
+#include "vmm/guest_registers.h"
 
 #include <string.h>
 
@@ -119,6 +120,44 @@ static enum insn_access_result on_port_write(void *context, uint16_t port, size_
     return access_port(context, &access);
 }
 
+/* Descriptors are accessed by the processor itself: at CPL 0, and SMAP knows no exception. */
+static struct guest_linear as_processor(const struct guest_cpu *cpu)
+{
+    struct guest_linear linear = cpu->linear;
+
+    linear.cpl = 0;
+    linear.paging.rflags &= ~RFLAGS_AC;
+    return linear;
+}
+
+static enum insn_access_result on_table_read(void *context, gva_t address, void *data,
+                                             size_t size_bytes, struct insn_fault *fault)
+{
+    struct guest_linear linear = as_processor(context);
+
+    return guest_linear_read(&linear, address, data, size_bytes, fault);
+}
+
+static enum insn_access_result on_table_write(void *context, gva_t address, const void *data,
+                                              size_t size_bytes, struct insn_fault *fault)
+{
+    struct guest_linear linear = as_processor(context);
+
+    return guest_linear_write(&linear, address, data, size_bytes, fault);
+}
+
+static const struct insn_system system_registers = {
+    .read_cr0 = guest_read_cr0,
+    .read_cr4 = guest_read_cr4,
+    .in_ia32e_mode = guest_in_ia32e_mode,
+    .read_selector = guest_read_selector,
+    .load_segment = guest_load_segment,
+    .read_gdt = guest_read_gdt,
+    .read_ldt = guest_read_ldt,
+    .table_read = on_table_read,
+    .table_write = on_table_write,
+};
+
 static struct insn_env environment(struct guest_cpu *cpu)
 {
     return (struct insn_env){
@@ -128,6 +167,9 @@ static struct insn_env environment(struct guest_cpu *cpu)
         .probe = on_probe,
         .port_read = on_port_read,
         .port_write = on_port_write,
+        .vector_read = guest_vector_read,
+        .vector_write = guest_vector_write,
+        .system = &system_registers,
     };
 }
 
@@ -162,7 +204,8 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     case INSN_FAILED: break;
     }
     guest_stop(cpu->vcpu->guest,
-               "the paging structures of an instruction's operand are not in RAM");
+               "an instruction's operand cannot be reached: paging structures that are not in RAM, "
+               "or a far jump that is not one to a code segment");
     return EXIT_RESUME;
 }
 
@@ -298,6 +341,8 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
 
     enum exit_action action = finish(&cpu, outcome, &fault);
 
+    if (outcome == INSN_DONE && insn.op >= INSN_CALL && insn.op <= INSN_JMP_FAR)
+        vmcs_write_natural(VMCS_GUEST_RIP, cpu.state.rip);
     return action == EXIT_NEXT_INSTRUCTION ? EXIT_NEXT_DECODED : action;
 }
 

@@ -351,6 +351,13 @@ static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilitie
     };
 }
 
+void vcpu_forget_cpuid(struct vcpu *vcpu)
+{
+    /* Leaves that nobody looks for in these places. */
+    for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
+        vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
+}
+
 enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, struct heap *heap,
                         uint64_t ept_pointer, uint16_t vpid)
 {
@@ -368,9 +375,6 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         .cpu = cpu_this(),
         .cpuid = cpuid_board(capabilities, index, guest->config->cpu_count),
     };
-    /* Nothing seen: leaves that nobody looks for in these places. */
-    for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
-        vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
     status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
@@ -440,6 +444,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vcpu->halted = false;
     vcpu->was_halted = false;
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
+    vcpu_forget_cpuid(vcpu);
     msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);
     for (size_t i = 0; i < msr_count; i++)
         wrmsr(msrs[i], 0);

@@ -131,6 +131,10 @@ static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
  * inside, it leaves for that. From any processor. */
 void vcpu_notify(struct vcpu *vcpu, uint32_t attention);
 
+/* What CPUID showed so far need not hold any more, or nothing was asked yet: the policy is asked
+ * again. */
+void vcpu_forget_cpuid(struct vcpu *vcpu);
+
 /* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
 struct control_registers vcpu_control_registers(void);
 

@@ -62,3 +62,112 @@ bool extended_state_compacts_rightly(void)
     extended_state_reset();
     return memcmp(area + EXTENDED_OFFSET, ymm0 + 16, 16) == 0;
 }
+
+/* --- Single registers --- */
+
+#define XMM_CASES(instruction)                                                                     \
+    ONE(instruction, 0)                                                                            \
+    ONE(instruction, 1)                                                                            \
+    ONE(instruction, 2)                                                                            \
+    ONE(instruction, 3)                                                                            \
+    ONE(instruction, 4)                                                                            \
+    ONE(instruction, 5)                                                                            \
+    ONE(instruction, 6)                                                                            \
+    ONE(instruction, 7)                                                                            \
+    ONE(instruction, 8)                                                                            \
+    ONE(instruction, 9)                                                                            \
+    ONE(instruction, 10)                                                                           \
+    ONE(instruction, 11)                                                                           \
+    ONE(instruction, 12)                                                                           \
+    ONE(instruction, 13)                                                                           \
+    ONE(instruction, 14)                                                                           \
+    ONE(instruction, 15)
+
+#define MMX_CASES(instruction)                                                                     \
+    ONE(instruction, 0)                                                                            \
+    ONE(instruction, 1)                                                                            \
+    ONE(instruction, 2)                                                                            \
+    ONE(instruction, 3)                                                                            \
+    ONE(instruction, 4)                                                                            \
+    ONE(instruction, 5)                                                                            \
+    ONE(instruction, 6)                                                                            \
+    ONE(instruction, 7)
+
+/* Without CR4.OSFXSR, SSE instructions are #UD. Returns CR4 as it was. */
+static uint64_t enable_sse(void)
+{
+    uint64_t cr4 = read_cr4();
+
+    if ((cr4 & CR4_OSFXSR) == 0)
+        write_cr4(cr4 | CR4_OSFXSR);
+    return cr4;
+}
+
+static void restore_cr4(uint64_t cr4)
+{
+    if ((cr4 & CR4_OSFXSR) == 0)
+        write_cr4(cr4);
+}
+
+void extended_state_read_xmm(unsigned number, uint8_t bytes[16])
+{
+    uint64_t cr4 = enable_sse();
+
+    switch (number) {
+#define ONE(instruction, n)                                                                        \
+    case n: __asm__ volatile(instruction " %%xmm" #n ", %0" : "=m"(*(uint8_t(*)[16])bytes)); break;
+        XMM_CASES("movups")
+#undef ONE
+    default: break;
+    }
+    restore_cr4(cr4);
+}
+
+void extended_state_write_xmm(unsigned number, const uint8_t bytes[16])
+{
+    uint64_t cr4 = enable_sse();
+
+    switch (number) {
+#define ONE(instruction, n)                                                                        \
+    case n:                                                                                        \
+        __asm__ volatile(instruction " %0, %%xmm" #n : : "m"(*(const uint8_t(*)[16])bytes));       \
+        break;
+        XMM_CASES("movups")
+#undef ONE
+    default: break;
+    }
+    restore_cr4(cr4);
+}
+
+void extended_state_read_mmx(unsigned number, uint8_t bytes[8])
+{
+    switch (number) {
+#define ONE(instruction, n)                                                                        \
+    case n: __asm__ volatile(instruction " %%mm" #n ", %0" : "=m"(*(uint8_t(*)[8])bytes)); break;
+        MMX_CASES("movq")
+#undef ONE
+    default: break;
+    }
+}
+
+void extended_state_write_mmx(unsigned number, const uint8_t bytes[8])
+{
+    switch (number) {
+#define ONE(instruction, n)                                                                        \
+    case n:                                                                                        \
+        __asm__ volatile(instruction " %0, %%mm" #n : : "m"(*(const uint8_t(*)[8])bytes));         \
+        break;
+        MMX_CASES("movq")
+#undef ONE
+    default: break;
+    }
+}
+
+bool extended_state_has_x87_exception(void)
+{
+    const uint16_t exception_summary = BIT(7);
+    uint16_t status;
+
+    __asm__ volatile("fnstsw %0" : "=a"(status));
+    return (status & exception_summary) != 0;
+}

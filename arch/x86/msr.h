@@ -52,12 +52,14 @@
 #define ARCH_CAPABILITIES_TAA_NO             BIT(8)
 
 #define MISC_ENABLE_FAST_STRINGS       BIT(0)
+#define MISC_ENABLE_THERMAL_CONTROL    BIT(3)
 #define MISC_ENABLE_PERFMON            BIT(7)
 #define MISC_ENABLE_BTS_UNAVAILABLE    BIT(11)
 #define MISC_ENABLE_PEBS_UNAVAILABLE   BIT(12)
 #define MISC_ENABLE_SPEEDSTEP          BIT(16)
 #define MISC_ENABLE_MONITOR            BIT(18)
 #define MISC_ENABLE_LIMIT_CPUID_MAXVAL BIT(22)
+#define MISC_ENABLE_XTPR_DISABLE       BIT(23)
 #define MISC_ENABLE_XD_DISABLE         BIT(34)
 
 /* --- Local APIC (SDM vol. 3A, "Advanced Programmable Interrupt Controller") --- */

@@ -105,7 +105,7 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
     init_host_state();
 }
 
-static void write_segment(enum segment segment, const struct vmx_segment *value)
+void vmx_vcpu_set_segment(enum segment segment, const struct vmx_segment *value)
 {
     vmcs_write16((enum vmcs_field16)(VMCS_GUEST_ES_SELECTOR + 2 * segment), value->selector);
     vmcs_write32((enum vmcs_field32)(VMCS_GUEST_ES_LIMIT + 2 * segment), value->limit);
@@ -139,7 +139,7 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     vmcs_write_natural(VMCS_GUEST_RFLAGS, state->rflags | RFLAGS_ONE);
     vmcs_write_natural(VMCS_GUEST_DR7, DR7_RESET);
     for (unsigned i = 0; i < SEGMENT_COUNT; i++)
-        write_segment((enum segment)i, &state->segments[i]);
+        vmx_vcpu_set_segment((enum segment)i, &state->segments[i]);
     vmcs_write_natural(VMCS_GUEST_GDTR_BASE, state->gdtr.base);
     vmcs_write32(VMCS_GUEST_GDTR_LIMIT, state->gdtr.limit);
     vmcs_write_natural(VMCS_GUEST_IDTR_BASE, state->idtr.base);

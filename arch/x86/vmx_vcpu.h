@@ -156,7 +156,9 @@ static inline void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bo
 uint64_t vmx_vcpu_gpr(const struct vmx_vcpu *vcpu, unsigned index);
 void vmx_vcpu_set_gpr(struct vmx_vcpu *vcpu, unsigned index, uint64_t value);
 
+/* A segment register of the guest, all of it. What is set has to pass the checks of VM entry. */
 struct vmx_segment vmx_vcpu_segment(enum segment segment);
+void vmx_vcpu_set_segment(enum segment segment, const struct vmx_segment *value);
 
 /* CR0 and CR4 as the guest sees them: host-owned bits from the read shadow. */
 uint64_t vmx_vcpu_cr0(void);

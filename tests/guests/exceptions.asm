@@ -140,6 +140,34 @@ start:
 .step_5:
         expect  "TF and MOV SS: the fault", [trap_vector], EXCEPTION_GP
         expect  "TF and MOV SS: RIP", [trap_rip], .unknown_msr
+        ; A step in the shadow of STI.
+        mov     al, 0xff
+        out     PIC_MASTER + 1, al
+        out     PIC_SLAVE + 1, al
+        mov     qword [trap_resume], .step_6
+        pushfq
+        or      dword [rsp], 1 << 8
+        popfq
+        sti
+.step_6:
+        cli
+        expect  "TF: after STI", [trap_vector], EXCEPTION_DB
+        expect  "TF: RIP after STI", [trap_rip], .step_6
+        ; INT1: a trap, without a bit in DR6.
+        mov     rax, dr6
+        and     al, 0xf0
+        mov     dr6, rax
+        mov     qword [trap_resume], .after_int1
+        mov     dword [trap_vector], -1
+        mov     dword [trap_count], 0
+        db      0xf1
+.after_int1:
+        expect  "INT1", [trap_vector], EXCEPTION_DB
+        expect  "INT1: RIP", [trap_rip], .after_int1
+        expect  "INT1: once", [trap_count], 1
+        mov     rax, dr6
+        and     eax, 15
+        expect  "INT1: DR6", rax, 0
         mov     qword [trap_resume], 0
         finish
 

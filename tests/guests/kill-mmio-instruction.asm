@@ -1,5 +1,5 @@
-; The monitor stops this guest: it stores an SSE register to where there is no memory, which the
-; monitor, built without those registers, does not execute.
+; The monitor stops this guest: it adds numbers of vectors from where there is no memory, which is not
+; among what the monitor executes in a guest's stead.
 %include "tests/guests/guest.inc"
 
 start:
@@ -7,9 +7,9 @@ start:
         mov     rax, cr4
         or      rax, 1 << 9             ; OSFXSR
         mov     cr4, rax
-        say     "about to store XMM0 to nothing"
+        say     "about to add nothing to XMM0"
         mov     eax, UNCLAIMED
-        movaps  [rax], xmm0
+        addps   xmm0, [rax]
         mov     ebx, 1
         expect  "the guest was stopped", rbx, 0
         finish

@@ -127,7 +127,24 @@ start:
         expect_if "APIC_BASE.EN", c
         read_msr 0x1a0
         expect_no_fault "MISC_ENABLE written back", wrmsr
-        refuses "MISC_ENABLE.MONITOR", 0x1a0, 0x41801
+        refuses "MISC_ENABLE bit 1", 0x1a0, 0x1803
+        keeps   "MISC_ENABLE with all that can be set", 0x1a0, 0x400c51809
+        mov     eax, 0
+        cpuid
+        expect  "CPUID has few leaves", rax, 2
+        mov     eax, 0x80000001
+        cpuid
+        bt      edx, 20
+        expect_if "CPUID without XD", nc
+        read_msr 0xc0000080
+        bts     rax, 11
+        expect_fault "EFER.NXE without XD", EXCEPTION_GP, 0, wrmsr
+        keeps   "MISC_ENABLE as it was", 0x1a0, 0x1801
+        mov     eax, 0
+        cpuid
+        expect  "CPUID has all leaves", rax, 0x16
+        read_msr 0x179
+        expect  "MCG_CAP: no banks", rax, 0
 
         ; DEBUGCTL: BTF alone. Bochs has none of it and reads 0 whatever was written.
         load_msr 0x1d9, 2
@@ -157,7 +174,7 @@ start:
 
         align   4
 unknown_msrs:
-        dd      0x2, 0x34, 0x3b, 0x48, 0x49, 0x79, 0xce, 0x10a, 0x10b, 0x122, 0x179, 0x17a, 0x198
+        dd      0x2, 0x34, 0x3b, 0x48, 0x49, 0x79, 0xce, 0x10a, 0x10b, 0x122, 0x17a, 0x17b, 0x198
         dd      0x19c, 0x1a2, 0x1f2, 0x210, 0x251, 0x345, 0x38f, 0x400, 0x480, 0x48c, 0x570
         dd      0x802, 0x830, 0x1fff, 0x2000, 0x40000000, 0x40000070, 0xbfffffff, 0xc0000085
         dd      0xc0000104, 0xc0001fff, 0xc0002000, 0xc0010015, 0xffffffff

@@ -18,7 +18,7 @@ REASONS = {
     "kill-halt": r"halted with interrupts off: nothing can wake it",
     "kill-idt-in-mmio": rf"delivery of event 0x[0-9a-f]+ went to {ABSENT}, where there is no RAM",
     "kill-mmio-instruction":
-        rf"the instruction 0f 29 00( [0-9a-f]{{2}}){{5}} that touches MMIO at {ABSENT} is not one"
+        rf"the instruction 0f 58 00( [0-9a-f]{{2}}){{5}} that touches MMIO at {ABSENT} is not one"
         r" that is emulated",
     "kill-page-tables": rf"page tables at {ABSENT}, where there is no RAM",
     "kill-task-switch": r"hardware task switch to TSS 0x0020 by JMP: not supported",

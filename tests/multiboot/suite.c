@@ -227,6 +227,27 @@ unsigned try_write_cr4(uint64_t value)
     return trap_vector;
 }
 
+unsigned try_operand(enum operand_attempt what, volatile uint64_t *operand)
+{
+    uint64_t rax = 1, rdx = 0;
+
+    switch (what) {
+    case TRY_DIV:
+        trap_vector = VECTOR_NONE;
+        __asm__ volatile("movq $1f, %[resume]\n\tdivq (%[at])\n1:\tmovq $0, %[resume]"
+                         : [resume] "=m"(trap_resume), "+a"(rax), "+d"(rdx)
+                         : [at] "r"(operand)
+                         : "memory", "cc");
+        break;
+    case TRY_JMP: TRY("jmpq *(%[at])", [at] "r"(operand)); break;
+    case TRY_JMP_FAR: TRY("rex.w ljmp *(%[at])", [at] "r"(operand)); break;
+    case TRY_LOAD_SS: TRY("mov (%[at]), %%ss", [at] "r"(operand)); break;
+    case TRY_LTR: TRY("ltr (%[at])", [at] "r"(operand)); break;
+    case TRY_LLDT: TRY("lldt (%[at])", [at] "r"(operand)); break;
+    }
+    return trap_vector;
+}
+
 /* --- Memory and strings --- */
 
 void *memset(void *to, int byte, size_t count)
@@ -285,6 +306,7 @@ void suite_main(void)
     check_processor_registers();
     check_ports();
     check_memory_device();
+    check_operands();
     check_lines();
     check_processors();
     check_apic_base();

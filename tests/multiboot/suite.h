@@ -50,6 +50,7 @@ void check_apic_base(void);
 void check_ports(void);
 void check_lines(void);
 void check_memory_device(void);
+void check_operands(void);
 
 /* --- Reporting (suite.c) --- */
 
@@ -60,7 +61,7 @@ void check_at(const char *name, unsigned index, uint64_t got, uint64_t want);
 
 /* --- Exceptions and interrupts (suite.c) --- */
 
-enum { VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_NONE = 0xffff };
+enum { VECTOR_DE = 0, VECTOR_UD = 6, VECTOR_GP = 13, VECTOR_NONE = 0xffff };
 
 struct trap_frame { /* as the stubs leave it */
     uint64_t r11, r10, r9, r8, rdi, rsi, rdx, rcx, rax;
@@ -82,6 +83,17 @@ unsigned try_rdmsr(uint32_t index, uint64_t *value);
 unsigned try_wrmsr(uint32_t index, uint64_t value);
 unsigned try_write_cr0(uint64_t value);
 unsigned try_write_cr4(uint64_t value);
+
+/* The same of an instruction with a memory operand, which does not branch. */
+enum operand_attempt {
+    TRY_DIV, /* of 1 */
+    TRY_JMP,
+    TRY_JMP_FAR,
+    TRY_LOAD_SS,
+    TRY_LTR,
+    TRY_LLDT,
+};
+unsigned try_operand(enum operand_attempt what, volatile uint64_t *operand);
 
 /* --- The processor --- */
 

@@ -140,6 +140,18 @@ static void test_feature_masks(void **state)
     guest.code64 = false;
     assert_int_equal(cpuid_policy(&board, &guest, 0x80000001, 0).edx, 0x2c100000);
 
+    /* IA32_MISC_ENABLE: without XD, and with few leaves. */
+    guest = bare_guest;
+    guest.disables_execute_disable = true;
+    assert_int_equal(cpuid_policy(&board, &guest, 0x80000001, 0).edx, 0x2c000800);
+    guest.limits_leaves = true;
+    assert_regs(cpuid_policy(&board, &guest, 0, 0), 2, 0x756e6547, 0x6c65746e, 0x49656e69);
+    assert_int_equal(cpuid_policy(&board, &guest, 1, 0).ebx, 0x0001ffff);
+    for (uint32_t leaf = 3; leaf <= 0x16; leaf++)
+        assert_regs(cpuid_policy(&board, &guest, leaf, 0), 0, 0, 0, 0);
+    assert_int_equal(cpuid_policy(&board, &guest, 0x80000000, 0).eax, 0x80000008);
+    assert_int_equal(cpuid_policy(&board, &guest, 0x40000000, 0).eax, 0x40000000);
+
     /* Features behind VMX controls. */
     board.rdtscp = board.invpcid = board.xsaves = false;
     assert_int_equal(cpuid_policy(&board, &bare_guest, 0x80000001, 0).edx, 0x24100800);
@@ -458,6 +470,10 @@ static void test_efer(void **state)
     (void)state;
     assert_true(efer_write(&board, &now, EFER_SCE | EFER_LME | EFER_NXE, &result));
     assert_int_equal(result, 0x901);
+    now.disables_execute_disable = true;
+    assert_false(efer_write(&board, &now, EFER_NXE, &result));
+    assert_true(efer_write(&board, &now, EFER_SCE, &result));
+    now.disables_execute_disable = false;
     assert_true(efer_write(&board, &now, EFER_LMA, &result));
     assert_int_equal(result, 0);
     for (unsigned bit = 0; bit < 64; bit++)

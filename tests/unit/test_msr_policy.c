@@ -83,7 +83,7 @@ static void test_reset_is_the_same_everywhere(void **state)
     assert_int_equal(msr_policy_write(&other, IA32_PAT, 0), MSR_IS_PAT);
     assert_int_equal(msr_policy_write(&other, IA32_MTRR_DEF_TYPE, 0), MSR_DONE);
     assert_int_equal(msr_policy_write(&other, 0x200, 0), MSR_DONE);
-    assert_int_equal(msr_policy_write(&other, IA32_MISC_ENABLE, 0x1800), MSR_DONE);
+    assert_int_equal(msr_policy_write(&other, IA32_MISC_ENABLE, 0), MSR_IS_MISC_ENABLE);
     msr_policy_reset(&other, &board);
     for (uint32_t index = 0; index < 0x2000; index++) {
         uint64_t a = 0, b = 0;
@@ -156,16 +156,18 @@ static void test_unknown_is_gp(void **state)
             assert_int_equal(msr_policy_write(&msrs, index, 0), MSR_GP);
         }
     }
-    /* 6 single low ones, SYSENTER, MISC_ENABLE, DEBUGCTL, MTRRs, PAT, DEF_TYPE, TSC_DEADLINE, the
+    /* 7 single low ones, SYSENTER, MISC_ENABLE, DEBUGCTL, MTRRs, PAT, DEF_TYPE, TSC_DEADLINE, the
      * x2APIC, XSS, nine high. */
-    assert_int_equal(known, 6 + 3 + 2 + 16 + 11 + 2 + 1 + 256 + 1 + 9);
+    assert_int_equal(known, 7 + 3 + 2 + 16 + 11 + 2 + 1 + 256 + 1 + 9);
     assert_memory_equal(&msrs, &before, sizeof(msrs));
     static const uint32_t absent[] = {
         IA32_TSC_ADJUST,
         IA32_SPEC_CTRL,
         IA32_PRED_CMD,
         IA32_ARCH_CAPABILITIES,
-        IA32_MCG_CAP,
+        IA32_MCG_STATUS,
+        IA32_MCG_CTL,
+        IA32_MC0_CTL,
         IA32_VMX_BASIC,
         IA32_PERF_STATUS,
         MSR_PLATFORM_INFO,
@@ -226,12 +228,29 @@ static void test_constants_and_ignored(void **state)
     assert_int_equal(msr_policy_write(&msrs, IA32_PLATFORM_ID, 0), MSR_GP);
     assert_int_equal(msr_policy_write(&msrs, IA32_BIOS_SIGN_ID, UINT64_C(5) << 32), MSR_DONE);
     assert_int_equal(read_done(&msrs, IA32_BIOS_SIGN_ID), 0);
-    /* Fast strings may be switched; nothing else can be switched on. */
-    assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, 0x1800), MSR_DONE);
-    assert_int_equal(read_done(&msrs, IA32_MISC_ENABLE), 0x1800);
-    assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, 0x1801), MSR_DONE);
-    for (unsigned bit = 1; bit < 64; bit++)
-        assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, 0x1801 ^ BIT(bit)), MSR_GP);
+    assert_int_equal(read_done(&msrs, IA32_MCG_CAP), 0);
+    assert_int_equal(msr_policy_write(&msrs, IA32_MCG_CAP, 0), MSR_GP);
+}
+
+/* Each bit of IA32_MISC_ENABLE: kept, as it was, or reserved. */
+static void test_misc_enable(void **state)
+{
+    const uint64_t kept = BIT(0) | BIT(3) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(34);
+    const uint64_t read_only = BIT(7) | BIT(11) | BIT(12);
+    struct msr_state msrs = fresh(true);
+
+    (void)state;
+    for (unsigned bit = 0; bit < 64; bit++) {
+        bool is_defined = ((kept | read_only) & BIT(bit)) != 0;
+
+        assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, 0), MSR_IS_MISC_ENABLE);
+        assert_int_equal(read_done(&msrs, IA32_MISC_ENABLE), 0x1800);
+        assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, BIT(bit)),
+                         is_defined ? MSR_IS_MISC_ENABLE : MSR_GP);
+        assert_int_equal(read_done(&msrs, IA32_MISC_ENABLE), 0x1800 | (kept & BIT(bit)));
+    }
+    msrs = fresh(false); /* a processor without execute-disable */
+    assert_int_equal(msr_policy_write(&msrs, IA32_MISC_ENABLE, BIT(34)), MSR_GP);
 }
 
 /* Every byte value at every place, PAT and fixed MTRR. */
@@ -368,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_features_gate_registers),
         cmocka_unit_test(test_values_elsewhere),
         cmocka_unit_test(test_constants_and_ignored),
+        cmocka_unit_test(test_misc_enable),
         cmocka_unit_test(test_memory_types),
         cmocka_unit_test(test_mtrrs),
         cmocka_unit_test(test_bitmap),

@@ -82,6 +82,8 @@ bool efer_write(const struct cpuid_board *board, const struct control_registers 
 {
     if ((value & ~(efer_allowed_mask(board) | EFER_LMA)) != 0)
         return false;
+    if ((value & EFER_NXE) != 0 && now->disables_execute_disable)
+        return false;
     /* SDM vol. 3A, "IA-32e Mode Operation": LME cannot change while paging is on. */
     if ((now->cr0 & CR0_PG) != 0 && ((value ^ now->efer) & EFER_LME) != 0)
         return false;

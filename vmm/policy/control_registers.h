@@ -29,7 +29,8 @@ struct control_registers {
     uint64_t cr3;
     uint64_t cr4;
     uint64_t efer;
-    bool cs_l; /* CS.L of the code that runs */
+    bool disables_execute_disable; /* IA32_MISC_ENABLE, "XD Bit Disable"; looked at for EFER only */
+    bool cs_l;                     /* CS.L of the code that runs */
 };
 
 /* A write of value to CR0. False: #GP(0). True: *result is what CR0 reads from now on, with ET set

@@ -11,6 +11,7 @@
  *   XSAVEC      the processor's XSAVEC does what it should
  *   XSAVES      the same, and the VMX control "enable XSAVES/XRSTORS" is set
  *   CODE64      CPUID is executed in 64-bit mode
+ *   XD_ON       the guest has not disabled it by IA32_MISC_ENABLE
  *   LOCAL_APIC  the board has local APICs
  *   APIC_ON     the board has them, and this vCPU's is enabled by IA32_APIC_BASE.EN (SDM vol. 3A,
  *               "Enabling or Disabling the Local APIC")
@@ -128,7 +129,7 @@
     ROW(LZCNT, 0x80000001, 0, ECX, 5, ALWAYS)                                                      \
     ROW(PREFETCHW, 0x80000001, 0, ECX, 8, ALWAYS)                                                  \
     ROW(SYSCALL_SYSRET, 0x80000001, 0, EDX, 11, CODE64)                                            \
-    ROW(EXECUTE_DISABLE, 0x80000001, 0, EDX, 20, ALWAYS)                                           \
+    ROW(EXECUTE_DISABLE, 0x80000001, 0, EDX, 20, XD_ON)                                            \
     ROW(PAGES_1GB, 0x80000001, 0, EDX, 26, ALWAYS)                                                 \
     ROW(RDTSCP, 0x80000001, 0, EDX, 27, RDTSCP)                                                    \
     ROW(INTEL_64, 0x80000001, 0, EDX, 29, ALWAYS)                                                  \

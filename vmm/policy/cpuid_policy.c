@@ -15,6 +15,7 @@ enum cpuid_condition {
     CONDITION_XSAVEC,
     CONDITION_XSAVES,
     CONDITION_CODE64,
+    CONDITION_XD_ON,
     CONDITION_LOCAL_APIC,
     CONDITION_APIC_ON,
     CONDITION_SEVERAL,
@@ -98,6 +99,7 @@ static bool condition_holds(const struct cpuid_board *board, const struct cpuid_
     case CONDITION_XSAVEC: return board->xsavec;
     case CONDITION_XSAVES: return board->xsavec && board->xsaves;
     case CONDITION_CODE64: return guest->code64;
+    case CONDITION_XD_ON: return !guest->disables_execute_disable;
     case CONDITION_LOCAL_APIC: return board->has_apic;
     case CONDITION_APIC_ON: return board->has_apic && guest->apic_enabled;
     case CONDITION_SEVERAL: return cpu_count(board) > 1;
@@ -348,10 +350,12 @@ struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct c
 {
     struct cpuid_result result = {0};
 
+    if (guest->limits_leaves && leaf > CPUID_MAX_LIMITED && leaf <= CPUID_MAX_BASIC)
+        return result;
     switch (leaf) {
     case 0x0: /* the vendor's name is the processor's */
         result = host_cpuid(board, 0, 0);
-        result.eax = CPUID_MAX_BASIC;
+        result.eax = guest->limits_leaves ? CPUID_MAX_LIMITED : CPUID_MAX_BASIC;
         break;
     case 0x1: result = leaf_version(board, guest); break;
     case 0x2: result = leaf_descriptors(board); break;

@@ -16,6 +16,10 @@
 #define CPUID_MAX_BASIC    0x16u
 #define CPUID_MAX_EXTENDED 0x80000008u
 
+/* The same where the guest asked for a limit, for operating systems that expect no more. SDM vol.
+ * 4, table "IA-32 Architectural MSRs", IA32_MISC_ENABLE bit 22. */
+#define CPUID_MAX_LIMITED 0x2u
+
 /* Does not change while a guest runs. */
 struct cpuid_board {
     /* The processor's CPUID instruction, executed in 64-bit mode. Asked only for leaves that its
@@ -35,9 +39,11 @@ struct cpuid_board {
 
 /* The guest's registers that CPUID reflects. */
 struct cpuid_guest {
-    uint64_t cr4;      /* as the guest sees it: the read shadow applied */
-    uint64_t xcr0;     /* for the size in leaf 0xD */
-    bool code64;       /* the guest executes 64-bit code: IA32_EFER.LMA and CS.L */
+    uint64_t cr4;                  /* as the guest sees it: the read shadow applied */
+    uint64_t xcr0;                 /* for the size in leaf 0xD */
+    bool code64;                   /* the guest executes 64-bit code: IA32_EFER.LMA and CS.L */
+    bool limits_leaves;            /* IA32_MISC_ENABLE, "Limit CPUID Maxval" */
+    bool disables_execute_disable; /* IA32_MISC_ENABLE, "XD Bit Disable" */
     bool apic_enabled; /* IA32_APIC_BASE.EN; of no matter where the board has no local APICs */
 };
 

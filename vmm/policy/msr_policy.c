@@ -58,6 +58,10 @@ struct msr_row {
 #define STORED(member)                                                                             \
     .read = ACTION_STORAGE, .write = ACTION_STORAGE, .slot = offsetof(struct msr_state, member)
 
+/* Writes to these bits of IA32_MISC_ENABLE are ignored. */
+#define MISC_ENABLE_READ_ONLY                                                                      \
+    (MISC_ENABLE_PERFMON | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE)
+
 /* Eight variable ranges, the fixed ranges, write-combining. */
 #define MTRRCAP_VALUE (MTRR_VARIABLE_COUNT | MTRRCAP_FIX | MTRRCAP_WC)
 
@@ -65,11 +69,11 @@ struct msr_row {
  *   IA32_TSC_ADJUST: CPUID does not show it.
  *   IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD, IA32_ARCH_CAPABILITIES: CPUID does not show
  *     them; they act on the whole logical processor, and the monitor does not switch them.
- *   Machine check, thermal, power, performance monitoring, LBR, VMX capabilities, SMM: CPUID shows
- *     none of them, and a processor without the feature has no such registers.
- *   MSR_PLATFORM_INFO and others that belong to a model: no CPUID bit announces them, so software
- *     has to expect #GP under a hypervisor.
- * The system call registers pass through: the monitor executes no SYSCALL and no SWAPGS. */
+ *   Machine-check banks, thermal, power, performance monitoring, LBR, VMX capabilities, SMM: CPUID
+ * shows none of them, and a processor without the feature has no such registers. MSR_PLATFORM_INFO
+ * and others that belong to a model: no CPUID bit announces them, so software has to expect #GP
+ * under a hypervisor. The system call registers pass through: the monitor executes no SYSCALL and
+ * no SWAPGS. */
 static const struct msr_row rows[] = {
     {.first = IA32_TIME_STAMP_COUNTER,
      .count = 1,
@@ -111,6 +115,11 @@ static const struct msr_row rows[] = {
      .read = ACTION_CONST,
      .constant = MTRRCAP_VALUE},
     {.first = IA32_SYSENTER_CS, .count = 3, .name = "IA32_SYSENTER_CS", PASS_IN_VMCS},
+    {.first = IA32_MCG_CAP, /* no banks, no IA32_MCG_CTL: software that asks without looking at
+                               CPUID finds nothing more to ask for */
+     .count = 1,
+     .name = "IA32_MCG_CAP",
+     .read = ACTION_CONST},
     {.first = IA32_MISC_ENABLE,
      .count = 1,
      .name = "IA32_MISC_ENABLE",
@@ -236,6 +245,17 @@ static bool are_types(uint64_t value, bool is_pat)
     return true;
 }
 
+/* What software may switch. Fast strings, thermal control, SpeedStep and the xTPR messages change
+ * nothing that it could notice; MONITOR stays undefined and CPUID does not show it, whatever bit 18
+ * says; the CPUID limit and XD disable have their effect. Whatever is not here nor read-only is
+ * reserved. */
+static uint64_t misc_enable_writable(const struct msr_state *state)
+{
+    return MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_SPEEDSTEP |
+           MISC_ENABLE_MONITOR | MISC_ENABLE_LIMIT_CPUID_MAXVAL | MISC_ENABLE_XTPR_DISABLE |
+           (state->has_execute_disable ? MISC_ENABLE_XD_DISABLE : 0);
+}
+
 static bool value_is_valid(const struct msr_state *state, const struct msr_row *row, uint32_t index,
                            uint64_t value)
 {
@@ -248,9 +268,8 @@ static bool value_is_valid(const struct msr_state *state, const struct msr_row *
         return (value & (beyond_address | 0xff | BIT(9) | APIC_BASE_EXTD)) == 0;
     case CHECK_DEBUGCTL: /* LBR and the trace bits have no registers behind them here */
         return (value & ~DEBUGCTL_BTF) == 0;
-    case CHECK_MISC_ENABLE: /* all but fast strings is as the board has it: reading back and
-                               writing the same is fine, switching on what is not there is #GP */
-        return ((value ^ state->misc_enable) & ~MISC_ENABLE_FAST_STRINGS) == 0;
+    case CHECK_MISC_ENABLE:
+        return (value & ~(MISC_ENABLE_READ_ONLY | misc_enable_writable(state))) == 0;
     case CHECK_PAT: return are_types(value, true);
     case CHECK_MTRR_DEF_TYPE:
         return (value & ~(MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | 0xff)) == 0 &&
@@ -277,6 +296,7 @@ void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board)
         .mtrr_def_type = MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | MEMORY_TYPE_WB,
         .physical_address_bits = (uint8_t)cpuid_physical_address_bits(board),
         .has_apic = board->has_apic,
+        .has_execute_disable = cpuid_has(board, CPUID_EXECUTE_DISABLE),
         .has_tsc_aux = cpuid_has(board, CPUID_RDTSCP) || cpuid_has(board, CPUID_RDPID),
         .has_xss = cpuid_has(board, CPUID_XSAVES),
     };
@@ -327,6 +347,11 @@ enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t index, uint6
         return MSR_GP;
     switch (row->write) {
     case ACTION_STORAGE:
+        if (index == IA32_MISC_ENABLE) {
+            state->misc_enable =
+                (value & ~MISC_ENABLE_READ_ONLY) | (state->misc_enable & MISC_ENABLE_READ_ONLY);
+            return MSR_IS_MISC_ENABLE;
+        }
         *slot_of(state, row, index) = value;
         return index == IA32_PAT ? MSR_IS_PAT : MSR_DONE;
     case ACTION_IGNORE: return MSR_DONE;

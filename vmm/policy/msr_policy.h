@@ -22,6 +22,7 @@ struct msr_state {
 
     uint8_t physical_address_bits;
     bool has_apic;
+    bool has_execute_disable;
     bool has_tsc_aux;
     bool has_xss;
 };
@@ -31,11 +32,12 @@ enum msr_outcome {
     MSR_GP,   /* inject #GP(0) */
     /* The register's value is elsewhere. Reads: fetch it; writes: what can be checked without it
      * has been. */
-    MSR_IS_EFER,     /* VMCS guest IA32_EFER; a write goes through efer_write */
-    MSR_IS_TSC,      /* the TSC plus the VMCS's TSC offset; a write sets the offset so that the
-                        counter reads value now (SDM vol. 3B, "Time-Stamp Counter Adjustment") */
-    MSR_IS_PAT,      /* write only: value is stored and valid; copy it to VMCS guest IA32_PAT */
-    MSR_IS_DEBUGCTL, /* VMCS guest IA32_DEBUGCTL */
+    MSR_IS_EFER,        /* VMCS guest IA32_EFER; a write goes through efer_write */
+    MSR_IS_TSC,         /* the TSC plus the VMCS's TSC offset; a write sets the offset so that the
+                           counter reads value now (SDM vol. 3B, "Time-Stamp Counter Adjustment") */
+    MSR_IS_PAT,         /* write only: value is stored and valid; copy it to VMCS guest IA32_PAT */
+    MSR_IS_MISC_ENABLE, /* write only: value is stored and valid; CPUID may show other things now */
+    MSR_IS_DEBUGCTL,    /* VMCS guest IA32_DEBUGCTL */
     /* The vCPU's local APIC. Writes are not checked here: which bits are reserved, which registers
      * there are and whether the mode allows them is the APIC's to say. */
     MSR_IS_APIC_BASE,    /* IA32_APIC_BASE */

@@ -44,7 +44,17 @@ static bool limit_allows(const struct insn_segment *segment, uint64_t first, uin
     return last <= segment->limit;
 }
 
-static enum insn_outcome to_linear(const struct insn_state *state,
+/* Where RFLAGS.AC and CR0.AM ask for it. Operands of 16 bytes that need not be aligned are left
+ * alone, and far pointers: the processor has looked at these before. */
+static bool is_misaligned(const struct insn *insn, const struct insn_state *state,
+                          const struct insn_access *access)
+{
+    return state->alignment_mask && (state->rflags & RFLAGS_AC) && state->cpl == 3 &&
+           access->size_bytes <= 8 && insn->op != INSN_JMP_FAR &&
+           !is_aligned(access->address.value, access->size_bytes);
+}
+
+static enum insn_outcome to_linear(const struct insn *insn, const struct insn_state *state,
                                    enum insn_segment_register number, uint64_t offset,
                                    struct insn_access *access, struct insn_fault *fault)
 {
@@ -67,14 +77,9 @@ static enum insn_outcome to_linear(const struct insn_state *state,
     }
     access->address = GVA(address);
 
-    if (access->size_bytes == 16) { /* CMPXCHG16B: aligned in any case */
-        if (!is_aligned(address, 16))
-            return raise(state, VECTOR_GP, fault);
-    } else if (state->alignment_mask && (state->rflags & RFLAGS_AC) && state->cpl == 3 &&
-               !is_aligned(address, access->size_bytes)) {
-        return raise(state, VECTOR_AC, fault);
-    }
-    return INSN_DONE;
+    if (insn->is_aligned && !is_aligned(address, access->size_bytes))
+        return raise(state, VECTOR_GP, fault);
+    return is_misaligned(insn, state, access) ? raise(state, VECTOR_AC, fault) : INSN_DONE;
 }
 
 uint64_t insn_register_read(const struct insn_state *state, const struct insn_operand *operand)
@@ -99,6 +104,11 @@ static uint8_t stack_address_size(const struct insn_state *state)
     if (state->mode == INSN_MODE_64)
         return 8;
     return state->segments[INSN_SS].access_rights & RIGHTS_DB ? 4 : 2;
+}
+
+uint64_t insn_stack_mask(const struct insn_state *state)
+{
+    return bytes_mask(stack_address_size(state));
 }
 
 uint64_t insn_stack_pointer(const struct insn_state *state, int delta_bytes)
@@ -158,7 +168,7 @@ static enum insn_outcome add(struct resolution *r, enum insn_segment_register se
 
     *access =
         (struct insn_access){.size_bytes = size_bytes, .is_read = is_read, .is_write = is_write};
-    return to_linear(r->state, segment, offset, access, r->fault);
+    return to_linear(r->insn, r->state, segment, offset, access, r->fault);
 }
 
 static enum insn_outcome add_operand(struct resolution *r)
@@ -175,11 +185,26 @@ static enum insn_outcome add_operand(struct resolution *r)
         case INSN_CMP:
         case INSN_TEST:
         case INSN_BT:
-        case INSN_PUSH: is_write = false; break;
+        case INSN_PUSH:
+        case INSN_MUL:
+        case INSN_IMUL:
+        case INSN_DIV:
+        case INSN_IDIV:
+        case INSN_CALL:
+        case INSN_JMP:
+        case INSN_JMP_FAR:
+        case INSN_LLDT:
+        case INSN_LTR: is_write = false; break;
         case INSN_MOV:
         case INSN_MOVNTI:
         case INSN_MOVBE:
-        case INSN_POP: is_read = false; break;
+        case INSN_POP:
+        case INSN_SET:
+        case INSN_MOV_FROM_SEGMENT:
+        case INSN_SLDT:
+        case INSN_STR:
+        case INSN_SMSW:
+        case INSN_VECTOR_STORE: is_read = false; break;
         default: break;
         }
     } else {
@@ -192,8 +217,11 @@ static enum insn_outcome add_operand(struct resolution *r)
 static enum insn_outcome add_stack(struct resolution *r)
 {
     uint8_t size_bytes = r->insn->operand_size_bytes;
-    bool is_push = r->insn->op == INSN_PUSH;
-    uint64_t offset = is_push ? insn_stack_pointer(r->state, -size_bytes) : r->state->gpr[INSN_RSP];
+    bool is_push =
+        r->insn->op == INSN_PUSH || r->insn->op == INSN_CALL || r->insn->op == INSN_ENTER;
+    uint64_t offset = is_push                     ? insn_stack_pointer(r->state, -size_bytes)
+                      : r->insn->op == INSN_LEAVE ? r->state->gpr[INSN_RBP]
+                                                  : r->state->gpr[INSN_RSP];
 
     return add(r, INSN_SS, offset & bytes_mask(stack_address_size(r->state)), size_bytes, !is_push,
                is_push);
@@ -222,6 +250,10 @@ static enum insn_outcome resolve(struct resolution *r)
     case INSN_SCAS: return add_string(r, INSN_RDI, false);
     case INSN_STOS:
     case INSN_INS: return add_string(r, INSN_RDI, true);
+    case INSN_ENTER:
+    case INSN_LEAVE:
+    case INSN_RET: return add_stack(r);
+    case INSN_CALL:
     case INSN_PUSH: outcome = add_operand(r); return outcome == INSN_DONE ? add_stack(r) : outcome;
     case INSN_POP: outcome = add_stack(r); return outcome == INSN_DONE ? add_operand(r) : outcome;
     default: return add_operand(r);

@@ -14,9 +14,9 @@ struct insn_access {
 
 /* Works out the data accesses of insn, in the order in which they happen, with the checks that
  * come before paging: limit and type of the segment, canonical form, alignment. Fills accesses[]
- * and *count (0 to 2): one for an operand in memory, none where all are registers, two for PUSH and
- * POP of memory (with the stack's), MOVS and CMPS. A string's are those of its next iteration,
- * whatever rCX holds. Changes nothing else.
+ * and *count (0 to 2): one for an operand in memory, none where all are registers, two for PUSH,
+ * POP and CALL of memory (with the stack's), MOVS and CMPS. A string's are those of its next
+ * iteration, whatever rCX holds. Changes nothing else.
  *
  * Returns INSN_DONE, or INSN_FAULT with *fault: #GP(0), #SS(0) or #AC(0), without error code in
  * real-address mode. Intel SDM vol. 1, Sep 2023, 3.7.5 "Specifying an Offset"; vol. 3A, 5.3 "Limit
@@ -29,6 +29,9 @@ MUST_USE enum insn_outcome insn_effective_address(const struct insn *insn,
 /* rSP after delta bytes were pushed (negative) or popped: 16, 32 or 64 bits of it move, as SS.B and
  * the mode have it. */
 uint64_t insn_stack_pointer(const struct insn_state *state, int delta_bytes);
+
+/* The bits of rSP, and of rBP as a stack pointer, that count: 16, 32 or 64. */
+uint64_t insn_stack_mask(const struct insn_state *state);
 
 /* The general-purpose register file as instructions see it. size_bytes 1, 2, 4 or 8; writing 4
  * clears the upper half, 1 and 2 leave the rest alone. */

@@ -144,3 +144,61 @@ uint64_t insn_arithmetic(enum insn_op op, unsigned size_bytes, uint64_t a, uint6
     default: return a;
     }
 }
+
+uint64_t insn_double_shift(enum insn_op op, unsigned size_bytes, uint64_t a, uint64_t b,
+                           unsigned count, uint64_t *rflags)
+{
+    uint64_t mask = bytes_mask(size_bytes), old = 0;
+    unsigned bits = 8 * size_bytes;
+    bool carry = false;
+
+    count &= size_bytes == 8 ? 63 : 31;
+    a &= mask;
+    b &= mask;
+    if (count == 0)
+        return a;
+    /* At most 63 steps, each of which moves one bit out and one of b in. */
+    for (unsigned i = 0; i < count; i++) {
+        old = a;
+        if (op == INSN_SHLD) {
+            carry = top_bit(a, bits);
+            a = (a << 1 & mask) | top_bit(b, bits);
+            b = (b << 1 & mask) | top_bit(b, bits);
+        } else {
+            carry = a & 1;
+            a = a >> 1 | (b & 1) << (bits - 1);
+            b = b >> 1 | (b & 1) << (bits - 1);
+        }
+    }
+    logic(a, bits, rflags);
+    set_flag(rflags, RFLAGS_CF, carry);
+    set_flag(rflags, RFLAGS_OF, top_bit(a ^ old, bits)); /* defined for one step */
+    return a;
+}
+
+uint64_t insn_bit_scan(enum insn_op op, unsigned size_bytes, uint64_t a)
+{
+    a &= bytes_mask(size_bytes);
+    if (a == 0)
+        return 0;
+    return op == INSN_BSF ? (unsigned)__builtin_ctzll(a) : 63u - (unsigned)__builtin_clzll(a);
+}
+
+bool insn_condition_holds(uint8_t condition, uint64_t rflags)
+{
+    bool carry = rflags & RFLAGS_CF, zero = rflags & RFLAGS_ZF;
+    bool less = ((rflags & RFLAGS_SF) != 0) != ((rflags & RFLAGS_OF) != 0);
+    bool holds = false;
+
+    switch (condition >> 1 & 7) {
+    case 0: holds = rflags & RFLAGS_OF; break;
+    case 1: holds = carry; break;
+    case 2: holds = zero; break;
+    case 3: holds = carry || zero; break;
+    case 4: holds = rflags & RFLAGS_SF; break;
+    case 5: holds = rflags & RFLAGS_PF; break;
+    case 6: holds = less; break;
+    default: holds = less || zero; break;
+    }
+    return holds != (condition & 1);
+}

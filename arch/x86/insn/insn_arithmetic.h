@@ -17,4 +17,17 @@
 uint64_t insn_arithmetic(enum insn_op op, unsigned size_bytes, uint64_t a, uint64_t b,
                          uint64_t *rflags);
 
+/* SHLD (op INSN_SHLD) and SHRD: a shifted by count, filled up with bits of b. As above for sizes 2,
+ * 4 and 8; count is cut to 5 or 6 bits. With a count beyond the operand's bits, where the manual
+ * leaves everything undefined, the filling bits go round once more. */
+uint64_t insn_double_shift(enum insn_op op, unsigned size_bytes, uint64_t a, uint64_t b,
+                           unsigned count, uint64_t *rflags);
+
+/* BSF and BSR of a, which is not 0 in its size_bytes: the number of the lowest or highest bit. */
+uint64_t insn_bit_scan(enum insn_op op, unsigned size_bytes, uint64_t a);
+
+/* Does the condition hold that bits 3:0 of the opcodes of CMOVcc and SETcc name? Intel SDM vol. 1,
+ * Sep 2023, appendix B "EFLAGS Condition Codes". */
+bool insn_condition_holds(uint8_t condition, uint64_t rflags);
+
 #endif

@@ -84,12 +84,18 @@ static uint8_t read_prefixes(struct cursor *cursor, enum insn_mode mode, struct 
     }
 }
 
-static uint8_t operand_size(const struct prefixes *prefixes, enum insn_mode mode, uint16_t flags)
+static uint8_t operand_size(const struct prefixes *prefixes, enum insn_mode mode, uint32_t flags)
 {
     bool wide = (mode == INSN_MODE_16) == prefixes->operand_size;
 
     if (flags & OPCODE_BYTE)
         return 1;
+    if (flags & (OPCODE_ONLY_4 | OPCODE_ONLY_8 | OPCODE_ONLY_16))
+        return flags & OPCODE_ONLY_4 ? 4 : flags & OPCODE_ONLY_8 ? 8 : 16;
+    if (flags & OPCODE_4)
+        return prefixes->rex & REX_W ? 8 : 4;
+    if ((flags & OPCODE_NEAR) && mode == INSN_MODE_64)
+        return 8;
     if (flags & OPCODE_DOUBLE)
         return prefixes->rex & REX_W ? 16 : 8;
     if (prefixes->rex & REX_W)
@@ -187,7 +193,7 @@ static struct insn_operand immediate_operand(uint8_t size_bytes)
     return (struct insn_operand){.kind = INSN_OPERAND_IMMEDIATE, .size_bytes = size_bytes};
 }
 
-static uint8_t source_size(uint16_t flags, uint8_t size)
+static uint8_t e_size_of(uint32_t flags, uint8_t size)
 {
     if (flags & OPCODE_SOURCE_8)
         return 1;
@@ -195,7 +201,16 @@ static uint8_t source_size(uint16_t flags, uint8_t size)
         return 2;
     if (flags & OPCODE_SOURCE_32)
         return size == 2 ? 2 : 4;
+    if (flags & OPCODE_FAR)
+        return size + 2;
     return size;
+}
+
+static void read_immediate(struct cursor *cursor, struct insn_operand *operand, uint8_t size_bytes,
+                           struct insn *insn)
+{
+    *operand = immediate_operand(size_bytes);
+    insn->immediate = fetch_signed(cursor, size_bytes);
 }
 
 /* The operands of a form that has a ModRM byte, and the immediate that follows it. */
@@ -204,7 +219,8 @@ static void read_operands(struct cursor *cursor, const struct insn_opcode *opcod
                           enum insn_mode mode, struct insn *insn)
 {
     uint8_t size = insn->operand_size_bytes;
-    uint8_t e_size = source_size(opcode->flags, size);
+    uint8_t e_size = e_size_of(opcode->flags, size), z_size = size == 2 ? 2 : 4;
+    uint8_t reg = (uint8_t)(modrm->reg | (prefixes->rex & REX_R ? 8 : 0));
     struct insn_operand e, g;
 
     if (modrm->mod == 3) {
@@ -214,21 +230,47 @@ static void read_operands(struct cursor *cursor, const struct insn_opcode *opcod
         read_memory(cursor, modrm, prefixes, mode, insn);
         e = memory_operand(e_size);
     }
-    g = register_operand((uint8_t)(modrm->reg | (prefixes->rex & REX_R ? 8 : 0)), size,
-                         prefixes->rex);
-
-    insn->destination = opcode->form == FORM_G_E ? g : e;
+    g = register_operand(reg, size, prefixes->rex);
     switch ((enum insn_form)opcode->form) {
-    case FORM_E_G: insn->source = g; break;
-    case FORM_G_E: insn->source = e; break;
-    case FORM_E_IB:
-        insn->source = immediate_operand(1);
-        insn->immediate = fetch_signed(cursor, 1);
+    case FORM_E_S:
+    case FORM_S_E:
+        g = (struct insn_operand){INSN_OPERAND_SEGMENT, modrm->reg, false, 2};
+        e.size_bytes = 2;
         break;
-    case FORM_E_IZ:
-        insn->source = immediate_operand(size == 2 ? 2 : 4);
-        insn->immediate = fetch_signed(cursor, insn->source.size_bytes);
+    case FORM_E_V:
+    case FORM_V_E: g = (struct insn_operand){INSN_OPERAND_XMM, reg, false, size}; break;
+    case FORM_E_P:
+    case FORM_P_E: g = (struct insn_operand){INSN_OPERAND_MMX, modrm->reg, false, size}; break;
+    default: break;
+    }
+
+    insn->destination = e;
+    switch ((enum insn_form)opcode->form) {
+    case FORM_G_E:
+    case FORM_G_E_IB:
+    case FORM_G_E_IZ:
+    case FORM_S_E:
+    case FORM_V_E:
+    case FORM_P_E:
+        insn->destination = g;
+        insn->source = e;
+        if (opcode->form == FORM_G_E_IB || opcode->form == FORM_G_E_IZ)
+            read_immediate(cursor, &insn->third, opcode->form == FORM_G_E_IB ? 1 : z_size, insn);
         break;
+    case FORM_E_G:
+    case FORM_E_S:
+    case FORM_E_V:
+    case FORM_E_P: insn->source = g; break;
+    case FORM_E_G_IB:
+        insn->source = g;
+        read_immediate(cursor, &insn->third, 1, insn);
+        break;
+    case FORM_E_G_CL:
+        insn->source = g;
+        insn->third = register_operand(INSN_RCX, 1, 0);
+        break;
+    case FORM_E_IB: read_immediate(cursor, &insn->source, 1, insn); break;
+    case FORM_E_IZ: read_immediate(cursor, &insn->source, z_size, insn); break;
     case FORM_E_1:
         insn->source = immediate_operand(1);
         insn->immediate = 1;
@@ -236,6 +278,46 @@ static void read_operands(struct cursor *cursor, const struct insn_opcode *opcod
     case FORM_E_CL: insn->source = register_operand(INSN_RCX, 1, 0); break;
     default: break;
     }
+}
+
+/* The operands of a form without a ModRM byte. False: ENTER with nesting. */
+static bool read_implied(struct cursor *cursor, const struct insn_opcode *opcode,
+                         uint8_t opcode_byte, const struct prefixes *prefixes, struct insn *insn)
+{
+    uint8_t size = insn->operand_size_bytes, z_size = size == 2 ? 2 : 4;
+    struct insn_operand a = register_operand(INSN_RAX, size, prefixes->rex);
+    struct insn_operand o = memory_operand(size);
+
+    switch ((enum insn_form)opcode->form) {
+    case FORM_A_O:
+    case FORM_O_A:
+        insn->destination = opcode->form == FORM_A_O ? a : o;
+        insn->source = opcode->form == FORM_A_O ? o : a;
+        insn->memory.displacement = fetch(cursor, insn->address_size_bytes);
+        break;
+    case FORM_Z:
+        insn->destination = register_operand(
+            (uint8_t)((opcode_byte & 7) | (prefixes->rex & REX_B ? 8 : 0)), size, prefixes->rex);
+        break;
+    case FORM_IB: read_immediate(cursor, &insn->destination, 1, insn); break;
+    case FORM_IZ:
+    case FORM_JZ: read_immediate(cursor, &insn->destination, z_size, insn); break;
+    case FORM_IW:
+    case FORM_IW_IB:
+        insn->destination = immediate_operand(2);
+        insn->immediate = fetch(cursor, 2); /* a number of bytes, without a sign */
+        return opcode->form == FORM_IW || fetch(cursor, 1) % 32 == 0;
+    default: break;
+    }
+    return true;
+}
+
+/* There is no segment register 6 or 7, and MOV loads no CS. */
+static bool is_segment_undefined(const struct insn_opcode *opcode, const struct modrm *modrm)
+{
+    return (opcode->form == FORM_E_S || opcode->form == FORM_S_E) &&
+           (modrm->reg >= INSN_SEGMENT_COUNT ||
+            (opcode->form == FORM_S_E && modrm->reg == INSN_CS));
 }
 
 static enum insn_result fail(struct insn *insn, enum insn_result result)
@@ -323,6 +405,14 @@ static const struct insn_opcode *find_opcode(struct cursor *cursor, uint8_t *byt
     return *byte == 0xf0 || *byte == 0xf1 ? &insn_opcodes_0f38_f0[*byte - 0xf0] : &unknown;
 }
 
+/* Intel SDM vol. 2A, 2.1.2 "Instructions" on mandatory prefixes. */
+static enum insn_mandatory_prefix mandatory_prefix(const struct prefixes *prefixes)
+{
+    if (prefixes->repeat != 0)
+        return prefixes->repeat == 0xf3 ? MANDATORY_F3 : MANDATORY_F2;
+    return prefixes->operand_size ? MANDATORY_66 : MANDATORY_NONE;
+}
+
 enum insn_result insn_decode(const uint8_t *bytes, size_t count, enum insn_mode mode,
                              struct insn *insn)
 {
@@ -331,11 +421,14 @@ enum insn_result insn_decode(const uint8_t *bytes, size_t count, enum insn_mode 
     struct modrm modrm = {0, 0, 0};
     const struct insn_opcode *opcode;
     uint8_t byte = read_prefixes(&cursor, mode, &prefixes), escape;
+    bool is_supported = true;
 
     memset(insn, 0, sizeof(*insn));
     opcode = find_opcode(&cursor, &byte, &escape);
     if (cursor.ran_out)
         return ended_early(&cursor, insn);
+    if (opcode->form == FORM_PREFIXED)
+        opcode = &insn_prefixed[opcode->op][mandatory_prefix(&prefixes)];
     if ((opcode->flags & OPCODE_NO_64) && mode == INSN_MODE_64)
         return fail(insn, INSN_UNDEFINED);
     if (opcode->form == FORM_UNKNOWN || ((opcode->flags & OPCODE_ONLY_64) && mode != INSN_MODE_64))
@@ -343,25 +436,31 @@ enum insn_result insn_decode(const uint8_t *bytes, size_t count, enum insn_mode 
     if ((opcode->flags & OPCODE_NO_REPEAT) && prefixes.repeat != 0)
         return fail(insn, INSN_UNSUPPORTED);
 
-    if (opcode->form != FORM_STRING && opcode->form != FORM_A_O && opcode->form != FORM_O_A) {
-        byte = (uint8_t)fetch(&cursor, 1);
+    if (opcode->form < FORM_WITHOUT_MODRM) {
+        uint8_t next = (uint8_t)fetch(&cursor, 1);
         if (cursor.ran_out)
             return ended_early(&cursor, insn);
-        modrm = (struct modrm){byte >> 6, byte >> 3 & 7, byte & 7};
+        modrm = (struct modrm){next >> 6, next >> 3 & 7, next & 7};
         if (opcode->form == FORM_GROUP)
             opcode = &insn_groups[opcode->op][modrm.reg];
         if (opcode->form == FORM_UNKNOWN)
             return fail(insn, INSN_UNSUPPORTED);
         if (opcode->form == FORM_UNDEFINED)
             return fail(insn, INSN_UNDEFINED);
-        if ((opcode->flags & OPCODE_MEMORY) && modrm.mod == 3)
+        if (is_segment_undefined(opcode, &modrm) ||
+            ((opcode->flags & OPCODE_MEMORY) && modrm.mod == 3))
             return fail(insn, INSN_UNDEFINED);
+        if ((opcode->flags & OPCODE_NOT_REGISTER) && modrm.mod == 3)
+            return fail(insn, INSN_UNSUPPORTED);
     }
 
     insn->op = (enum insn_op)opcode->op;
     insn->operand_size_bytes = operand_size(&prefixes, mode, opcode->flags);
     insn->address_size_bytes = address_size(&prefixes, mode);
     insn->lock = prefixes.lock;
+    insn->is_aligned = (opcode->flags & OPCODE_ALIGNED) ||
+                       ((opcode->flags & OPCODE_DOUBLE) && insn->operand_size_bytes == 16);
+    insn->condition = byte & 15;
     insn->repeat = prefixes.repeat == 0xf3   ? INSN_REPEAT_E
                    : prefixes.repeat == 0xf2 ? INSN_REPEAT_NE
                                              : INSN_REPEAT_NONE;
@@ -374,18 +473,14 @@ enum insn_result insn_decode(const uint8_t *bytes, size_t count, enum insn_mode 
         .scale = 1,
     };
 
-    if (opcode->form == FORM_A_O || opcode->form == FORM_O_A) {
-        struct insn_operand a = register_operand(INSN_RAX, insn->operand_size_bytes, prefixes.rex);
-        struct insn_operand o = memory_operand(insn->operand_size_bytes);
-
-        insn->destination = opcode->form == FORM_A_O ? a : o;
-        insn->source = opcode->form == FORM_A_O ? o : a;
-        insn->memory.displacement = fetch(&cursor, insn->address_size_bytes);
-    } else if (opcode->form != FORM_STRING) {
+    if (opcode->form < FORM_WITHOUT_MODRM)
         read_operands(&cursor, opcode, &modrm, &prefixes, mode, insn);
-    }
+    else
+        is_supported = read_implied(&cursor, opcode, byte, &prefixes, insn);
     if (cursor.ran_out)
         return ended_early(&cursor, insn);
+    if (!is_supported)
+        return fail(insn, INSN_UNSUPPORTED);
     if (is_undefined(opcode, &prefixes, insn))
         return fail(insn, INSN_UNDEFINED);
     insn->length = (uint8_t)cursor.at;

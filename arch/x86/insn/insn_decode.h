@@ -52,6 +52,35 @@ enum insn_op {
     INSN_CMPXCHG8B, /* CMPXCHG16B when the operand has 16 bytes */
     INSN_PUSH,
     INSN_POP,
+    INSN_SHLD,
+    INSN_SHRD,
+    INSN_BSF,
+    INSN_BSR,
+    INSN_CMOV,
+    INSN_SET,
+    INSN_MUL,
+    INSN_IMUL, /* of the accumulator where it has no source; else destination := source * what */
+    INSN_DIV,
+    INSN_IDIV,
+    /* Those that move rSP in other ways, or RIP. */
+    INSN_ENTER, /* nesting level 0 */
+    INSN_LEAVE,
+    INSN_CALL,
+    INSN_JMP,
+    INSN_RET,
+    /* Those on segments and the processor's other registers, with memory: insn_system.h. */
+    INSN_JMP_FAR,
+    INSN_MOV_FROM_SEGMENT,
+    INSN_MOV_TO_SEGMENT,
+    INSN_SLDT,
+    INSN_STR,
+    INSN_SMSW,
+    INSN_LLDT,
+    INSN_LTR,
+    /* Moves of 4, 8 or 16 bytes between memory and an XMM or MMX register; a load clears what is
+     * left of an XMM register. */
+    INSN_VECTOR_LOAD,
+    INSN_VECTOR_STORE,
     /* The strings have no operands but their implied ones: memory.segment:[rSI], ES:[rDI] and the
      * accumulator. All that follow here are strings. */
     INSN_MOVS,
@@ -93,13 +122,16 @@ enum insn_operand_kind {
     INSN_OPERAND_REGISTER,
     INSN_OPERAND_MEMORY,
     INSN_OPERAND_IMMEDIATE,
+    INSN_OPERAND_SEGMENT, /* reg: enum insn_segment_register */
+    INSN_OPERAND_XMM,     /* reg: 0 to 15 */
+    INSN_OPERAND_MMX,     /* reg: 0 to 7 */
 };
 
 struct insn_operand {
     enum insn_operand_kind kind;
     uint8_t reg;        /* register operands: 0 to 15 */
     bool high_byte;     /* AH, CH, DH or BH: bits 15:8 of reg, which is 0 to 3 */
-    uint8_t size_bytes; /* 1, 2, 4, 8; 16 for CMPXCHG16B */
+    uint8_t size_bytes; /* 1, 2, 4, 8; 16 for CMPXCHG16B and vectors; 4, 6, 10 for far pointers */
 };
 
 /* segment:[base + index * scale + displacement], cut to the address size. */
@@ -123,11 +155,14 @@ struct insn {
     uint8_t operand_size_bytes; /* of the operation: 1, 2, 4, 8, 16 */
     uint8_t address_size_bytes; /* 2, 4, 8 */
     bool lock;
+    bool is_aligned;                 /* its operand in memory has to be, at any CPL: else #GP */
+    uint8_t condition;               /* CMOVcc, SETcc: 0 to 15, as their opcodes number them */
     enum insn_repeat repeat;         /* the last F2 or F3 seen; means something to strings only */
     struct insn_operand destination; /* the first operand in the manual's order */
     struct insn_operand source;
+    struct insn_operand third; /* IMUL, SHLD, SHRD: an immediate or CL */
     struct insn_memory memory; /* where an operand is INSN_OPERAND_MEMORY */
-    uint64_t immediate;        /* sign-extended from its encoded size */
+    uint64_t immediate; /* sign-extended from its encoded size; of ENTER, the frame's bytes */
 };
 
 enum insn_result {
@@ -141,11 +176,17 @@ enum insn_result {
 /* Takes apart the instruction at bytes[0]. count: how many bytes there are; those past the 15th are
  * not looked at. The modes' default sizes are those of CS.D and CS.L.
  *
- * Decodes MOV (not to or from segment, control and debug registers), MOVZX, MOVSX, MOVSXD, MOVBE,
- * MOVNTI, ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, NOT, NEG, INC, DEC, the shifts and rotates,
- * BT and its kin, XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B, PUSH and POP where they have a
- * ModRM byte, and all string instructions. Vector moves and everything else are INSN_UNSUPPORTED:
- * the monitor leaves the vector registers to the guest.
+ * Decodes
+ *   MOV (not to or from control and debug registers), MOVZX, MOVSX, MOVSXD, MOVBE, MOVNTI, CMOVcc,
+ *   SETcc, XCHG, XADD, CMPXCHG, CMPXCHG8B, CMPXCHG16B,
+ *   ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, NOT, NEG, INC, DEC, MUL, IMUL, DIV, IDIV, the
+ *   shifts and rotates, SHLD, SHRD, BT and its kin, BSF, BSR, all string instructions,
+ *   PUSH and POP (not of segments and flags), ENTER without nesting, LEAVE, near CALL and RET, and
+ *   near JMP through a register or memory,
+ *   and with a memory operand only: far JMP, MOV to and from a segment register, SLDT, STR, SMSW,
+ *   LLDT, LTR; MOVAPS, MOVAPD, MOVDQA, MOVUPS, MOVUPD, MOVDQU, LDDQU, MOVNTPS, MOVNTPD, MOVNTDQ,
+ *   MOVNTQ, MOVSS, MOVSD, MOVD and MOVQ.
+ * Everything else is INSN_UNSUPPORTED, vector moves with VEX and EVEX included.
  *
  * With INSN_DECODED, *insn is complete. With INSN_UNSUPPORTED, insn->length is the length of a
  * vector move, or 0 where it is not known. With the others, *insn is zero.

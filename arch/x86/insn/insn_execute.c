@@ -2,7 +2,11 @@
 
 #include "arch/x86/insn/insn_address.h"
 #include "arch/x86/insn/insn_arithmetic.h"
+#include "arch/x86/insn/insn_multiply.h"
+#include "arch/x86/insn/insn_stack.h"
 #include "arch/x86/insn/insn_string.h"
+#include "arch/x86/insn/insn_system.h"
+#include "arch/x86/insn/insn_vector.h"
 
 /* What an instruction does beside storing its result. Registers change only once memory has. */
 struct effect {
@@ -60,6 +64,35 @@ static struct effect compute(const struct insn *insn, const struct insn_state *s
         e.result = e.has_accumulator ? destination : source;
         break;
     }
+    case INSN_CMOV:
+        /* With a false condition too, a 32-bit register loses its upper half. */
+        e.result = insn_condition_holds(insn->condition, state->rflags) ? source : destination;
+        break;
+    case INSN_SET: e.result = insn_condition_holds(insn->condition, state->rflags); break;
+    case INSN_IMUL: {
+        bool is_three = insn->third.kind != INSN_OPERAND_NONE;
+
+        e.result =
+            insn_signed_product(size, source, is_three ? insn->immediate : destination, &e.rflags);
+        break;
+    }
+    case INSN_SHLD:
+    case INSN_SHRD: {
+        uint64_t count = insn->third.kind == INSN_OPERAND_REGISTER
+                             ? insn_register_read(state, &insn->third)
+                             : insn->immediate;
+
+        e.result = insn_double_shift(insn->op, size, destination, source, (unsigned)count & 0xff,
+                                     &e.rflags);
+        break;
+    }
+    case INSN_BSF:
+    case INSN_BSR: /* of 0, the manual leaves the destination undefined; processors leave it alone
+                    */
+        e.has_result = source != 0;
+        e.result = insn_bit_scan(insn->op, size, source);
+        e.rflags = e.has_result ? e.rflags & ~RFLAGS_ZF : e.rflags | RFLAGS_ZF;
+        break;
     case INSN_CMP:
     case INSN_TEST:
     case INSN_BT:
@@ -138,6 +171,26 @@ static void commit(const struct insn *insn, struct insn_state *state, const stru
     state->rflags = e->rflags;
 }
 
+/* Those that have a file of their own. */
+static enum insn_outcome execute_elsewhere(const struct insn *insn, struct insn_state *state,
+                                           const struct insn_env *env, unsigned iterations_max,
+                                           struct insn_fault *fault)
+{
+    if (insn->op >= INSN_MOVS)
+        return insn_string_execute(insn, (uint16_t)state->gpr[INSN_RDX], state, env, iterations_max,
+                                   fault);
+    if (insn->op >= INSN_VECTOR_LOAD)
+        return insn_vector_execute(insn, state, env, fault);
+    if (insn->op >= INSN_JMP_FAR)
+        return insn_system_execute(insn, state, env, fault);
+    return insn_stack_execute(insn, state, env, fault);
+}
+
+static bool is_of_accumulator(const struct insn *insn)
+{
+    return insn->op >= INSN_MUL && insn->op <= INSN_IDIV && insn->source.kind == INSN_OPERAND_NONE;
+}
+
 enum insn_outcome insn_execute(const struct insn *insn, struct insn_state *state,
                                const struct insn_env *env, unsigned iterations_max,
                                struct insn_fault *fault)
@@ -150,9 +203,8 @@ enum insn_outcome insn_execute(const struct insn *insn, struct insn_state *state
     enum insn_outcome outcome;
     unsigned count;
 
-    if (insn->op >= INSN_MOVS)
-        return insn_string_execute(insn, (uint16_t)state->gpr[INSN_RDX], state, env, iterations_max,
-                                   fault);
+    if (insn->op >= INSN_ENTER)
+        return execute_elsewhere(insn, state, env, iterations_max, fault);
 
     outcome = insn_effective_address(insn, state, accesses, &count, fault);
     if (outcome != INSN_DONE)
@@ -178,6 +230,8 @@ enum insn_outcome insn_execute(const struct insn *insn, struct insn_state *state
 
     destination = operand_value(insn, state, &insn->destination, data.value[0]);
     source = operand_value(insn, state, &insn->source, data.value[0]);
+    if (is_of_accumulator(insn))
+        return insn_multiply_divide(insn, destination, state, fault);
     if (insn->op == INSN_PUSH)
         source = destination;
     if (insn->op == INSN_POP)

@@ -5,8 +5,9 @@
 #include "arch/x86/insn/insn_state.h"
 
 /* Executes insn (from insn_decode, in state->mode) on *state and through env: registers, flags and
- * memory change as the instruction's page in the Intel SDM vol. 2 says, but for rip, which is the
- * caller's to move once the outcome is INSN_DONE. Where an instruction both reads and writes, or
+ * memory change as the instruction's page in the Intel SDM vol. 2 says, but for rip, to which the
+ * caller adds insn->length once the outcome is INSN_DONE; a branch has set it so that this is its
+ * target. Where an instruction both reads and writes, or
  * accesses two places, env->probe is asked about all of them first, so that no read with side
  * effects is made in vain; a fault leaves *state and memory as they were, but for the iterations a
  * repeated string instruction has completed. LOCK is taken for granted: an access to a device is a
@@ -17,7 +18,11 @@
  * some are left the outcome is INSN_AGAIN. A guest that single-steps (RFLAGS.TF) traps after each
  * one: give 1 then, and inject the trap after INSN_AGAIN as after INSN_DONE.
  *
- * INS and OUTS use env's ports. *fault is set with INSN_FAULT only. */
+ * What the processor checks before it accesses the operand, it has checked: features of CR0, CR4
+ * and CPUID that make an instruction undefined. Privilege is checked again.
+ *
+ * INS and OUTS use env's ports, vector moves its vector registers, and those of insn_system.h its
+ * system registers. *fault is set with INSN_FAULT only. */
 MUST_USE enum insn_outcome insn_execute(const struct insn *insn, struct insn_state *state,
                                         const struct insn_env *env, unsigned iterations_max,
                                         struct insn_fault *fault);

@@ -15,7 +15,7 @@ struct insn_segment {
 
 struct insn_state {
     uint64_t gpr[INSN_GPR_COUNT]; /* in the order of enum insn_register */
-    uint64_t rip;                 /* of the instruction itself; never changed here */
+    uint64_t rip;                 /* of the instruction itself; changed by branches only */
     uint64_t rflags;
     struct insn_segment segments[INSN_SEGMENT_COUNT];
     enum insn_mode mode;
@@ -24,6 +24,8 @@ struct insn_state {
     uint8_t cpl;                 /* 0 to 3 */
     uint8_t linear_address_bits; /* 48, or 57 with CR4.LA57 */
 };
+
+struct insn_system;
 
 /* What has to be injected. */
 struct insn_fault {
@@ -60,6 +62,13 @@ struct insn_env {
                                          uint32_t *value);
     enum insn_access_result (*port_write)(void *context, uint16_t port, size_t size_bytes,
                                           uint32_t value);
+    /* The 16 bytes of an XMM register, or an MMX register and 8 that do not matter. A fault: what
+     * the processor has against using it, #UD, #NM or #MF. Null: there are none. */
+    enum insn_access_result (*vector_read)(void *context, const struct insn_operand *operand,
+                                           uint8_t bytes[16], struct insn_fault *fault);
+    enum insn_access_result (*vector_write)(void *context, const struct insn_operand *operand,
+                                            const uint8_t bytes[16], struct insn_fault *fault);
+    const struct insn_system *system; /* null: none of insn_system.h's instructions */
 };
 
 enum insn_outcome {

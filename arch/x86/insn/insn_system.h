@@ -1,0 +1,46 @@
+/* Instructions that move segment registers or other registers of the processor to and from memory:
+ * far JMP, MOV, SLDT, STR, SMSW, LLDT, LTR. */
+#ifndef ARCH_X86_INSN_INSN_SYSTEM_H
+#define ARCH_X86_INSN_INSN_SYSTEM_H
+
+#include "arch/x86/insn/insn_state.h"
+
+/* Segment registers beyond enum insn_segment_register, numbered on as in the VMCS. */
+#define INSN_LDTR INSN_SEGMENT_COUNT
+#define INSN_TR   (INSN_SEGMENT_COUNT + 1)
+
+struct insn_table {
+    uint64_t base;
+    uint32_t limit; /* the offset of its last byte */
+};
+
+/* The rest of the processor, as the caller provides it. */
+struct insn_system {
+    uint64_t (*read_cr0)(void *context);
+    uint64_t (*read_cr4)(void *context);
+    bool (*in_ia32e_mode)(void *context); /* IA32_EFER.LMA */
+    /* number: enum insn_segment_register, INSN_LDTR or INSN_TR. */
+    uint16_t (*read_selector)(void *context, unsigned number);
+    /* Loads all of the register; *segment is as hardware would have it in its hidden part. */
+    void (*load_segment)(void *context, unsigned number, uint16_t selector,
+                         const struct insn_segment *segment);
+    struct insn_table (*read_gdt)(void *context);
+    struct insn_table (*read_ldt)(void *context); /* a limit of 0 where LDTR is unusable */
+    /* Memory as the processor itself reads and writes it for descriptors: with supervisor rights.
+     */
+    enum insn_access_result (*table_read)(void *context, gva_t address, void *data,
+                                          size_t size_bytes, struct insn_fault *fault);
+    enum insn_access_result (*table_write)(void *context, gva_t address, const void *data,
+                                           size_t size_bytes, struct insn_fault *fault);
+};
+
+/* Executes insn, one of INSN_JMP_FAR to INSN_LTR, as insn_execute does, through env->system, with
+ * the checks of segment loads and their faults. JMP goes to code segments only: one through a gate
+ * or to a task is INSN_FAILED. After a load of SS interrupts are not held back. Intel SDM vol. 2,
+ * Sep 2023, "JMP", "MOV", "SLDT", "STR", "SMSW", "LLDT", "LTR"; vol. 3A, 3.4 "Logical and Linear
+ * Addresses". */
+MUST_USE enum insn_outcome insn_system_execute(const struct insn *insn, struct insn_state *state,
+                                               const struct insn_env *env,
+                                               struct insn_fault *fault);
+
+#endif
