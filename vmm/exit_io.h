@@ -7,6 +7,7 @@
 #include "arch/x86/exits/exit_qualification.h"
 #include "arch/x86/vmcs.h"
 #include "vmm/guest.h"
+#include "vmm/iobus/ask.h"
 #include "vmm/vcpu.h"
 
 /* The port access of a qualification, which is not that of a string instruction. */

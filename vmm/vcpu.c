@@ -10,6 +10,7 @@
 #include "vmm/cpus.h"
 #include "vmm/events.h"
 #include "vmm/exit_io.h"
+#include "vmm/exit_mmio.h"
 #include "vmm/exits.h"
 #include "vmm/guest.h"
 #include "vmm/memory/heap.h"
@@ -290,6 +291,56 @@ static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t re
     return finish_exit(vcpu, reason, action, exited_tsc, rdtsc() - exited_tsc);
 }
 
+/* The same value, as one that has nothing to do with it: what becomes of it on one way through the
+ * run loop then has no say in where the compiler keeps it on another. */
+static inline __attribute__((always_inline)) uint64_t detached(uint64_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+static inline __attribute__((always_inline)) struct vcpu *detached_vcpu(struct vmx_vcpu *vmx)
+{
+    return (struct vcpu *)detached((uintptr_t)vmx);
+}
+
+/* IN, OUT and what else there is for this reason. */
+static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    uint64_t now_tsc = exited_tsc;
+
+    if (__builtin_expect(!exit_io_instruction(vcpu, &now_tsc), 0))
+        return handle_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, exited_tsc);
+    return finish_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, EXIT_NEXT_INSTRUCTION, exited_tsc,
+                       now_tsc - exited_tsc);
+}
+
+/* Loads and stores outside of RAM. */
+static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    uint64_t now_tsc = exited_tsc;
+
+    if (__builtin_expect(!exit_mmio(vcpu, &now_tsc), 0))
+        return handle_exit(vcpu, EXIT_REASON_EPT_VIOLATION, exited_tsc);
+    return finish_exit(vcpu, EXIT_REASON_EPT_VIOLATION, EXIT_NEXT_DECODED, exited_tsc,
+                       now_tsc - exited_tsc);
+}
+
+static inline __attribute__((always_inline)) bool run_cpuid(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    exit_cpuid(vcpu);
+    return finish_exit(vcpu, EXIT_REASON_CPUID, EXIT_NEXT_INSTRUCTION, exited_tsc,
+                       rdtsc() - exited_tsc);
+}
+
+static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    if (!exit_x2apic_eoi(vcpu))
+        return handle_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc);
+    return finish_exit(vcpu, EXIT_REASON_WRMSR, EXIT_NEXT_INSTRUCTION, exited_tsc,
+                       rdtsc() - exited_tsc);
+}
+
 /* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
  * Everything else sets a note, moves a deadline or uses up the slack, and is service's. */
 void vcpu_run(struct vcpu *vcpu)
@@ -301,22 +352,18 @@ void vcpu_run(struct vcpu *vcpu)
     vmx_vcpu_begin(&vcpu->vmx);
     for (bool goes_on = service(vcpu, false); goes_on;) {
         struct vmx_vcpu *vmx = &vcpu->vmx;
-        uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc), now_tsc = exited_tsc;
-        struct vcpu *self = (struct vcpu *)vmx; /* the same, but in a register now */
+        uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc);
 
-        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1) &&
-            exit_io_instruction(self, &now_tsc))
-            goes_on =
-                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, now_tsc - exited_tsc);
-        else if (reason == EXIT_REASON_CPUID) {
-            exit_cpuid(self);
-            goes_on =
-                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, rdtsc() - exited_tsc);
-        } else if (reason == EXIT_REASON_WRMSR && exit_x2apic_eoi(self)) {
-            goes_on =
-                finish_exit(self, reason, EXIT_NEXT_INSTRUCTION, exited_tsc, rdtsc() - exited_tsc);
-        } else
-            goes_on = handle_exit(self, reason, exited_tsc);
+        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1))
+            goes_on = run_io(detached_vcpu(vmx), detached(exited_tsc));
+        else if (reason == EXIT_REASON_EPT_VIOLATION)
+            goes_on = run_mmio(detached_vcpu(vmx), detached(exited_tsc));
+        else if (reason == EXIT_REASON_CPUID)
+            goes_on = run_cpuid(detached_vcpu(vmx), detached(exited_tsc));
+        else if (reason == EXIT_REASON_WRMSR)
+            goes_on = run_wrmsr(detached_vcpu(vmx), detached(exited_tsc));
+        else
+            goes_on = handle_exit((struct vcpu *)vmx, reason, exited_tsc);
     }
     park_readers(vcpu);
     cpu->vcpu = NULL;

@@ -1,6 +1,6 @@
 #include "tests/stress/devices.h"
 
-#include "tests/unit/iobus_port.h"
+#include "tests/unit/iobus_ask.h"
 #include "vmm/base/bits.h"
 
 #include <sched.h>
@@ -293,17 +293,6 @@ struct log vcpu_access(struct vcpu *vcpu, unsigned bus, struct io_access *access
     if (access->address != asked.address || access->size != asked.size ||
         access->is_write != asked.is_write || (asked.is_write && access->value != asked.value))
         fail("an access at %#jx is changed", (uintmax_t)asked.address);
-    return log;
-}
-
-struct log vcpu_ring(struct vcpu *vcpu, unsigned bus, uint64_t address, bool *has_rung)
-{
-    struct log log = {0};
-
-    vcpu->log = &log;
-    vcpu->count[LOOKUPS]++;
-    *has_rung = iobus_ring(&buses[bus], &vcpu->readers[bus], address);
-    vcpu->log = NULL;
     return log;
 }
 

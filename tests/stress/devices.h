@@ -51,7 +51,7 @@ enum {
     COVERED,
     WHOLE,
     RUNG,
-    RUNG_UNSEEN,
+    RUNG_ALONE,
     HANDLER_ADDED,
     HANDLER_REMOVED,
     SELF_REMOVED,
@@ -155,9 +155,6 @@ uint64_t updates_waiting(void);
 
 /* iobus_access on the vCPU's thread, within a handler too. */
 struct log vcpu_access(struct vcpu *vcpu, unsigned bus, struct io_access *access);
-
-/* iobus_ring, the same way. */
-struct log vcpu_ring(struct vcpu *vcpu, unsigned bus, uint64_t address, bool *has_rung);
 
 /* Makes the buses with everything permanent. */
 void devices_start(void);

@@ -45,8 +45,8 @@ MUTANT_LOOKUPS = 4000000
 MUTANT_SECONDS = 120
 SYMPTOM = re.compile(r"^FAIL|ERROR: |WARNING: |CHECK|not done|runtime error")
 
-RECLAIM, UPDATE, ACCESS = "vmm/iobus/reclaim.c", "vmm/iobus/update.c", "vmm/iobus/access.c"
-HEADER, LOCK = "vmm/iobus/iobus.h", "vmm/base/spinlock.h"
+RECLAIM, UPDATE = "vmm/iobus/reclaim.c", "vmm/iobus/update.c"
+HEADER, ASK, LOCK = "vmm/iobus/iobus.h", "vmm/iobus/ask.h", "vmm/base/spinlock.h"
 
 # What is broken, file, what stands there, what is put in its place.
 MUTANTS = (
@@ -61,9 +61,9 @@ MUTANTS = (
     ("unparked with an epoch not seen", RECLAIM,
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch + 1, memory_order_release);"),
-    ("quiescent mark before the last use", HEADER,
-     "    const uint64_t address = access->address;\n    const uint32_t size = access->size;\n",
-     "    const uint64_t address = access->address;\n    const uint32_t size = access->size;\n\n"
+    ("quiescent mark before the last use", ASK,
+     "    *asked = (struct iobus_asked){.table = table, .call = call};\n",
+     "    *asked = (struct iobus_asked){.table = table, .call = call};\n"
      "    iobus_reader_quiesce(reader);\n"),
     ("quiescent mark stored without release", HEADER,
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
@@ -98,7 +98,7 @@ MUTANTS = (
     ("slot free while still counted in", UPDATE,
      "        bus->slots[gone->slot].registration = NULL;",
      "        iobus_slot_give_back(bus, gone->slot);"),
-    ("the last hit not checked", ACCESS, "iobus_clamp(reader->last_segment, table->segment_count - 1)",
+    ("the last hit not checked", HEADER, "iobus_clamp(reader->last_segment, table->segment_count - 1)",
      "reader->last_segment"),
     ("an update that loses an addition", UPDATE, "    if (status == STATUS_OK)\n"
      "        status = prepare_layout(bus, &preparation, conflict);",

@@ -211,7 +211,7 @@ static inline struct live *oracle_finds(struct world *world, uint64_t address)
     return live;
 }
 
-/* The doorbell that iobus_ring ought to ring. */
+/* The doorbell of any width and data that hangs alone at the address. */
 static inline struct live *oracle_bell(struct world *world, uint64_t address)
 {
     struct live *bell = NULL;

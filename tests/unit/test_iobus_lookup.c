@@ -1,7 +1,7 @@
 /* The guesses of the common access. A wrong one costs time and nothing else, so that no test of the
  * bus's answers would notice: here they are compared with the search. */
+#include "tests/unit/iobus_ask.h"
 #include "tests/unit/iobus_fixture.h"
-#include "tests/unit/iobus_port.h"
 
 #include "vmm/iobus/lookup.h"
 #include "vmm/iobus/table.h"
@@ -179,9 +179,19 @@ static void test_older_tables(void **state)
     free(reader);
 }
 
-/* The only doorbell of a port, if it has no data, is the call for writes; with another one there it
- * is not, and after that it is again. It is asked once, declining or not. */
-static void test_direct_bell(void **state)
+/* The call of an address, as the run loop finds it. */
+static const struct iobus_call *call_at(struct iobus *bus, uint64_t address, bool is_write)
+{
+    const struct iobus_table *table = published(bus);
+
+    if (table->is_ports)
+        return iobus_port_call(table, address, is_write);
+    return iobus_entry_call(iobus_entry_of(table, searched(table, address)), is_write);
+}
+
+/* The only doorbell of an address, if it has no data, is the call for writes; with another one
+ * there it is not, and after that it is again. It is asked once, declining or not. */
+static void check_direct_bell(uint64_t address_last)
 {
     struct device outer = {0}, bell = {0}, second = {0};
     struct iobus_range around = range("around", 0x100, 0x10, 7, &outer);
@@ -193,18 +203,17 @@ static void test_direct_bell(void **state)
     struct iobus_handle handle;
     struct iobus bus;
 
-    (void)state;
     narrow.match = &(struct iobus_match){.width_bytes = 2};
     any.match = &(struct iobus_match){.width_bytes = 0};
-    assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, iobus_tsc), STATUS_OK);
+    assert_int_equal(iobus_init(&bus, address_last, &allocator, iobus_tsc), STATUS_OK);
     assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
     assert_int_equal(iobus_register(&bus, &narrow, NULL, NULL), STATUS_OK);
-    call = iobus_port_call(published(&bus), 0x104, true);
+    call = call_at(&bus, 0x104, true);
     assert_ptr_equal(call->context, &bell);
     assert_int_equal(call->refused_sizes[1] & IOBUS_SIZES_ALL, 1 | 4 | 8);
-    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, false)->context, &outer);
+    assert_ptr_equal(call_at(&bus, 0x104, false)->context, &outer);
     access_as_run_loop(&bus, reader, &access);
     assert_int_equal(bell.call_count, 1);
     assert_call(&bell, 0, 0x104, 2, 0x1234);
@@ -217,7 +226,7 @@ static void test_direct_bell(void **state)
 
     assert_int_equal(iobus_register(&bus, &any, &handle, NULL), STATUS_OK);
     iobus_reader_quiesce(reader);
-    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, true)->context, &outer);
+    assert_ptr_equal(call_at(&bus, 0x104, true)->context, &outer);
     access_as_run_loop(&bus, reader, &access);
     assert_int_equal(bell.call_count, 3);
     assert_int_equal(second.call_count, 1);
@@ -225,11 +234,113 @@ static void test_direct_bell(void **state)
 
     assert_int_equal(iobus_remove(&bus, handle, NULL), STATUS_OK);
     iobus_reader_quiesce(reader);
-    assert_ptr_equal(iobus_port_call(published(&bus), 0x104, true)->context, &bell);
+    assert_ptr_equal(call_at(&bus, 0x104, true)->context, &bell);
     access.size = 1; /* not its width */
     access_as_run_loop(&bus, reader, &access);
     assert_int_equal(bell.call_count, 3);
     assert_int_equal(outer.call_count, 2);
+    iobus_reader_park(reader);
+    iobus_reader_detach(reader);
+    iobus_destroy(&bus);
+    free(reader);
+}
+
+static void test_direct_bell(void **state)
+{
+    (void)state;
+    check_direct_bell(IOBUS_PORT_LAST);
+    check_direct_bell(IOBUS_MMIO_LAST);
+}
+
+/* Many of them in one page, and the calls grow and are used again: each keeps its own. */
+static void test_direct_bells_in_memory(void **state)
+{
+    static struct device bells[200];
+    struct iobus_handle handles[200];
+    struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
+    struct device outer = {0};
+    struct iobus_range around = range("around", 0x1000, 0x1000, IOBUS_SIZES_ALL, &outer);
+    struct iobus bus;
+    uint32_t capacity;
+
+    (void)state;
+    assert_int_equal(iobus_init(&bus, IOBUS_MMIO_LAST, &allocator, iobus_tsc), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    iobus_reader_begin(reader);
+    assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
+    for (unsigned round = 0; round < 4; round++) {
+        for (unsigned i = 0; i < 200; i++) {
+            struct iobus_range bell = range("bell", 0x1000 + 8 * i, 1, 0, &bells[i]);
+
+            bell.match = &(struct iobus_match){0};
+            bells[i].call_count = 0;
+            assert_int_equal(iobus_register(&bus, &bell, &handles[i], NULL), STATUS_OK);
+            iobus_reader_quiesce(reader);
+        }
+        for (unsigned i = 0; i < 200; i++) {
+            struct io_access access = {.address = 0x1000 + 8 * i, .size = 8, .is_write = true};
+
+            assert_ptr_equal(call_at(&bus, access.address, true)->context, &bells[i]);
+            assert_ptr_equal(call_at(&bus, access.address, false)->context, &outer);
+            access_as_run_loop(&bus, reader, &access);
+            assert_int_equal(bells[i].call_count, 1);
+        }
+        assert_int_equal(outer.call_count, 0);
+        for (unsigned i = 0; i < 200; i++)
+            assert_int_equal(iobus_remove(&bus, handles[i], NULL), STATUS_OK);
+        iobus_reader_quiesce(reader);
+        assert_int_equal(iobus_reclaim(&bus), 0);
+        if (round == 0)
+            capacity = bus.store->capacity;
+        assert_int_equal(bus.store->capacity, capacity); /* no number is lost */
+    }
+    iobus_reader_park(reader);
+    iobus_reader_detach(reader);
+    iobus_destroy(&bus);
+    free(reader);
+}
+
+static void visit_unclaimed(void *context, const struct iobus_unclaimed_count *count)
+{
+    uint64_t *writes = context;
+
+    assert_int_equal(count->address, 0x9000);
+    *writes += count->write_count;
+}
+
+/* The index knows a segment and not its doorbell's own line, and who is nowhere is counted by
+ * granule. */
+static void test_asked_in_memory(void **state)
+{
+    struct device outer = {0}, bell = {0};
+    struct iobus_range around = range("around", 0x5000, 1, IOBUS_SIZES_1, &outer);
+    struct iobus_range any = range("any", 0x5000, 1, 0, &bell);
+    struct io_access access = {.address = 0x5000, .size = 1};
+    struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
+    uint64_t unclaimed_writes = 0;
+    struct iobus bus;
+
+    (void)state;
+    any.match = &(struct iobus_match){0};
+    assert_int_equal(iobus_init(&bus, IOBUS_MMIO_LAST, &allocator, iobus_tsc), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    iobus_reader_begin(reader);
+    assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
+    assert_int_equal(iobus_register(&bus, &any, NULL, NULL), STATUS_OK);
+    iobus_reader_quiesce(reader);
+    assert_int_equal(iobus_guess(published(&bus), 0x5000)->first, 0x5000);
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(outer.call_count, 1);
+    assert_int_equal(bell.call_count, 0);
+    access.is_write = true;
+    access_as_run_loop(&bus, reader, &access);
+    assert_int_equal(bell.call_count, 1);
+
+    access.address = 0x9004;
+    access.size = 4;
+    access_as_run_loop(&bus, reader, &access);
+    (void)iobus_for_each_unclaimed(&bus, visit_unclaimed, &unclaimed_writes);
+    assert_int_equal(unclaimed_writes, 1);
     iobus_reader_park(reader);
     iobus_reader_detach(reader);
     iobus_destroy(&bus);
@@ -263,10 +374,16 @@ static void test_data(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IOBUS_TEST(test_tree),          cmocka_unit_test(test_search),
-        IOBUS_TEST(test_pages),         cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_sharing), cmocka_unit_test(test_older_tables),
-        IOBUS_TEST(test_data),          cmocka_unit_test(test_direct_bell),
+        IOBUS_TEST(test_tree),
+        cmocka_unit_test(test_search),
+        IOBUS_TEST(test_pages),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_sharing),
+        cmocka_unit_test(test_older_tables),
+        IOBUS_TEST(test_data),
+        cmocka_unit_test(test_direct_bell),
+        cmocka_unit_test(test_direct_bells_in_memory),
+        cmocka_unit_test(test_asked_in_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

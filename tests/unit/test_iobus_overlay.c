@@ -119,46 +119,6 @@ static void test_find_range(void **state)
     always_fail = false;
 }
 
-static void test_ring(void **state)
-{
-    struct fixture *fixture = *state;
-    struct device device = {0}, bell = {0}, other = {0};
-    static const struct iobus_match others[] = {
-        {.width_bytes = 4},
-        {.width_bytes = 0, .has_data = true, .data = 0},
-        {.width_bytes = 8, .has_data = true, .data = 9},
-    };
-
-    add(fixture, "device", 0x1000, 0x100, IOBUS_SIZES_ALL, &device);
-    assert_false(iobus_ring(&fixture->bus, &fixture->reader, 0x1010));
-    assert_int_equal(add_doorbell(fixture, 0x1010, &(struct iobus_match){0}, &bell), STATUS_OK);
-    assert_true(iobus_ring(&fixture->bus, &fixture->reader, 0x1010));
-    assert_call(&bell, 0, 0x1010, 1, 0);
-    assert_true(bell.calls[0].is_write);
-    assert_false(iobus_ring(&fixture->bus, &fixture->reader, 0x100f));
-    assert_false(iobus_ring(&fixture->bus, &fixture->reader, 0x1011));
-    bell.outcome = IO_DECLINED;
-    assert_false(iobus_ring(&fixture->bus, &fixture->reader, 0x1010));
-    assert_int_equal(bell.call_count, 2);
-    bell.outcome = IO_HANDLED;
-
-    /* Any other there has to be asked first, or could match. */
-    for (unsigned i = 0; i < 3; i++) {
-        struct iobus_range added =
-            range("other", 0x1010, others[i].width_bytes ? others[i].width_bytes : 1, 0, &other);
-        struct iobus_handle handle;
-
-        added.match = &others[i];
-        assert_int_equal(iobus_register(&fixture->bus, &added, &handle, NULL), STATUS_OK);
-        assert_false(iobus_ring(&fixture->bus, &fixture->reader, 0x1010));
-        assert_int_equal(iobus_remove(&fixture->bus, handle, NULL), STATUS_OK);
-        assert_true(iobus_ring(&fixture->bus, &fixture->reader, 0x1010));
-    }
-    assert_int_equal(other.call_count, 0);
-    assert_int_equal(device.call_count, 0);
-    assert_int_equal(bell.call_count, 5);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,7 +126,6 @@ int main(void)
         IOBUS_TEST(test_overlay_nests),
         IOBUS_TEST(test_overlay_conflicts),
         IOBUS_TEST(test_find_range),
-        IOBUS_TEST(test_ring),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

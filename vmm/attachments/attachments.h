@@ -33,9 +33,8 @@ struct attachments_setup {
     /* The guest's clock, never running backwards but at a reset. Called with a zone's lock held. */
     uint64_t (*now_ns)(void *context);
     /* A ring of a doorbell with `trace`, from attachments_work. missed: how many before it were not
-     * kept, because rings came faster than they were traced. access is as the bus gave it: of a
-     * doorbell of any width without data that iobus_ring answered, size and value stand for
-     * nothing. Null drops them. */
+     * kept, because rings came faster than they were traced. access is as the bus gave it. Null
+     * drops them. */
     void (*trace)(void *context, const char *name, const struct io_access *access, uint64_t missed);
     /* attachments_next_deadline has become earlier; on the vCPU that wrote. May be null. */
     void (*deadline_changed)(void *context);

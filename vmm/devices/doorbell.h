@@ -10,8 +10,7 @@
 #include <stdatomic.h>
 
 /* Who is told of a ring: on the vCPU that rings, so it has to be short; possibly on several at
- * once. access is the bus's; of a ring that was answered without looking at the operand it has no
- * value (iobus_ring). */
+ * once. access is the bus's. */
 struct doorbell_listener {
     void (*rung)(void *context, const struct io_access *access); /* null: only counted */
     void *context;

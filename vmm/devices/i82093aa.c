@@ -189,7 +189,9 @@ void i82093aa_set_line(struct i82093aa *ioapic, unsigned pin, bool level)
     if (level == (bool)(ioapic->pins & mask))
         return;
     ioapic->pins ^= mask;
-    if (level && can_send(entry) && !is_level(entry))
+    if (!level)
+        return; /* nothing that there was no cause for before */
+    if (can_send(entry) && !is_level(entry))
         ioapic->edges |= mask;
     update(ioapic, pin);
 }

@@ -132,19 +132,6 @@ static uint32_t pack_published(const struct local_apic *apic)
            apic->ldr >> 24 << 16 | apic->dfr >> 28 << 24;
 }
 
-struct local_apic_published local_apic_published(const struct local_apic *apic)
-{
-    uint32_t packed = atomic_load(&apic->published);
-    return (struct local_apic_published){
-        .mode = (enum local_apic_mode)(packed & 3),
-        .is_enabled = (packed >> 2 & 1) != 0,
-        .lint_pins = packed >> 3 & 3,
-        .ppr = (uint8_t)__atomic_load_n(&APIC_REGISTER(apic, REGISTER_PPR), __ATOMIC_RELAXED),
-        .logical_id = (uint8_t)(packed >> 16),
-        .model = packed >> 24 & 0xf,
-    };
-}
-
 void local_apic_publish(struct local_apic *apic)
 {
     apic->extint_pins = 0;
@@ -158,11 +145,19 @@ void local_apic_publish(struct local_apic *apic)
 
 void local_apic_update(struct local_apic *apic)
 {
-    int in_service = vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
+    apic->in_service = (int16_t)vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
+    local_apic_update_requests(apic);
+}
+
+void local_apic_update_requests(struct local_apic *apic)
+{
+    if (apic->is_virtual) /* the processor begins and ends them, too */
+        apic->in_service = (int16_t)vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
+
+    int in_service = apic->in_service;
     int requested = vector_highest(&APIC_REGISTER(apic, REGISTER_IRR));
     uint32_t tpr = APIC_REGISTER(apic, REGISTER_TPR) & 0xff;
     unsigned service_class = in_service < 0 ? 0 : (unsigned)in_service & 0xf0;
-    apic->in_service = (int16_t)in_service;
 
     /* "Task and Processor Priorities": figure "Processor-Priority Register (PPR)". */
     uint32_t ppr = (tpr & 0xf0) >= service_class ? tpr : service_class;
@@ -188,7 +183,8 @@ uint8_t local_apic_acknowledge(struct local_apic *apic)
     uint8_t vector = (uint8_t)apic->pending;
     vector_clear(&APIC_REGISTER(apic, REGISTER_IRR), vector);
     vector_set(&APIC_REGISTER(apic, REGISTER_ISR), vector);
-    local_apic_update(apic);
+    apic->in_service = vector; /* it has come before all that are */
+    local_apic_update_requests(apic);
     return vector;
 }
 
@@ -239,7 +235,7 @@ void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level)
         vector_set(&APIC_REGISTER(apic, REGISTER_TMR), vector);
     else
         vector_clear(&APIC_REGISTER(apic, REGISTER_TMR), vector);
-    local_apic_update(apic);
+    local_apic_update_requests(apic);
 }
 
 void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry)

@@ -89,7 +89,7 @@ struct local_apic {
     _Atomic uint32_t edge_requests[8];       /* fixed interrupts by vector */
     _Atomic uint32_t level_requests[8];
 
-    /* What senders must know, written by the owner: see local_apic_published in the .c. */
+    /* What senders must know, written by the owner: see local_apic_published. */
     _Alignas(64) _Atomic uint32_t published;
     struct apic_bus *bus; /* set once, as are config and index */
     struct local_apic_config config;

@@ -87,7 +87,7 @@ void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
     }
     if (has_illegal)
         local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
-    local_apic_update(apic);
+    local_apic_update_requests(apic);
 }
 
 int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin)

@@ -89,9 +89,21 @@ struct local_apic_published {
     uint8_t model;      /* DFR bits 31:28 */
 };
 
-/* --- For senders: from any processor. True: the owner must be kicked. --- */
+static inline struct local_apic_published local_apic_published(const struct local_apic *apic)
+{
+    uint32_t packed = atomic_load(&apic->published); /* local_apic_publish packs it */
 
-struct local_apic_published local_apic_published(const struct local_apic *apic);
+    return (struct local_apic_published){
+        .mode = (enum local_apic_mode)(packed & 3),
+        .is_enabled = (packed >> 2 & 1) != 0,
+        .lint_pins = packed >> 3 & 3,
+        .ppr = (uint8_t)__atomic_load_n(&APIC_REGISTER(apic, REGISTER_PPR), __ATOMIC_RELAXED),
+        .logical_id = (uint8_t)(packed >> 16),
+        .model = packed >> 24 & 0xf,
+    };
+}
+
+/* --- For senders: from any processor. True: the owner must be kicked. --- */
 
 /* A fixed interrupt; vectors below 16 raise the receiver's error. */
 bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_level);
@@ -112,6 +124,9 @@ void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
 
 /* Works PPR and the pending vector out anew after a change of IRR, ISR, TPR or mode. */
 void local_apic_update(struct local_apic *apic);
+
+/* The same where ISR is as it was, or in_service is up to date. */
+void local_apic_update_requests(struct local_apic *apic);
 
 /* Tells senders what changed in mode, SVR, LDR, DFR or the LVT entries of LINT0 and LINT1. */
 void local_apic_publish(struct local_apic *apic);

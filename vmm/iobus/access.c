@@ -351,33 +351,14 @@ void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *
     access_any(table, reader, access, asked);
 }
 
-static inline bool covers(const struct iobus_entry *entry, uint64_t address)
-{
-    return iobus_covers(entry->first, entry->length_minus_1, address);
-}
-
-static const struct iobus_entry *entry_of(const struct iobus_table *table, uint64_t segment)
-{
-    return (const struct iobus_entry *)(const void *)table->calls + table->numbers[segment];
-}
-
-/* Where the last access fell, which may come from an older table: no more than a guess. */
-static inline const struct iobus_entry *second_guess(const struct iobus_table *table,
-                                                     const struct iobus_reader *reader)
-{
-    return entry_of(table, iobus_clamp(reader->last_segment, table->segment_count - 1));
-}
-
-/* What the tree says. A guess, too: whoever uses an entry looks whether it covers the address, and
- * entries cover disjoint addresses. */
-static __attribute__((noinline)) const struct iobus_entry *
-third_guess(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address)
+const struct iobus_entry *iobus_third_guess(const struct iobus_table *table,
+                                            struct iobus_reader *reader, uint64_t address)
 {
     uint64_t segment = iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address),
                                    table->segment_count - 1);
 
     reader->last_segment = (uint32_t)segment;
-    return entry_of(table, segment);
+    return iobus_entry_of(table, segment);
 }
 
 /* The call for the address; null if there is none, which only a port past the last has. poison as
@@ -392,11 +373,11 @@ find_call(const struct iobus_table *table, struct iobus_reader *reader, uint64_t
     if (table->is_ports)
         return address > IOBUS_PORT_LAST ? NULL : iobus_port_call(table, address, is_write);
     entry = iobus_guess(table, address);
-    if (!covers(entry, address))
-        entry = second_guess(table, reader);
-    if (!covers(entry, address))
-        entry = third_guess(table, reader, address);
-    if (!covers(entry, address))
+    if (!iobus_entry_covers(entry, address))
+        entry = iobus_second_guess(table, reader);
+    if (!iobus_entry_covers(entry, address))
+        entry = iobus_third_guess(table, reader, address);
+    if (!iobus_entry_covers(entry, address))
         return NULL;
     *poison = iobus_poison(0, address - entry->first, entry->length_minus_1);
     return &entry->call;
@@ -414,35 +395,4 @@ void iobus_access_other(const struct iobus_table *table, struct iobus_reader *re
         access_any(table, reader, access, IOBUS_NONE);
     else
         iobus_offer(table, reader, access, call, poison);
-}
-
-/* The bell that hangs alone, by search: its slot in the table may be another's. */
-static uint32_t search_only_any(const struct iobus_table *table, uint64_t address)
-{
-    uint32_t segment = iobus_search(table->starts, table->segment_count, address);
-    uint32_t point = table->segments[segment].point;
-
-    return point == IOBUS_NONE ? IOBUS_NONE : table->points[point].only_any;
-}
-
-bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address)
-{
-    const struct iobus_table *table = iobus_in_force(bus);
-    struct io_access access = {.address = address, .size = 1, .is_write = true};
-    const struct iobus_call *found, *bell;
-    uintptr_t poison;
-    uint32_t target;
-
-    if (table->removal_count != 0)
-        return false;
-    found = find_call(table, reader, address, true, &poison);
-    if (found != NULL && found->point == IOBUS_NONE && found->handler != NULL)
-        return false;
-    bell = found == NULL || found->point == IOBUS_NONE
-               ? NULL
-               : bell_call(table, iobus_bell_key(found->point, IOBUS_WIDTH_COUNT), 0);
-    if (bell != NULL)
-        return make_call(table, reader, bell, &access);
-    target = search_only_any(table, address);
-    return target != IOBUS_NONE && call_target(table, reader, target, &access);
 }

@@ -143,7 +143,7 @@ static uint32_t slot_at(const struct iobus_layout *layout, const struct iobus_se
     return segment->target == IOBUS_NONE ? IOBUS_NONE : layout->slots[segment->target];
 }
 
-/* The doorbell that a port's writes go to at once, or IOBUS_NONE. */
+/* The doorbell that writes go to at once, or IOBUS_NONE. */
 static uint32_t direct_bell(const struct iobus_layout *layout, const struct iobus_segment *segment)
 {
     return segment->point == IOBUS_NONE ? IOBUS_NONE : layout->points[segment->point].only_one;
@@ -172,7 +172,7 @@ static bool is_same(const struct iobus_layout *old, uint32_t j, const struct iob
            bell_slot_at(old, before) == bell_slot_at(layout, segment);
 }
 
-/* Of writes to a port. */
+/* Of writes. */
 static struct iobus_call write_call_of(const struct iobus_layout *layout,
                                        const struct iobus_segment *segment,
                                        const struct iobus_call *read_call)
@@ -191,35 +191,77 @@ static struct iobus_call write_call_of(const struct iobus_layout *layout,
     return call;
 }
 
-static bool add_call(struct iobus *bus, struct iobus_layout *layout,
-                     const struct iobus_segment *segment, const struct iobus_call *call,
-                     uint32_t *number)
+static bool take_number(struct iobus *bus, struct iobus_layout *layout, uint32_t *number)
 {
     if (bus->store->first_free == IOBUS_NONE && !grow(bus))
         return false;
     *number = bus->store->first_free;
     bus->store->first_free = bus->store->next[*number];
     push(bus, &layout->added, *number);
+    return true;
+}
+
+/* Numbers keep their distance in whatever store they are. */
+static uint32_t writes_number(const struct iobus_entry *entry, uint32_t number)
+{
+    return (uint32_t)(number + entry->write_call_at / (int64_t)sizeof(*entry));
+}
+
+static bool add_entry(struct iobus *bus, struct iobus_layout *layout,
+                      const struct iobus_segment *segment, const struct iobus_call *call,
+                      uint32_t number)
+{
+    struct iobus_entry entry = {
+        .first = segment->first,
+        .length_minus_1 = segment->last - segment->first,
+        .call = *call,
+    };
+
+    if (direct_bell(layout, segment) != IOBUS_NONE) {
+        struct iobus_entry for_writes = entry;
+        uint32_t other;
+
+        if (!take_number(bus, layout, &other))
+            return false;
+        for_writes.call = write_call_of(layout, segment, call);
+        for_writes.is_for_writes = true;
+        bus->store->entries[other] = for_writes;
+        entry.write_call_at = ((int64_t)other - number) * (int64_t)sizeof(entry);
+    }
+    bus->store->entries[number] = entry;
+    return true;
+}
+
+static bool add_call(struct iobus *bus, struct iobus_layout *layout,
+                     const struct iobus_segment *segment, const struct iobus_call *call,
+                     uint32_t *number)
+{
     struct iobus_call numbered = *call;
 
+    if (!take_number(bus, layout, number))
+        return false;
     numbered.point = segment->point == IOBUS_NONE ? IOBUS_NONE : *number;
-    if (is_ports(bus))
-        bus->store->calls[*number] = (struct iobus_port_calls){
-            .by_direction = {numbered, write_call_of(layout, segment, &numbered)}};
-    else
-        bus->store->entries[*number] = (struct iobus_entry){
-            .first = segment->first,
-            .length_minus_1 = segment->last - segment->first,
-            .call = numbered,
-        };
+    if (!is_ports(bus))
+        return add_entry(bus, layout, segment, &numbered, *number);
+    bus->store->calls[*number] = (struct iobus_port_calls){
+        .by_direction = {numbered, write_call_of(layout, segment, &numbered)}};
     return true;
 }
 
 static void replace(struct iobus *bus, const struct iobus_layout *old, uint32_t j,
                     struct iobus_layout *layout)
 {
-    if (old->numbers[j] >= IOBUS_NOBODY_CALLS)
-        push(bus, &layout->replaced, old->numbers[j]);
+    uint32_t number = old->numbers[j];
+    const struct iobus_entry *entry;
+
+    if (number < IOBUS_NOBODY_CALLS)
+        return;
+    push(bus, &layout->replaced, number);
+    if (is_ports(bus))
+        return;
+    entry = &bus->store->entries[number];
+    if (entry->write_call_at != 0)
+        push(bus, &layout->replaced, writes_number(entry, number));
 }
 
 /* Segments of both layouts ascend: one walk along both. */
@@ -355,7 +397,7 @@ static bool enter(struct iobus *bus, struct iobus_layout *layout, uint32_t numbe
     const struct iobus_entry *entry = &bus->store->entries[number];
     uint64_t first = entry->first, last = first + entry->length_minus_1;
 
-    if (entry->call.handler == NULL && entry->call.point == IOBUS_NONE)
+    if ((entry->call.handler == NULL && entry->call.point == IOBUS_NONE) || entry->is_for_writes)
         return true;
     for (uint64_t page = first >> 12, end = page + indexed_pages(first, last); page < end; page++) {
         uint32_t slot = slot_of(layout, page);

@@ -135,12 +135,17 @@ struct iobus_port_calls {
     _Alignas(64) struct iobus_call by_direction[2];
 };
 
-/* A call with its addresses, in one line: for a bus that has no index of all of them. */
+/* A call with its addresses, in one line: for a bus that has no index of all of them. Where a
+ * single doorbell without data hangs, it has an entry of its own, which no index knows; the call in
+ * it is the one for writes. */
 struct iobus_entry {
     _Alignas(64) uint64_t first;
     uint64_t length_minus_1;
+    int64_t write_call_at; /* in bytes from `call`; 0 almost everywhere */
+    bool is_for_writes;    /* the doorbell's */
     struct iobus_call call;
 };
+_Static_assert(sizeof(struct iobus_entry) == 64, "one line");
 
 /* A piece of an index: where calls are, in bytes from the first. Tables share the pieces that are
  * the same in them. */
@@ -150,12 +155,13 @@ struct iobus_index_page {
     _Alignas(64) uint32_t use_count; /* layouts; the writers' */
 };
 
-/* How iobus_access finds a call. */
+/* How iobus_access finds a call. _TSC: the bus's clock is iobus_tsc. */
 enum iobus_way {
-    IOBUS_WAY_PORT,     /* by an index of all ports */
-    IOBUS_WAY_PORT_TSC, /* the same, and the bus's clock is iobus_tsc */
-    IOBUS_WAY_GUESS,    /* by an index of page numbers, to be checked */
-    IOBUS_WAY_SEARCH,   /* because something is dead */
+    IOBUS_WAY_PORT, /* by an index of all ports */
+    IOBUS_WAY_PORT_TSC,
+    IOBUS_WAY_GUESS, /* by an index of page numbers, to be checked */
+    IOBUS_WAY_GUESS_TSC,
+    IOBUS_WAY_SEARCH, /* because something is dead */
 };
 
 /* What is in force. Nobody changes a table that was published; see table.h. What the common access
@@ -356,7 +362,7 @@ enum {
 };
 
 /* Names the doorbells with data of one point, by its call, and width; keys of two such groups
- * differ. IOBUS_WIDTH_COUNT stands for the only doorbell, which takes anything. */
+ * differ. */
 static inline uint32_t iobus_bell_key(uint32_t number, unsigned width)
 {
     return 8 * number + width;
@@ -386,6 +392,30 @@ static inline const struct iobus_entry *iobus_guess(const struct iobus_table *ta
 {
     return iobus_indexed(table, iobus_page_slot(address, table->slot_mask));
 }
+
+static inline bool iobus_entry_covers(const struct iobus_entry *entry, uint64_t address)
+{
+    return iobus_covers(entry->first, entry->length_minus_1, address);
+}
+
+/* Of a bus that is not of ports. */
+static inline const struct iobus_entry *iobus_entry_of(const struct iobus_table *table,
+                                                       uint64_t segment)
+{
+    return (const struct iobus_entry *)(const void *)table->calls + table->numbers[segment];
+}
+
+/* Where the last access fell, which may come from an older table: no more than a guess. */
+static inline const struct iobus_entry *iobus_second_guess(const struct iobus_table *table,
+                                                           const struct iobus_reader *reader)
+{
+    return iobus_entry_of(table, iobus_clamp(reader->last_segment, table->segment_count - 1));
+}
+
+/* What the tree says. A guess, too: whoever uses an entry looks whether it covers the address, and
+ * entries cover disjoint addresses. */
+const struct iobus_entry *iobus_third_guess(const struct iobus_table *table,
+                                            struct iobus_reader *reader, uint64_t address);
 
 /* The handler's answer, with the cycles it took counted. */
 enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
@@ -442,7 +472,7 @@ static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
         iobus_offer(table, reader, access, iobus_port_call(table, address, access->is_write), 0);
         return;
     }
-    if (__builtin_expect(table->way == IOBUS_WAY_GUESS, 1)) {
+    if (__builtin_expect(table->way == IOBUS_WAY_GUESS || table->way == IOBUS_WAY_GUESS_TSC, 1)) {
         const struct iobus_entry *entry = iobus_guess(table, address);
         const uint64_t offset = address - entry->first;
 
@@ -454,82 +484,6 @@ static inline void iobus_access(struct iobus *bus, struct iobus_reader *reader,
     }
     iobus_access_other(table, reader, access);
 }
-
-enum iobus_answer {
-    IOBUS_ANSWERED,
-    IOBUS_NOT_ASKED,
-    IOBUS_DECLINED,
-};
-
-struct iobus_asked {
-    const struct iobus_table *table;
-    const struct iobus_call *call;
-};
-
-/* iobus_access for an I/O instruction as nearly all are, the shortest way: a port of a bus whose
- * clock is iobus_tsc, one handler or nobody for the whole access, of size 1, 2 or 4. *tsc: a
- * reading since which the cycles count; then one after the handler, so that a caller that wants the
- * time, too, need not read it twice. IOBUS_ANSWERED: *value is what was read, with anything above
- * the access's size. IOBUS_NOT_ASKED: nothing has happened, and the caller calls iobus_access.
- * IOBUS_DECLINED: it calls iobus_access_declined with what is in asked. The caller runs on the
- * reader's vCPU, begun and not parked. */
-static inline __attribute__((always_inline)) enum iobus_answer
-iobus_ask_port(struct iobus *bus, struct iobus_reader *reader, const struct io_access *access,
-               uint64_t *value, uint64_t *tsc, struct iobus_asked *asked)
-{
-    const struct iobus_table *table = iobus_in_force(bus);
-    const struct iobus_call *call;
-    struct io_access piece;
-    enum io_outcome outcome;
-    uint64_t now;
-
-    if (__builtin_expect(table->way != IOBUS_WAY_PORT_TSC, 0))
-        return IOBUS_NOT_ASKED;
-    call = iobus_port_call(table, access->address, access->is_write);
-    if (__builtin_expect((((uint32_t)access->address & (access->size - 1u)) |
-                          (call->refused_sizes[access->is_write] & access->size)) != 0,
-                         0)) {
-        if (access->is_write && call->point != IOBUS_NONE) {
-            uint32_t key =
-                iobus_bell_key(call->point, IOBUS_WIDTH_1 + (unsigned)__builtin_ctz(access->size));
-
-            call = iobus_bell(table, key, access->value);
-            if (call->point != key || call->data != access->value)
-                return IOBUS_NOT_ASKED;
-        } else if (call->handler == NULL &&
-                   (((uint32_t)access->address & (access->size - 1u)) == 0) &&
-                   (call->counter & access->size) != 0) {
-            iobus_unclaimed_note(&reader->unclaimed, access->address, access->is_write);
-            *value = UINT64_MAX;
-            *tsc = iobus_read_tsc();
-            return IOBUS_ANSWERED;
-        } else
-            return IOBUS_NOT_ASKED;
-    }
-    *asked = (struct iobus_asked){.table = table, .call = call};
-    piece.address = access->address;
-    piece.value = access->is_write ? access->value : UINT64_MAX;
-    piece.size = access->size;
-    piece.is_write = access->is_write;
-    iobus_count(iobus_counter(reader, call), 1);
-    outcome = call->handler(call->context, &piece);
-    if (__builtin_expect(outcome != IO_HANDLED, 0))
-        return IOBUS_DECLINED;
-    now = iobus_read_tsc();
-    iobus_count(iobus_counter(reader, call) + 1, now - *tsc);
-    *value = piece.value;
-    *tsc = now;
-    return IOBUS_ANSWERED;
-}
-
-/* A write of a width and value that the caller does not know yet goes to `address`. If the only
- * doorbell there is one of any width without data, which matches whatever is written, its handler
- * is called with an access of size 1, is_write set and value 0, where 1 and 0 stand for nothing.
- * True if it answered; the access is then done. False otherwise, and whatever was asked has
- * declined: the caller finds out what is written and calls iobus_access, which asks again. May also
- * be false while removals that found no memory wait for iobus_reclaim. The caller runs on the
- * reader's vCPU, begun and not parked. */
-bool iobus_ring(struct iobus *bus, struct iobus_reader *reader, uint64_t address);
 
 /* A registered range, as it was registered, its name perhaps cut. */
 struct iobus_registered {

@@ -188,8 +188,6 @@ static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *poin
     for (; at < layout->registration_count && layout->registrations[at]->first == address; at++)
         point->without_data[width_group(layout->registrations[at]->match.width_bytes)] = at;
     point->only_one = only_one(point);
-    point->only_any =
-        point->only_one == point->without_data[IOBUS_WIDTH_ANY] ? point->only_one : IOBUS_NONE;
     return at;
 }
 
@@ -253,8 +251,6 @@ static void fill_bells(struct iobus_layout *layout)
         if (layout->segments[i].point == IOBUS_NONE)
             continue;
         point = &layout->points[layout->segments[i].point];
-        if (point->only_any != IOBUS_NONE)
-            hang_bell(layout, iobus_bell_key(number, IOBUS_WIDTH_COUNT), point->only_any);
         for (unsigned width = 0; width < IOBUS_WIDTH_COUNT; width++) {
             for (uint32_t bell = point->data_first[width]; bell < point->data_first[width + 1];
                  bell++)
@@ -398,18 +394,18 @@ void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
                      struct iobus_layout *layout)
 {
     bool is_ports = bus->address_last == IOBUS_PORT_LAST;
+    bool has_tsc = bus->clock == iobus_tsc;
 
     *table = (struct iobus_table){
         .calls = layout->store->calls != NULL ? (const uint8_t *)layout->store->calls
                                               : (const uint8_t *)layout->store->entries,
-        .way = !is_ports                 ? IOBUS_WAY_GUESS
-               : bus->clock == iobus_tsc ? IOBUS_WAY_PORT_TSC
-                                         : IOBUS_WAY_PORT,
+        .way = is_ports ? (has_tsc ? IOBUS_WAY_PORT_TSC : IOBUS_WAY_PORT)
+                        : (has_tsc ? IOBUS_WAY_GUESS_TSC : IOBUS_WAY_GUESS),
         .slot_mask = layout->page_count * IOBUS_INDEX_PAGE - 1,
         .is_ports = is_ports,
         .removal_count = layout->removal_count,
         .clock = bus->clock,
-        .has_tsc = bus->clock == iobus_tsc,
+        .has_tsc = has_tsc,
         .address_last = bus->address_last,
         .segment_count = layout->segment_count,
         .bell_mask = layout->bell_mask,

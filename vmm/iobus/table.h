@@ -25,17 +25,15 @@ struct iobus_target {
     _Atomic uint32_t dead_from;
 };
 
-/* The table of bells has, by iobus_bell_slot, the calls of doorbells: all there is to know of one
- * with data, or of one that is alone at its address and takes anything. point is its key, or
- * IOBUS_NONE where a slot is empty. Of two that want one slot, one is not there and found by
- * search. */
+/* The table of bells has, by iobus_bell_slot, the calls of doorbells with data: all there is to
+ * know of one. point is its key, or IOBUS_NONE where a slot is empty. Of two that want one slot,
+ * one is not there and found by search. */
 
 /* The doorbells of one address. Those with data are neighbours among the targets, grouped by width,
  * in each group ascending by data: [data_first[w], data_first[w + 1]). */
 struct iobus_point {
     uint32_t data_first[IOBUS_WIDTH_COUNT + 1];
     uint32_t without_data[IOBUS_WIDTH_COUNT]; /* or IOBUS_NONE */
-    uint32_t only_any; /* without_data[IOBUS_WIDTH_ANY] if there is no other; or IOBUS_NONE */
     uint32_t only_one; /* the doorbell if there is no other and it has no data; or IOBUS_NONE */
 };
 

@@ -1,0 +1,99 @@
+/* EPT violations, the usual ones: everything that is not RAM is on the MMIO bus.
+ *
+ * Nearly all are plain loads and stores that were executed before: then the instruction is known,
+ * the exit says where it went, and no page table is walked and no instruction decoded. Inline, as
+ * exit_io.h is. */
+#ifndef VMM_EXIT_MMIO_H
+#define VMM_EXIT_MMIO_H
+
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/insn/insn_cache.h"
+#include "vmm/guest.h"
+#include "vmm/guest_cpu.h"
+#include "vmm/iobus/ask.h"
+
+/* Whether an access that reached the beginning of a page begins there, too, and not in the page
+ * before. */
+bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *plain);
+
+static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
+                                                const struct insn_plain *plain, uint64_t gpa,
+                                                bool is_write)
+{
+    return (struct io_access){
+        .address = gpa,
+        .value = is_write ? insn_plain_stored(plain, vcpu->vmx.registers.gpr) : 0,
+        .size = plain->size_bytes,
+        .is_write = is_write,
+    };
+}
+
+/* What is not done below: the access that nobody was asked for, or that was declined. Takes gpa
+ * from the VMCS once more. */
+void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
+                         enum iobus_answer answer, struct iobus_asked asked);
+
+/* *tsc as for iobus_ask_memory. */
+static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *vcpu,
+                                                                  const struct insn_plain *plain,
+                                                                  uint64_t gpa, bool is_write,
+                                                                  uint64_t *tsc)
+{
+    struct io_access access = exit_mmio_access(vcpu, plain, gpa, is_write);
+    struct iobus_asked asked;
+    uint64_t value;
+    enum iobus_answer answer =
+        iobus_ask_memory(&vcpu->guest->mmio, &vcpu->mmio_reader, &access, &value, tsc, &asked);
+
+    if (__builtin_expect(answer != IOBUS_ANSWERED, 0)) {
+        exit_mmio_otherwise(vcpu, plain, answer, asked);
+        *tsc = iobus_read_tsc();
+    } else if (!is_write)
+        insn_plain_loaded(plain, vcpu->vmx.registers.gpr,
+                          value & iobus_byte_masks[plain->size_bytes & 15]);
+}
+
+/* An access of an instruction's own, and no event's delivery was interrupted. */
+static inline bool exit_mmio_is_usual(uint64_t qualification)
+{
+    const uint64_t usual = EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION;
+
+    return (qualification & (usual | EXIT_EPT_FETCH | EXIT_EPT_NMI_UNBLOCKED)) == usual &&
+           (vmcs_read32(VMCS_IDT_VECTORING_INFO) & INTERRUPTION_VALID) == 0;
+}
+
+/* Carries out a plain load or store whose address the exit has told. The processor has translated
+ * it and found it allowed, or the exit would have been another one. The accessed flags are set by
+ * that ("Accessed and Dirty Flags": "whenever the processor uses" an entry); a dirty flag that it
+ * may have left to the write itself stays clear, which on a page of registers nobody looks for.
+ * vcpu->decoded_length becomes the instruction's. *tsc: of the exit; then of the end of what was
+ * done. False, and nothing has happened, for what is not one access at that address by a known
+ * instruction: the processor splits it, or it wants an alignment check, or it is no access to a
+ * device. */
+static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, uint64_t *tsc)
+{
+    const struct insn_plain *plain;
+    struct insn_cache_key key;
+    uint64_t gpa;
+
+    if (__builtin_expect(!exit_mmio_is_usual(vmcs_read_natural(VMCS_EXIT_QUALIFICATION)), 0))
+        return false;
+    key = guest_cpu_code_key();
+    plain = insn_cache_find(&vcpu->insn_cache, &key);
+    if (__builtin_expect(plain == NULL, 0))
+        return false;
+    gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
+    if (__builtin_expect(!is_aligned(gpa, plain->size_bytes), 0))
+        return false;
+    if (__builtin_expect(is_aligned(gpa, PAGE_SIZE), 0) && !exit_mmio_begins_in_page(vcpu, plain))
+        return false;
+    vcpu->decoded_length = plain->length;
+    /* Two copies, each of which knows its direction. */
+    if (plain->is_store)
+        exit_mmio_plain(vcpu, plain, gpa, true, tsc);
+    else
+        exit_mmio_plain(vcpu, plain, gpa, false, tsc);
+    return true;
+}
+
+#endif
