@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 # pylint: disable=wrong-import-position
 import attachments  # noqa: E402
+import budgets  # noqa: E402
 import clocks  # noqa: E402
 import debian  # noqa: E402
 import debian_smp  # noqa: E402
@@ -45,6 +46,7 @@ GROUPS = {
     "multiboot": multiboot.run,
     "smp": smp.run,
     "guests": guests.run,
+    "budgets": budgets.run,
     "kills": kills.run,
     "firmware": firmware.run,
 }
