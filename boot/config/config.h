@@ -14,7 +14,7 @@
  *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
  *     cpus    = 1                     ; as many as the machine has        (default 1)
  *     testdev = off                   ; on or off                         (default off)
- *     apic    = auto                  ; auto or emulated                  (default auto)
+ *     apic    = auto                  ; auto or emulated                  (default emulated)
  *     doorbell = ...                  ; these three as often as needed, their values as
  *     zone     = ...                  ; vmm/attachments/attachment_spec.h tells them
  *     trigger  = ...

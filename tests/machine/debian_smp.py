@@ -152,5 +152,9 @@ def run_generic_1(bench, report):
     run_kernel(bench, report, own_image(bench, report, "vmlinuz-generic", 1), debian.GENERIC, 1)
 
 
+def run_generic_2(bench, report):
+    run_kernel(bench, report, own_image(bench, report, "vmlinuz-generic", 2), debian.GENERIC, 2)
+
+
 def run_generic_4(bench, report):
     run_kernel(bench, report, own_image(bench, report, "vmlinuz-generic", 4), debian.GENERIC, 4)

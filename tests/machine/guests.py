@@ -24,7 +24,8 @@ SMP_PROGRAMS = {
 ALONE_TOO = ("apic-ticks",)
 EXIT_GOOD = 1  # the value 0 as code, v << 1 | 1
 
-# Where the processor can, it does part of the local APIC's work. These run without that, too.
+# Where the processor can, it does part of the local APIC's work, if the configuration wants that.
+# These run in both ways.
 ABOUT_INTERRUPTS = ("apic-msrs", "apic-page", "apic-priority", "apic-ticks", "apic-timer", "hlt-wake",
                     "interrupt-window", "ioapic", "pic-cascade", "smp-ipi", "smp-start", "x2apic")
 EMULATED = "-emulated"
@@ -57,8 +58,7 @@ def configuration(names, on_last_exit, boards=None):
         name = guest.removesuffix(EMULATED)
         text += f"\n[guest {guest}]\nkernel = \\portcullis\\{name}.bin\nmemory = {GUEST_MEMORY}\n"
         text += f"{(boards or {}).get(name, '')}\n"
-        if guest != name:
-            text += "apic = emulated\n"
+        text += f"apic = {'auto' if guest == name else 'emulated'}\n"
     return text
 
 

@@ -39,6 +39,7 @@ GROUPS = {
     "cloud-4": debian_smp.run_cloud_4,
     "generic-4": debian_smp.run_generic_4,
     "cloud-2": debian_smp.run_cloud_2,
+    "generic-2": debian_smp.run_generic_2,
     "generic-1": debian_smp.run_generic_1,
     "usb": debian.run_usb,
     "debian": debian.run,

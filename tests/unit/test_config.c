@@ -325,7 +325,7 @@ static void test_guest_count(void **state)
     static const char two[] = GUEST "[guest b]\nkernel = k\nmemory = 2M\n";
     static char text[65536];
     static const char four[] = "[guest a]\nkernel = k\nmemory = 2M\ncpus = 3\ntestdev = on\n"
-                               "[guest b]\nkernel = k\nmemory = 2M\napic = emulated\n";
+                               "[guest b]\nkernel = k\nmemory = 2M\napic = auto\n";
 
     (void)state;
     REFUSED(
@@ -336,9 +336,9 @@ static void test_guest_count(void **state)
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 4), STATUS_OK);
     assert_int_equal(config.guests[0].cpu_count, 3);
     assert_true(config.guests[0].has_testdev && !config.guests[1].has_testdev);
-    assert_true(config.guests[1].emulates_apic && !config.guests[0].emulates_apic);
-    assert_int_equal(parse(GUEST "apic = auto\n"), STATUS_OK);
-    assert_false(config.guests[0].emulates_apic);
+    assert_true(config.guests[0].emulates_apic && !config.guests[1].emulates_apic);
+    assert_int_equal(parse(GUEST "apic = emulated\n"), STATUS_OK);
+    assert_true(config.guests[0].emulates_apic);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 
     strcpy(text, "[monitor]\nschedule = sequence\n");
