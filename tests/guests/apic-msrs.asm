@@ -34,48 +34,6 @@ UART_VECTOR     equ 0x64
 READABLE        equ 1 << 2 | 1 << 3 | 1 << 8 | 1 << 0xa | 1 << 0xd | 1 << 0xf | 0xffffff << 0x10 | \
                 1 << 0x28 | 1 << 0x2f | 1 << 0x30 | 0x3f << 0x32 | 1 << 0x38 | 1 << 0x39 | 1 << 0x3e
 
-%macro get 1
-        mov     ecx, %1
-        rdmsr
-        shl     rdx, 32
-        or      rax, rdx
-%endmacro
-
-%macro put 2
-        mov     ecx, %1
-        mov     rax, %2
-        mov     rdx, rax
-        shr     rdx, 32
-        wrmsr
-%endmacro
-
-%macro expect_msr 3
-        get     %2
-        expect  %1, rax, %3
-%endmacro
-
-%macro refuses 3
-        mov     ecx, %2
-        mov     rax, %3
-        mov     rdx, rax
-        shr     rdx, 32
-        expect_fault %1, EXCEPTION_GP, 0, wrmsr
-%endmacro
-
-; The log is exactly these vectors, in this order.
-%macro expect_log 2-*
-  %define LOG_NAME %1
-  %assign LOG_LENGTH %0 - 1
-        expect_dword LOG_NAME, [gs:PC_LOG_COUNT], LOG_LENGTH
-  %assign LOG_PLACE 0
-  %rep LOG_LENGTH
-  %rotate 1
-        movzx   eax, byte [gs:PC_LOG + LOG_PLACE]
-        expect  LOG_NAME, rax, %1
-  %assign LOG_PLACE LOG_PLACE + 1
-  %endrep
-%endmacro
-
 uart_left:      dd 0            ; how often the line's interrupt is let come
 
 ; The hook: the UART asks until it has been heard often enough; EOI alone does not make it stop.
@@ -97,7 +55,7 @@ start:
         ; A request goes along into the mode.
         mov     dword [r15 + APIC_ICR], ICR_SELF | 0x51
         mov     dword [r15 + APIC_LVT_ERROR], 0x3f
-        put     IA32_APIC_BASE, BASE_X2APIC
+        write_msr IA32_APIC_BASE, BASE_X2APIC
         mov     dword [gs:PC_X2APIC], 1
         expect_msr "IA32_APIC_BASE", IA32_APIC_BASE, BASE_X2APIC
         expect_msr "IRR came along", X_IRR + 2, 1 << 17
@@ -136,29 +94,29 @@ start:
         expect  "registers that can be read", r12, 0
         expect_msr "ID", X_ID, 0
         expect_msr "LDR", X_LDR, 1
-        get     X_VERSION
+        read_msr X_VERSION
         and     eax, 0xff
         cmp     eax, 0x10
         expect_if "version", ae
-        refuses "ID cannot be written", X_ID, 0
-        refuses "LDR cannot be written", X_LDR, 1
-        refuses "TPR has 8 bits", X_TPR, 0x100
-        refuses "EOI takes 0 alone", X_EOI, 1
-        refuses "SELF IPI has 8 bits", X_SELF_IPI, 0x100
-        refuses "ESR takes 0 alone", X_ESR, 1
-        refuses "no ICR high", 0x831, 0
-        refuses "no DFR", 0x80e, 0
-        refuses "beyond them", 0x8ff, 0
+        refuse_write "ID cannot be written", X_ID, 0
+        refuse_write "LDR cannot be written", X_LDR, 1
+        refuse_write "TPR has 8 bits", X_TPR, 0x100
+        refuse_write "EOI takes 0 alone", X_EOI, 1
+        refuse_write "SELF IPI has 8 bits", X_SELF_IPI, 0x100
+        refuse_write "ESR takes 0 alone", X_ESR, 1
+        refuse_write "no ICR high", 0x831, 0
+        refuse_write "no DFR", 0x80e, 0
+        refuse_write "beyond them", 0x8ff, 0
 
         ; Priorities.
         call    forget
-        put     X_TPR, 0x57
+        write_msr X_TPR, 0x57
         mov     rax, cr8
         expect  "CR8 is TPR's class", rax, 5
         expect_msr "PPR is TPR", X_PPR, 0x57
-        put     X_SELF_IPI, 0x45
-        put     X_SELF_IPI, 0x61
-        put     X_SELF_IPI, 0x75
+        write_msr X_SELF_IPI, 0x45
+        write_msr X_SELF_IPI, 0x61
+        write_msr X_SELF_IPI, 0x75
         expect_msr "IRR 127-96", X_IRR + 3, 1 << 1 | 1 << 21
         window
         expect_log "TPR 57", 0x75, 0x61
@@ -166,64 +124,64 @@ start:
         mov     cr8, rax
         window
         expect_msr "TPR follows CR8", X_TPR, 0x30
-        put     X_TPR, 0
+        write_msr X_TPR, 0
         expect_log "CR8 3", 0x75, 0x61, 0x45
 
         ; ISR, PPR and EOI.
         call    forget
         mov     dword [gs:PC_MANUAL_EOI], 1
-        put     X_SELF_IPI, 0x35
+        write_msr X_SELF_IPI, 0x35
         window
-        put     X_ICR, ICR_SELF | 0x75
+        write_msr X_ICR, ICR_SELF | 0x75
         window
         expect_msr "35h in service", X_ISR + 1, 1 << 21
         expect_msr "75h in service", X_ISR + 3, 1 << 21
         expect_msr "PPR is the highest's class", X_PPR, 0x70
-        put     X_SELF_IPI, 0x55
+        write_msr X_SELF_IPI, 0x55
         window
         expect_log "lower waits", 0x35, 0x75
-        put     X_EOI, 0
+        write_msr X_EOI, 0
         expect_msr "PPR after EOI", X_PPR, 0x30
         window
         expect_log "then comes", 0x35, 0x75, 0x55
-        put     X_EOI, 0
-        put     X_EOI, 0
+        write_msr X_EOI, 0
+        write_msr X_EOI, 0
         expect_msr "all over", X_ISR + 1, 0
-        put     X_EOI, 0                ; one too many is harmless
+        write_msr X_EOI, 0                ; one too many is harmless
         expect_msr "PPR 0", X_PPR, 0
         mov     dword [gs:PC_MANUAL_EOI], 0
 
         ; ICR: to itself by ID, 64 bits that read back. Vectors below 16 are errors.
         call    forget
         mov     rbx, 0x0000000100004881
-        put     X_ICR, rbx              ; logical, as LDR is 1
-        put     X_ICR, 0x82             ; physical, ID 0
+        write_msr X_ICR, rbx              ; logical, as LDR is 1
+        write_msr X_ICR, 0x82             ; physical, ID 0
         window
         expect_log "by ID, by LDR", 0x82, 0x81
         mov     rbx, 0x0123456700004083
-        put     X_ICR, rbx
-        get     X_ICR
+        write_msr X_ICR, rbx
+        read_msr X_ICR
         expect  "ICR reads back", rax, rbx
-        refuses "ICR's reserved bits", X_ICR, 0x102000
+        refuse_write "ICR's reserved bits", X_ICR, 0x102000
         window
         expect_log "nobody's", 0x82, 0x81
-        put     X_SELF_IPI, 0x0f
-        put     X_ESR, 0
+        write_msr X_SELF_IPI, 0x0f
+        write_msr X_ESR, 0
         expect_msr "illegal vector", X_ESR, 0x20
         window
         expect_log "the error interrupt", 0x82, 0x81, 0x3f
-        put     X_ESR, 0
+        write_msr X_ESR, 0
 
         ; The timer; the current count is read.
         call    forget
-        put     X_DIVIDE, 0xb
-        put     X_LVT_TIMER, 0x40
-        put     X_INITIAL, 200000
-        get     X_CURRENT
+        write_msr X_DIVIDE, 0xb
+        write_msr X_LVT_TIMER, 0x40
+        write_msr X_INITIAL, 200000
+        read_msr X_CURRENT
         mov     rbx, rax
         mov     ecx, 1000
         call    spin_ticks
-        get     X_CURRENT
+        read_msr X_CURRENT
         sub     rbx, rax
         cmp     rbx, 1000
         expect_if "counts down", ae
@@ -247,7 +205,7 @@ start:
         spin_us 1000
         cli
         expect_dword "level: five times", [gs:PC_COUNTS + UART_VECTOR * 4], 5
-        get     X_TMR + 3
+        read_msr X_TMR + 3
         bt      eax, UART_VECTOR & 31
         expect_if "level: TMR", c
         entry_of UART_LINE
@@ -258,29 +216,29 @@ start:
 
         ; Disabled by software: what waits comes, nothing new is taken.
         call    forget
-        put     X_SELF_IPI, 0x44
-        put     X_SVR, 0xff
-        put     X_SELF_IPI, 0x46
+        write_msr X_SELF_IPI, 0x44
+        write_msr X_SVR, 0xff
+        write_msr X_SELF_IPI, 0x46
         expect_msr "LVT is masked", X_LVT_ERROR, LVT_MASKED | 0x3f
         window
-        put     X_SVR, 0x1ff
+        write_msr X_SVR, 0x1ff
         window
         expect_log "disabled by software", 0x44
 
         ; Out of the mode and back into the other.
-        refuses "not to xAPIC at once", IA32_APIC_BASE, BASE_XAPIC
-        put     X_SELF_IPI, 0x47
-        put     IA32_APIC_BASE, BASE_OFF
+        refuse_write "not to xAPIC at once", IA32_APIC_BASE, BASE_XAPIC
+        write_msr X_SELF_IPI, 0x47
+        write_msr IA32_APIC_BASE, BASE_OFF
         mov     ecx, X_ID
         expect_fault "no registers while off", EXCEPTION_GP, 0, rdmsr
-        refuses "none to write", X_TPR, 0
+        refuse_write "none to write", X_TPR, 0
         mov     eax, 6
         mov     cr8, rax
         mov     rax, cr8
         expect  "CR8 while off", rax, 6
         xor     eax, eax
         mov     cr8, rax
-        put     IA32_APIC_BASE, BASE_XAPIC
+        write_msr IA32_APIC_BASE, BASE_XAPIC
         mov     dword [gs:PC_X2APIC], 0
         mov     eax, [r15 + APIC_SVR]
         expect  "SVR as after reset", rax, 0xff

@@ -12,24 +12,6 @@ UART_VECTOR     equ 0x64
 REMOTE_IRR      equ 1 << 14
 SVR_NO_BROADCAST equ 1 << 12
 
-%macro self_ipi 1
-        mov     dword [r15 + APIC_ICR], ICR_SELF | (%1)
-%endmacro
-
-; The log is exactly these vectors, in this order.
-%macro expect_log 2-*
-  %define LOG_NAME %1
-  %assign LOG_LENGTH %0 - 1
-        expect_dword LOG_NAME, [gs:PC_LOG_COUNT], LOG_LENGTH
-  %assign LOG_PLACE 0
-  %rep LOG_LENGTH
-  %rotate 1
-        movzx   eax, byte [gs:PC_LOG + LOG_PLACE]
-        expect  LOG_NAME, rax, %1
-  %assign LOG_PLACE LOG_PLACE + 1
-  %endrep
-%endmacro
-
 %macro put_base 1
         mov     ecx, IA32_APIC_BASE
         mov     eax, %1

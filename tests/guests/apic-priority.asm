@@ -7,24 +7,6 @@
 
 NOBODY          equ 0x7e        ; no APIC has this ID
 
-%macro self_ipi 1
-        mov     dword [r15 + APIC_ICR], ICR_SELF | (%1)
-%endmacro
-
-; The log is exactly these vectors, in this order.
-%macro expect_log 2-*
-  %define LOG_NAME %1
-  %assign LOG_LENGTH %0 - 1
-        expect_dword LOG_NAME, [gs:PC_LOG_COUNT], LOG_LENGTH
-  %assign LOG_PLACE 0
-  %rep LOG_LENGTH
-  %rotate 1
-        movzx   eax, byte [gs:PC_LOG + LOG_PLACE]
-        expect  LOG_NAME, rax, %1
-  %assign LOG_PLACE LOG_PLACE + 1
-  %endrep
-%endmacro
-
 ; ESR after it was written, as it has to be before it is read.
 %macro expect_esr 2
         mov     dword [r15 + APIC_ESR], 0

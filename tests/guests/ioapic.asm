@@ -29,8 +29,6 @@ LINE            equ 20          ; no 8259A has it
 LINE_ISA        equ 5
 TEST_LINE       equ 0x2000
 
-%define COUNT(cpu, vector) PER_CPU(cpu) + PC_COUNTS + (vector) * 4
-
 %macro drive 2                  ; line, level
         mov     dx, TEST_LINE + (%1)
         mov     al, %2
@@ -70,15 +68,7 @@ lower_shared:
         drive   LINE + 1, 0
         ret
 
-; Job: LDR is a bit per processor, flat.
-set_flat:
-        mov     dword [r15 + APIC_DFR], 0xffffffff
-        mov     ecx, [gs:PC_ID]
-        add     ecx, 24
-        mov     eax, 1
-        shl     eax, cl
-        mov     [r15 + APIC_LDR], eax
-        ret
+        set_flat_job
 
         bits    16
 start:

@@ -1,21 +1,6 @@
 ; MSRs: what exists works, what does not is #GP, reserved bits are #GP and change nothing.
 %include "tests/guests/guest.inc"
 
-; RDMSR into rax, all 64 bits.
-%macro read_msr 1
-        mov     ecx, %1
-        rdmsr
-        shl     rdx, 32
-        or      rax, rdx
-%endmacro
-
-%macro load_msr 2
-        mov     ecx, %1
-        mov     rax, %2
-        mov     rdx, rax
-        shr     rdx, 32
-%endmacro
-
 ; Written and read back.
 %macro keeps 3
         load_msr %2, %3
@@ -29,9 +14,8 @@
 
 ; Refused.
 %macro refuses 3
-        load_msr %2, %3
 %strcat refuse_name "refuse ", %1
-        expect_fault refuse_name, EXCEPTION_GP, 0, wrmsr
+        refuse_write refuse_name, %2, %3
 %endmacro
 
 ; The exception's vector and the MSR's index in one number, so that a failure names both.

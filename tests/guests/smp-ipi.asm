@@ -9,8 +9,6 @@ PONG            equ 0x71
 IPIS            equ 10000
 EACH            equ 100         ; lowest-priority interrupts per processor
 
-%define COUNT(cpu, vector) PER_CPU(cpu) + PC_COUNTS + (vector) * 4
-
 ; What each processor has counted of vector %2, one decimal digit each: 3210h is 0 at processor 0, 1
 ; at 1 and so on.
 %macro expect_counts 3
@@ -27,14 +25,7 @@ EACH            equ 100         ; lowest-priority interrupts per processor
 
 ; --- Jobs and hooks ----------------------------------------------------------------------------------
 
-set_flat:
-        mov     dword [r15 + APIC_DFR], 0xffffffff
-        mov     ecx, [gs:PC_ID]
-        add     ecx, 24
-        mov     eax, 1
-        shl     eax, cl
-        mov     [r15 + APIC_LDR], eax
-        ret
+        set_flat_job
 
 ; Processors 0 and 1 are cluster 1, the others cluster 2; bits 0 and 1 each.
 set_cluster:

@@ -15,37 +15,6 @@ BSP             equ 1 << 8
 
 MOVED           equ 0xfed40000  ; a page where nothing else is
 
-%define COUNT(cpu, vector) PER_CPU(cpu) + PC_COUNTS + (vector) * 4
-
-; MSR %1 = edx:eax of %2; rcx, rdx and rax are lost.
-%macro write_msr 2
-        mov     ecx, %1
-        mov     rax, %2
-        mov     rdx, rax
-        shr     rdx, 32
-        wrmsr
-%endmacro
-
-%macro read_msr 1
-        mov     ecx, %1
-        rdmsr
-        shl     rdx, 32
-        or      rax, rdx
-%endmacro
-
-%macro expect_msr 3
-        read_msr %2
-        expect  %1, rax, %3
-%endmacro
-
-%macro refuse_write 3
-        mov     ecx, %2
-        mov     rax, %3
-        mov     rdx, rax
-        shr     rdx, 32
-        expect_fault %1, EXCEPTION_GP, 0, wrmsr
-%endmacro
-
 %macro refuse_read 2
         mov     ecx, %2
         expect_fault %1, EXCEPTION_GP, 0, rdmsr
