@@ -115,7 +115,6 @@ static bool cpuid_depends_on_guest(uint32_t leaf)
 
 void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
-    uint64_t *gpr = vcpu->vmx.registers.gpr;
     struct cpuid_guest guest = {
         .cr4 = vmx_vcpu_cr4(),
         .xcr0 = 0,
@@ -133,10 +132,7 @@ void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
     if (!cpuid_depends_on_guest(leaf))
         vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT] =
             (struct vcpu_cpuid){.key = vcpu_cpuid_key(leaf, subleaf), .result = result};
-    gpr[GPR_RAX] = result.eax;
-    gpr[GPR_RBX] = result.ebx;
-    gpr[GPR_RCX] = result.ecx;
-    gpr[GPR_RDX] = result.edx;
+    exit_cpuid_set(vcpu, &result);
 }
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)

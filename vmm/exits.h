@@ -4,7 +4,7 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
-#include "vmm/vcpu.h"
+#include "vmm/vcpu_apic.h"
 
 /* By basic exit reason, all of them but those that the run loop handles at once, CPUID, IN and OUT
  * without a string (exit_io.h), known loads and stores outside of RAM (exit_mmio.h), and the end of
@@ -31,19 +31,26 @@ enum exit_action exit_virtualized_eoi(struct vcpu *vcpu);  /* exit_apic.c */
  * keeps the answer if it stays the same. */
 void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
 
+static inline void exit_cpuid_set(struct vcpu *vcpu, const struct cpuid_result *result)
+{
+    uint64_t *gpr = vcpu->vmx.registers.gpr;
+
+    gpr[GPR_RAX] = result->eax;
+    gpr[GPR_RBX] = result->ebx;
+    gpr[GPR_RCX] = result->ecx;
+    gpr[GPR_RDX] = result->edx;
+}
+
 /* CPUID: an instruction that does nothing but exit, and is often executed because of that. */
 static inline __attribute__((always_inline)) void exit_cpuid(struct vcpu *vcpu)
 {
-    uint64_t *gpr = vcpu->vmx.registers.gpr;
+    const uint64_t *gpr = vcpu->vmx.registers.gpr;
     uint32_t leaf = (uint32_t)gpr[GPR_RAX], subleaf = (uint32_t)gpr[GPR_RCX];
     const struct vcpu_cpuid *seen = &vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT];
 
-    if (__builtin_expect(seen->key == vcpu_cpuid_key(leaf, subleaf), 1)) {
-        gpr[GPR_RAX] = seen->result.eax;
-        gpr[GPR_RBX] = seen->result.ebx;
-        gpr[GPR_RCX] = seen->result.ecx;
-        gpr[GPR_RDX] = seen->result.edx;
-    } else
+    if (__builtin_expect(seen->key == vcpu_cpuid_key(leaf, subleaf), 1))
+        exit_cpuid_set(vcpu, &seen->result);
+    else
         exit_cpuid_ask_policy(vcpu, leaf, subleaf);
 }
 
@@ -56,8 +63,7 @@ static inline __attribute__((always_inline)) bool exit_x2apic_eoi(struct vcpu *v
     if ((uint32_t)gpr[GPR_RCX] != IA32_X2APIC_EOI || (uint32_t)(gpr[GPR_RAX] | gpr[GPR_RDX]) != 0 ||
         !local_apic_eoi(&vcpu->apic, LOCAL_APIC_X2APIC))
         return false;
-    if (local_apic_needs_attention(&vcpu->apic))
-        vcpu_note(vcpu, ATTENTION_INTERRUPT);
+    vcpu_look_at_interrupts(vcpu);
     return true;
 }
 

@@ -47,16 +47,10 @@ uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu)
 
 /* --- Registers --- */
 
-static void look_at_interrupts(struct vcpu *vcpu)
-{
-    if (local_apic_needs_attention(&vcpu->apic))
-        vcpu_note(vcpu, ATTENTION_INTERRUPT);
-}
-
 void vcpu_look_at_apic(struct vcpu *vcpu)
 {
     vcpu_apicv_follow(vcpu);
-    look_at_interrupts(vcpu);
+    vcpu_look_at_interrupts(vcpu);
     if (vcpu_apic_deadline_tsc(vcpu) < vcpu->deadline_tsc)
         vcpu_note(vcpu, ATTENTION_TIMER);
 }
@@ -74,7 +68,7 @@ static inline bool end_interrupt(struct vcpu *vcpu)
 {
     if (!local_apic_eoi(&vcpu->apic, LOCAL_APIC_XAPIC))
         return false;
-    look_at_interrupts(vcpu);
+    vcpu_look_at_interrupts(vcpu);
     return true;
 }
 

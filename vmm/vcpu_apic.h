@@ -9,6 +9,13 @@
  * is not its own. */
 bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access);
 
+/* Makes sure that the run loop looks at an interrupt that may have become deliverable. */
+static inline void vcpu_look_at_interrupts(struct vcpu *vcpu)
+{
+    if (local_apic_needs_attention(&vcpu->apic))
+        vcpu_note(vcpu, ATTENTION_INTERRUPT);
+}
+
 /* After anything that the guest did to its APIC: makes sure that the run loop looks at what has
  * come of it, an interrupt or an earlier deadline. */
 void vcpu_look_at_apic(struct vcpu *vcpu);
