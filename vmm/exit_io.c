@@ -4,14 +4,15 @@
 #include "vmm/exits.h"
 #include "vmm/guest_cpu.h"
 
-void exit_io_otherwise(struct vcpu *vcpu, enum iobus_answer answer, struct iobus_asked asked)
+void exit_io_otherwise(struct vcpu *vcpu, const struct iobus_table *table,
+                       const struct iobus_call *call)
 {
     uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
     bool is_write = (qualification & EXIT_IO_IN) == 0;
     struct io_access access = exit_io_access(vcpu, qualification, is_write);
 
-    if (answer == IOBUS_DECLINED)
-        iobus_access_declined(asked.table, &vcpu->ports_reader, &access, asked.call);
+    if (call != NULL)
+        iobus_access_declined(table, &vcpu->ports_reader, &access, call);
     else
         iobus_access(&vcpu->guest->ports, &vcpu->ports_reader, &access);
     if (!is_write)

@@ -37,25 +37,35 @@ static inline void exit_io_set_accumulator(struct vcpu *vcpu, uint64_t size_byte
         *rax = (uint32_t)value;
 }
 
-/* What is not done below: the access that nobody was asked for, or that was declined. Takes it from
- * the VMCS once more, so that nothing has to be kept for it. */
-void exit_io_otherwise(struct vcpu *vcpu, enum iobus_answer answer, struct iobus_asked asked);
+/* What is not done below: an access that call declined; or, with null, one that is to be made in
+ * general. Takes it from the VMCS once more, so that nothing has to be kept for it. */
+void exit_io_otherwise(struct vcpu *vcpu, const struct iobus_table *table,
+                       const struct iobus_call *call);
 
-/* *tsc as for iobus_ask_port. */
+/* *tsc as for iobus_ask. */
 static inline __attribute__((always_inline)) void
 exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t *tsc)
 {
     struct io_access access = exit_io_access(vcpu, qualification, is_write);
-    struct iobus_asked asked;
+    struct iobus_question question;
     uint64_t value;
-    enum iobus_answer answer =
-        iobus_ask_port(&vcpu->guest->ports, &vcpu->ports_reader, &access, &value, tsc, &asked);
 
-    if (__builtin_expect(answer != IOBUS_ANSWERED, 0)) {
-        exit_io_otherwise(vcpu, answer, asked);
+    switch (iobus_question_port(&vcpu->guest->ports, &vcpu->ports_reader, &access, &question)) {
+    case IOBUS_CALL:
+        if (__builtin_expect(!iobus_ask(&vcpu->ports_reader, &question, &access, &value, tsc), 0))
+            break;
+        if (!is_write)
+            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
+        return;
+    case IOBUS_NOBODY:
+        if (!is_write)
+            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), UINT64_MAX);
         *tsc = iobus_read_tsc();
-    } else if (!is_write)
-        exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
+        return;
+    case IOBUS_NOT_ASKED: question = (struct iobus_question){0}; break;
+    }
+    exit_io_otherwise(vcpu, question.table, question.call);
+    *tsc = iobus_read_tsc();
 }
 
 /* One IN or OUT, carried out. *tsc: of the exit; then of the end of what was done. False: a string
@@ -63,7 +73,7 @@ exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t 
 static inline __attribute__((always_inline)) bool exit_io_instruction(struct vcpu *vcpu,
                                                                       uint64_t *tsc)
 {
-    uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
+    uint64_t qualification = vmcs_exit_qualification();
 
     if (__builtin_expect((qualification & EXIT_IO_STRING) != 0, 0))
         return false;

@@ -19,13 +19,13 @@ bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *
 }
 
 void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
-                         enum iobus_answer answer, struct iobus_asked asked)
+                         const struct iobus_table *table, const struct iobus_call *call)
 {
     uint64_t gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
     struct io_access access = exit_mmio_access(vcpu, plain, gpa, plain->is_store);
 
-    if (answer == IOBUS_DECLINED)
-        iobus_access_declined(asked.table, &vcpu->mmio_reader, &access, asked.call);
+    if (call != NULL)
+        iobus_access_declined(table, &vcpu->mmio_reader, &access, call);
     else
         iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
     if (!plain->is_store)

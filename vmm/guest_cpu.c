@@ -298,7 +298,7 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
 
     if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
         return;
-    key = guest_cpu_code_key();
+    key = guest_cpu_code_key(vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
 }
 

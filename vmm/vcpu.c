@@ -133,24 +133,20 @@ static __attribute__((noinline)) void wrap_rip(uint64_t rip)
 
 /* Past the instruction that caused the exit: the one place. What else the instruction ends is seen
  * to where somebody looks: a shadow of STI or MOV SS by leave_shadow. */
-static inline __attribute__((always_inline)) void advance_rip(uint32_t length)
+static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint64_t length)
 {
-    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
-    uint64_t rip = vmcs_read_natural(VMCS_GUEST_RIP) + length;
+    uint64_t rflags = vmcs_guest_rflags();
 
-    vmcs_write_natural(VMCS_GUEST_RIP, rip);
-    if (__builtin_expect((uint32_t)rip < length, 0))
+    rip += length;
+    vmcs_set_guest_rip(rip);
+    if (__builtin_expect((uint32_t)rip < (uint32_t)length, 0))
         wrap_rip(rip);
     if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0, 0))
         finish_instruction(rflags);
 }
 
-static void stop_after_failed_entry(struct vcpu *vcpu, uint64_t result)
+static void stop_after_failed_entry(struct vcpu *vcpu)
 {
-    if (result == VMX_NO_VMCS) {
-        guest_stop(vcpu->guest, "VM entry failed: no current VMCS");
-        return;
-    }
     uint32_t error = vmcs_read32(VMCS_INSTRUCTION_ERROR);
     guest_stop(vcpu->guest, "VM entry failed: %s (VM-instruction error %u)",
                vmx_instruction_error_name(error), error);
@@ -162,8 +158,8 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
     uint32_t reason_field = (uint32_t)result;
     uint16_t reason = EXIT_REASON_BASIC(reason_field);
 
-    if (result > UINT32_MAX) {
-        stop_after_failed_entry(vcpu, result);
+    if (result == VMX_NOT_ENTERED) {
+        stop_after_failed_entry(vcpu);
         return;
     }
     vcpu->unknown_exit_count++;
@@ -256,25 +252,29 @@ static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanc
     return true;
 }
 
-/* What follows an exit that took so many cycles: the accounts and RIP; and what is to be done if
+/* What follows an exit that took so many cycles, RIP apart: the accounts; and what is to be done if
  * somebody left a note, a deadline has come, or the slack is used up. False when the guest is no
  * longer running. */
 static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu, uint64_t reason,
-                                                              enum exit_action action,
+                                                              bool has_advanced,
                                                               uint64_t exited_tsc, uint64_t cycles)
 {
     vcpu->exits[reason].count++;
     vcpu->exits[reason].cycles += cycles;
     vcpu->slack_cycles -= (int64_t)cycles;
-    if (__builtin_expect(action == EXIT_NEXT_INSTRUCTION, 1))
-        advance_rip(vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH));
-    else if (action == EXIT_NEXT_DECODED)
-        advance_rip(vcpu->decoded_length);
-    if (__builtin_expect(atomic_load_explicit(&vcpu->attention, memory_order_relaxed) == 0 &&
-                             vcpu->slack_cycles >= 0 && exited_tsc < vcpu->deadline_tsc,
+    if (__builtin_expect(vcpu->slack_cycles >= 0 && exited_tsc < vcpu->deadline_tsc &&
+                             atomic_load_explicit(&vcpu->attention, memory_order_relaxed) == 0,
                          1))
         return true;
-    return look_up(vcpu, action != EXIT_RESUME);
+    return look_up(vcpu, has_advanced);
+}
+
+/* The same after an instruction that the exit gives the length of. */
+static inline __attribute__((always_inline)) bool
+finish_instruction_exit(struct vcpu *vcpu, uint64_t reason, uint64_t exited_tsc, uint64_t cycles)
+{
+    advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
+    return finish_exit(vcpu, reason, true, exited_tsc, cycles);
 }
 
 /* Any exit but the most frequent ones, by the table. */
@@ -287,8 +287,13 @@ static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t re
     }
 
     enum exit_action action = exit_handlers[reason](vcpu);
+    uint64_t cycles = rdtsc() - exited_tsc;
 
-    return finish_exit(vcpu, reason, action, exited_tsc, rdtsc() - exited_tsc);
+    if (action == EXIT_NEXT_INSTRUCTION)
+        advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
+    else if (action == EXIT_NEXT_DECODED)
+        advance_rip(vmcs_guest_rip(), vcpu->decoded_length);
+    return finish_exit(vcpu, reason, action != EXIT_RESUME, exited_tsc, cycles);
 }
 
 /* The same value, as one that has nothing to do with it: what becomes of it on one way through the
@@ -311,62 +316,63 @@ static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint
 
     if (__builtin_expect(!exit_io_instruction(vcpu, &now_tsc), 0))
         return handle_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, exited_tsc);
-    return finish_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, EXIT_NEXT_INSTRUCTION, exited_tsc,
-                       now_tsc - exited_tsc);
+    return finish_instruction_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, exited_tsc,
+                                   now_tsc - exited_tsc);
 }
 
 /* Loads and stores outside of RAM. */
 static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, uint64_t exited_tsc)
 {
-    uint64_t now_tsc = exited_tsc;
+    uint64_t now_tsc = exited_tsc, rip;
+    uint32_t length;
 
-    if (__builtin_expect(!exit_mmio(vcpu, &now_tsc), 0))
+    if (__builtin_expect(!exit_mmio(vcpu, &now_tsc, &rip, &length), 0))
         return handle_exit(vcpu, EXIT_REASON_EPT_VIOLATION, exited_tsc);
-    return finish_exit(vcpu, EXIT_REASON_EPT_VIOLATION, EXIT_NEXT_DECODED, exited_tsc,
-                       now_tsc - exited_tsc);
+    advance_rip(rip, length);
+    return finish_exit(vcpu, EXIT_REASON_EPT_VIOLATION, true, exited_tsc, now_tsc - exited_tsc);
 }
 
 static inline __attribute__((always_inline)) bool run_cpuid(struct vcpu *vcpu, uint64_t exited_tsc)
 {
     exit_cpuid(vcpu);
-    return finish_exit(vcpu, EXIT_REASON_CPUID, EXIT_NEXT_INSTRUCTION, exited_tsc,
-                       rdtsc() - exited_tsc);
+    return finish_instruction_exit(vcpu, EXIT_REASON_CPUID, exited_tsc, rdtsc() - exited_tsc);
 }
 
 static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, uint64_t exited_tsc)
 {
     if (!exit_x2apic_eoi(vcpu))
         return handle_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc);
-    return finish_exit(vcpu, EXIT_REASON_WRMSR, EXIT_NEXT_INSTRUCTION, exited_tsc,
-                       rdtsc() - exited_tsc);
+    return finish_instruction_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc, rdtsc() - exited_tsc);
 }
 
 /* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
  * Everything else sets a note, moves a deadline or uses up the slack, and is service's. */
 void vcpu_run(struct vcpu *vcpu)
 {
-    struct cpu *cpu = cpu_this();
-
-    cpu->vcpu = vcpu;
+    cpu_this()->vcpu = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
     vmx_vcpu_begin(&vcpu->vmx);
     for (bool goes_on = service(vcpu, false); goes_on;) {
         struct vmx_vcpu *vmx = &vcpu->vmx;
         uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc);
 
-        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1))
-            goes_on = run_io(detached_vcpu(vmx), detached(exited_tsc));
-        else if (reason == EXIT_REASON_EPT_VIOLATION)
-            goes_on = run_mmio(detached_vcpu(vmx), detached(exited_tsc));
-        else if (reason == EXIT_REASON_CPUID)
-            goes_on = run_cpuid(detached_vcpu(vmx), detached(exited_tsc));
-        else if (reason == EXIT_REASON_WRMSR)
-            goes_on = run_wrmsr(detached_vcpu(vmx), detached(exited_tsc));
-        else
+        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1)) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_io(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_EPT_VIOLATION) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_mmio(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_CPUID) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_cpuid(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_WRMSR) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_wrmsr(vcpu, detached(exited_tsc));
+        } else
             goes_on = handle_exit((struct vcpu *)vmx, reason, exited_tsc);
     }
     park_readers(vcpu);
-    cpu->vcpu = NULL;
+    cpu_this()->vcpu = NULL;
 }
 
 /* --- Creation and start --- */

@@ -315,4 +315,43 @@ static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t va
     vmcs_write_raw(field, value);
 }
 
+/* The fields that frequent exits ask for, each with a reader of its own that does not look whether
+ * VMREAD failed: vmcs_check_exit_fields has seen that the processor has the field, and where an
+ * exit came from there is a current VMCS. */
+#define VMCS_EXIT_FIELDS(FIELD)                                                                    \
+    FIELD(vmcs_exit_qualification, uint64_t, VMCS_EXIT_QUALIFICATION)                              \
+    FIELD(vmcs_exit_instruction_length, uint64_t, VMCS_EXIT_INSTRUCTION_LENGTH)                    \
+    FIELD(vmcs_idt_vectoring_info, uint32_t, VMCS_IDT_VECTORING_INFO)                              \
+    FIELD(vmcs_guest_physical_address, uint64_t, VMCS_GUEST_PHYSICAL_ADDRESS)                      \
+    FIELD(vmcs_guest_rip, uint64_t, VMCS_GUEST_RIP)                                                \
+    FIELD(vmcs_guest_rflags, uint64_t, VMCS_GUEST_RFLAGS)                                          \
+    FIELD(vmcs_guest_cs_access_rights, uint32_t, VMCS_GUEST_CS_ACCESS_RIGHTS)                      \
+    FIELD(vmcs_guest_ia32_efer, uint64_t, VMCS_GUEST_IA32_EFER)                                    \
+    FIELD(vmcs_guest_cr3, uint64_t, VMCS_GUEST_CR3)
+
+#define VMCS_EXIT_FIELD_READER(name, type, field)                                                  \
+    static inline type name(void)                                                                  \
+    {                                                                                              \
+        uint64_t value;                                                                            \
+                                                                                                   \
+        __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)(field)) : "cc");           \
+        return (type)value;                                                                        \
+    }
+VMCS_EXIT_FIELDS(VMCS_EXIT_FIELD_READER)
+#undef VMCS_EXIT_FIELD_READER
+
+/* Likewise, for the one that is written. */
+static inline void vmcs_set_guest_rip(uint64_t rip)
+{
+    __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)VMCS_GUEST_RIP), "r"(rip) : "cc");
+}
+
+/* Stops the monitor if this processor lacks one of these fields. The vCPU's VMCS is current. */
+static inline void vmcs_check_exit_fields(void)
+{
+#define VMCS_EXIT_FIELD_CHECK(name, type, field) (void)vmcs_read_raw(field);
+    VMCS_EXIT_FIELDS(VMCS_EXIT_FIELD_CHECK)
+#undef VMCS_EXIT_FIELD_CHECK
+}
+
 #endif

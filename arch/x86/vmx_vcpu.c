@@ -9,8 +9,9 @@
 void world_switch_exit(void);
 
 _Static_assert(offsetof(struct vmx_switch, gpr) == 0, "world_switch.asm");
-_Static_assert(offsetof(struct vmx_switch, entry) == 8 * 16, "world_switch.asm");
-_Static_assert(VMX_ENTRY_RESUME == 0 && VMX_ENTRY_LAUNCH == 2, "world_switch.asm");
+_Static_assert(offsetof(struct vmx_switch, stack) == 8 * 16, "world_switch.asm");
+_Static_assert(offsetof(struct vmx_switch, frame) == 8 * 17, "world_switch.asm");
+_Static_assert(offsetof(struct vmx_switch, is_launched) == 8 * 18, "world_switch.asm");
 _Static_assert(offsetof(struct vmx_vcpu, registers) == 0, "world_switch.asm");
 
 /* SDM vol. 3A, "Processor State After Reset" */
@@ -95,7 +96,6 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
         .capabilities = capabilities,
         .vmcs = setup->vmcs,
         .vpid = setup->vpid,
-        .registers.entry = VMX_ENTRY_LAUNCH,
         .saves_timer = (capabilities->exit & EXIT_SAVE_PREEMPTION_TIMER) != 0,
         .primary_controls = capabilities->primary,
     };
@@ -103,6 +103,8 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
     vmcs_load(setup->vmcs);
     init_controls(capabilities, setup);
     init_host_state();
+    vmcs_write_natural(VMCS_HOST_RSP, (uint64_t)&vcpu->registers);
+    vmcs_check_exit_fields();
 }
 
 void vmx_vcpu_set_segment(enum segment segment, const struct vmx_segment *value)

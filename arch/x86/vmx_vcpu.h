@@ -61,17 +61,11 @@ struct vmx_start_state {
     struct vmx_table idtr;
 };
 
-/* How the next entry goes; known to world_switch.asm. */
-enum vmx_entry {
-    VMX_ENTRY_RESUME = 0,
-    VMX_ENTRY_RESUME_ON_NEW_STACK = 1, /* the caller's stack pointer is another one */
-    VMX_ENTRY_LAUNCH = 2,              /* and the VMCS has not been launched */
-};
-
 /* What the world switch reads and writes; offsets known to world_switch.asm. */
 struct vmx_switch {
     uint64_t gpr[GPR_COUNT];
-    uint32_t entry; /* enum vmx_entry */
+    uint64_t stack, frame; /* RSP and RBP in world_switch, from vmx_vcpu_begin on */
+    uint32_t is_launched;  /* as VMCLEAR, VMLAUNCH and VMRESUME have it */
     uint32_t unused;
 };
 
@@ -109,24 +103,25 @@ void vmx_vcpu_start(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
  * (SDM vol. 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"). */
 void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state);
 
-/* What vmx_vcpu_enter returns: the VMCS's exit reason field, or one of the two beyond its 32 bits.
- * Known to world_switch.asm. */
-#define VMX_NOT_ENTERED                                                                            \
-    (UINT64_C(1) << 32)                 /* VMfailValid: VMCS_INSTRUCTION_ERROR has the number      \
-                                         */
-#define VMX_NO_VMCS (UINT64_C(2) << 32) /* VMfailInvalid: no current VMCS */
+/* What vmx_vcpu_enter returns where the guest was not entered: beyond the 32 bits of the VMCS's
+ * exit reason field. VMCS_INSTRUCTION_ERROR has the number. Known to world_switch.asm. */
+#define VMX_NOT_ENTERED (UINT64_C(1) << 32)
 
 /* To be called before the first of a series of vmx_vcpu_enter, all of which are made by one
- * function at one place: the processor comes back on the same stack. */
-static inline void vmx_vcpu_begin(struct vmx_vcpu *vcpu)
+ * function at one place, with no more on its stack then than now: the processor comes back on the
+ * same stack. */
+static inline __attribute__((always_inline)) void vmx_vcpu_begin(struct vmx_vcpu *vcpu)
 {
-    if (vcpu->registers.entry == VMX_ENTRY_RESUME)
-        vcpu->registers.entry = VMX_ENTRY_RESUME_ON_NEW_STACK;
+    __asm__ volatile("movq %%rbp, %[frame]\n\tleaq -8(%%rsp), %%rax\n\tmovq %%rax, %[stack]"
+                     : [frame] "=m"(vcpu->registers.frame), [stack] "=m"(vcpu->registers.stack)
+                     :
+                     : "rax");
 }
 
 /* Enters the guest and returns after its next exit, with the exit reason field. *exited_tsc: the
- * TSC then; 0 if the guest was not entered. Interrupts are off before and after. *vcpu comes back
- * as it was, in a register: the compiler need not keep it in memory meanwhile. */
+ * TSC then; 0 if the guest was not entered. Interrupts are off before and after. The vCPU's VMCS is
+ * current. *vcpu comes back as it was, in a register: the compiler need not keep it in memory
+ * meanwhile. */
 static inline __attribute__((always_inline)) uint64_t vmx_vcpu_enter(struct vmx_vcpu **vcpu,
                                                                      uint64_t *exited_tsc)
 {

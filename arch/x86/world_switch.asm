@@ -5,6 +5,10 @@
 ; compiler), so nothing of the monitor's has to be saved and restored for the guest's sake. What
 ; every caller would do first is done here, where it takes the place of zeroing a register: the TSC
 ; is read and the exit reason.
+;
+; An exit loads RSP with the address of struct vmx_switch (HOST_RSP in the VMCS): the registers go
+; right where they belong, and none is needed to find the place. Until RSP is the stack's again
+; nothing may be pushed: interrupts are off, NMI and machine check have stacks of their own.
 
 bits 64
 default rel
@@ -12,96 +16,97 @@ default rel
 %define VMCS_EXIT_REASON 0x4402
 %define VMCS_HOST_RSP 0x6c14
 
-; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, entry.
-%define GPR(n) rdi + 8 * (n)
-%define SWITCH_ENTRY 8 * 16
-
-%define ENTRY_RESUME 0
-%define ENTRY_LAUNCH 2
+; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, and so on.
+%define GPR(base, n) base + 8 * (n)
+%define SWITCH_STACK 8 * 16
+%define SWITCH_FRAME 8 * 17
+%define SWITCH_IS_LAUNCHED 8 * 18
 
 %macro load_guest 0
-    mov rax, [GPR(0)]
-    mov rcx, [GPR(1)]
-    mov rdx, [GPR(2)]
-    mov rbx, [GPR(3)]
-    mov rbp, [GPR(5)]
-    mov rsi, [GPR(6)]
-    mov r8,  [GPR(8)]
-    mov r9,  [GPR(9)]
-    mov r10, [GPR(10)]
-    mov r11, [GPR(11)]
-    mov r12, [GPR(12)]
-    mov r13, [GPR(13)]
-    mov r14, [GPR(14)]
-    mov r15, [GPR(15)]
-    mov rdi, [GPR(7)]
+    mov rax, [GPR(rdi, 0)]
+    mov rcx, [GPR(rdi, 1)]
+    mov rdx, [GPR(rdi, 2)]
+    mov rbx, [GPR(rdi, 3)]
+    mov rbp, [GPR(rdi, 5)]
+    mov rsi, [GPR(rdi, 6)]
+    mov r8,  [GPR(rdi, 8)]
+    mov r9,  [GPR(rdi, 9)]
+    mov r10, [GPR(rdi, 10)]
+    mov r11, [GPR(rdi, 11)]
+    mov r12, [GPR(rdi, 12)]
+    mov r13, [GPR(rdi, 13)]
+    mov r14, [GPR(rdi, 14)]
+    mov r15, [GPR(rdi, 15)]
+    mov rdi, [GPR(rdi, 7)]
 %endmacro
 
 section .text
 
-; RDI: struct vmx_switch, and so when it returns. RAX: the exit reason field, or what is beyond its
-; 32 bits when the guest was not entered: VMX_NOT_ENTERED and VMX_NO_VMCS. RDX: the TSC at the exit.
+; RDI: struct vmx_switch, and so when it returns. RAX: the exit reason field, or VMX_NOT_ENTERED.
+; RDX: the TSC at the exit, or 0.
 global world_switch:function hidden
 align 64
 world_switch:
-    push rbp
-    push rdi
-    cmp dword [rdi + SWITCH_ENTRY], ENTRY_RESUME
-    jne .unusual
-.resume:
     load_guest
     vmresume
-    jmp not_entered
 
-.unusual:                       ; the VMCS does not know this stack yet
-    mov eax, VMCS_HOST_RSP
-    vmwrite rax, rsp
-    cmp dword [rdi + SWITCH_ENTRY], ENTRY_LAUNCH
-    mov dword [rdi + SWITCH_ENTRY], ENTRY_RESUME ; from now on; MOV leaves the flags
-    jne .resume
+; Not entered. A VMCS that has not been launched is one reason, and then it is the first time
+; ("VM-Instruction Error Numbers", 5).
+    call find_switch
+    bts dword [rdi + SWITCH_IS_LAUNCHED], 0
+    jc not_entered
     load_guest
     vmlaunch
-    mov rdi, [rsp]              ; still to be launched
-    mov dword [rdi + SWITCH_ENTRY], ENTRY_LAUNCH
+    call find_switch
+    mov dword [rdi + SWITCH_IS_LAUNCHED], 0
 not_entered:
-    mov eax, 1                  ; ZF, VMfailValid: VMX_NOT_ENTERED; CF, VMfailInvalid: VMX_NO_VMCS
-    mov ecx, 2
-    cmovc eax, ecx
-    shl rax, 32
+    mov rbp, [rdi + SWITCH_FRAME]
+    mov eax, 1
+    shl rax, 32                 ; VMX_NOT_ENTERED
     xor edx, edx
-    jmp leave_switch
+    xor ecx, ecx
+    jmp forget_guest
 
-; VM exits arrive here with RSP as at the entry: the struct's address on top.
+; After VMRESUME and VMLAUNCH: RDI becomes the struct's address. Without a current VMCS, which would
+; be a bug of the monitor, there is no going on.
+find_switch:
+    jc .no_vmcs                 ; VMfailInvalid
+    mov eax, VMCS_HOST_RSP
+    vmread rdi, rax
+    ret
+.no_vmcs:
+    ud2
+
+; VM exits arrive here.
 global world_switch_exit:function hidden
 align 64
 world_switch_exit:
-    push rdi
-    mov rdi, [rsp + 8]
-    mov [GPR(0)], rax
-    mov [GPR(2)], rdx
+    mov [GPR(rsp, 0)], rax
+    mov [GPR(rsp, 2)], rdx
     rdtsc                       ; as early as there are registers for it
-    mov [GPR(1)], rcx
-    mov [GPR(3)], rbx
-    mov [GPR(5)], rbp
-    mov [GPR(6)], rsi
-    pop qword [GPR(7)]
-    mov [GPR(8)], r8
-    mov [GPR(9)], r9
-    mov [GPR(10)], r10
-    mov [GPR(11)], r11
-    mov [GPR(12)], r12
-    mov [GPR(13)], r13
-    mov [GPR(14)], r14
-    mov [GPR(15)], r15
+    mov [GPR(rsp, 1)], rcx
+    mov [GPR(rsp, 3)], rbx
+    mov [GPR(rsp, 5)], rbp
+    mov [GPR(rsp, 6)], rsi
+    mov [GPR(rsp, 7)], rdi
+    mov [GPR(rsp, 8)], r8
+    mov [GPR(rsp, 9)], r9
+    mov [GPR(rsp, 10)], r10
+    mov [GPR(rsp, 11)], r11
+    mov [GPR(rsp, 12)], r12
+    mov [GPR(rsp, 13)], r13
+    mov [GPR(rsp, 14)], r14
+    mov [GPR(rsp, 15)], r15
+    mov rdi, rsp
+    mov rbp, [rdi + SWITCH_FRAME]
+    mov rsp, [rdi + SWITCH_STACK]
     shl rdx, 32
     or rdx, rax
     mov ecx, VMCS_EXIT_REASON
-    vmread rax, rcx
-    jbe not_entered             ; only without a current VMCS, hence with CF
+    vmread rax, rcx             ; there is a current VMCS, and it has this field
 
 ; The guest's values must not steer speculation in the monitor: none stays in a register.
-leave_switch:
-    xor ecx, ecx
+forget_guest:
     xor ebx, ebx
     xor esi, esi
     xor r8d, r8d
@@ -112,8 +117,6 @@ leave_switch:
     xor r13d, r13d
     xor r14d, r14d
     xor r15d, r15d
-    pop rdi
-    pop rbp
     ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -62,9 +62,8 @@ MUTANTS = (
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch + 1, memory_order_release);"),
     ("quiescent mark before the last use", ASK,
-     "    *asked = (struct iobus_asked){.table = table, .call = call};\n",
-     "    *asked = (struct iobus_asked){.table = table, .call = call};\n"
-     "    iobus_reader_quiesce(reader);\n"),
+     "    piece.address = access->address;\n",
+     "    piece.address = access->address;\n    iobus_reader_quiesce(reader);\n"),
     ("quiescent mark stored without release", HEADER,
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_relaxed);"),

@@ -8,23 +8,28 @@
 static inline void access_as_run_loop(struct iobus *bus, struct iobus_reader *reader,
                                       struct io_access *access)
 {
-    struct iobus_asked asked;
+    struct iobus_question question = {0};
     uint64_t value, tsc = iobus_read_tsc();
     enum iobus_answer answer;
 
     if (bus->address_last != IOBUS_PORT_LAST)
-        answer = iobus_ask_memory(bus, reader, access, &value, &tsc, &asked);
+        answer = iobus_question_memory(bus, reader, access, &question);
     else if (access->size > 4 || access->address > IOBUS_PORT_LAST)
         answer = IOBUS_NOT_ASKED;
     else
-        answer = iobus_ask_port(bus, reader, access, &value, &tsc, &asked);
+        answer = iobus_question_port(bus, reader, access, &question);
     switch (answer) {
-    case IOBUS_ANSWERED:
-        if (!access->is_write)
+    case IOBUS_CALL:
+        if (!iobus_ask(reader, &question, access, &value, &tsc))
+            iobus_access_declined(question.table, reader, access, question.call);
+        else if (!access->is_write)
             access->value = value & iobus_byte_masks[access->size];
         break;
+    case IOBUS_NOBODY:
+        if (!access->is_write)
+            access->value = iobus_byte_masks[access->size];
+        break;
     case IOBUS_NOT_ASKED: iobus_access(bus, reader, access); break;
-    case IOBUS_DECLINED: iobus_access_declined(asked.table, reader, access, asked.call); break;
     }
 }
 

@@ -21,44 +21,23 @@ static inline uint64_t read_clock(const struct iobus_table *table)
 }
 
 /* A handler may publish another table, but this one stays until the vCPU's next quiescent point. */
-enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
-                                 const struct iobus_call *call, void *context,
-                                 struct io_access *access)
+bool iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
+                      const struct iobus_call *call, void *context, struct io_access *access)
 {
     uint64_t started = read_clock(table);
-    enum io_outcome outcome = call->handler(context, access);
 
-    if (outcome == IO_HANDLED)
-        iobus_count(iobus_counter(reader, call) + 1, read_clock(table) - started);
-    return outcome;
-}
-
-static void take_back(const struct iobus_reader *reader, const struct iobus_call *call)
-{
-    iobus_count(iobus_counter(reader, call), UINT64_MAX);
-}
-
-/* Calls the handler and accounts for it. True if it answered. */
-static inline bool make_call(const struct iobus_table *table, struct iobus_reader *reader,
-                             const struct iobus_call *call, struct io_access *access)
-{
-    enum io_outcome outcome;
-
-    iobus_count(iobus_counter(reader, call), 1);
-    if (table->clock == NULL)
-        outcome = call->handler(call->context, access);
-    else
-        outcome = iobus_call_timed(table, reader, call, call->context, access);
-    if (__builtin_expect(outcome == IO_HANDLED, 1))
-        return true;
-    take_back(reader, call);
-    return false;
+    if (__builtin_expect(call->handler(context, access) != IO_HANDLED, 0))
+        return false;
+    iobus_count_call(reader, call, read_clock(table) - started);
+    return true;
 }
 
 static bool call_target(const struct iobus_table *table, struct iobus_reader *reader,
                         uint32_t target, struct io_access *access)
 {
-    return make_call(table, reader, &table->targets[target].call, access);
+    const struct iobus_call *call = &table->targets[target].call;
+
+    return iobus_make_call(table, reader, call, call->context, access);
 }
 
 /* An access on its way from candidate to candidate. Byte i is bit i of pending. */
@@ -270,7 +249,7 @@ static __attribute__((noinline)) void access_any(const struct iobus_table *table
         access->value = transfer.value & mask;
 }
 
-/* It was counted as answered. Where doorbells are, they are what a write went to. */
+/* Where doorbells are, they are what a write went to. */
 void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
                            struct io_access *access, const struct iobus_call *call)
 {
@@ -286,7 +265,6 @@ void iobus_access_declined(const struct iobus_table *table, struct iobus_reader 
         .pending = low_bits(access->size),
     };
 
-    take_back(reader, call);
     if (access->is_write && table->segments[segment].point != IOBUS_NONE) {
         access_any(table, reader, access, call->counter);
         return;
@@ -326,7 +304,7 @@ static inline bool ring_at_once(const struct iobus_table *table, struct iobus_re
 
     if (bell == NULL)
         return false;
-    if (__builtin_expect(make_call(table, reader, bell, &copy), 1))
+    if (__builtin_expect(iobus_make_call(table, reader, bell, bell->context, &copy), 1))
         return true;
     *asked = bell->counter;
     return false;
@@ -340,7 +318,8 @@ void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *
     if (access->is_write && call->point != IOBUS_NONE) {
         if (ring_at_once(table, reader, access, call->point, &asked))
             return;
-    } else if (call->handler == NULL && (call->counter & access->size) != 0 &&
+    } else if (call->handler == NULL &&
+               (call->unclaimed_sizes[access->is_write] & access->size) != 0 &&
                is_aligned(access->address, access->size) &&
                access->address <= table->address_last) {
         note_unclaimed(table, reader, access->address, access->is_write);

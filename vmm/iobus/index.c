@@ -124,8 +124,9 @@ static uint32_t fitting_sizes(const struct iobus_segment *segment, uint32_t size
 static struct iobus_call call_of(const struct iobus_layout *layout,
                                  const struct iobus_segment *segment)
 {
+    uint32_t unclaimed = fitting_sizes(segment, IOBUS_SIZES_ALL);
     struct iobus_call call = {
-        .counter = fitting_sizes(segment, IOBUS_SIZES_ALL),
+        .unclaimed_sizes = {unclaimed, segment->point == IOBUS_NONE ? unclaimed : 0},
         .point = IOBUS_NONE,
         .refused_sizes = {UINT32_MAX, UINT32_MAX},
     };
@@ -282,7 +283,7 @@ static bool number_calls(struct iobus *bus, const struct iobus_layout *old,
         }
         call = call_of(layout, segment);
         if (is_ports(bus) && is_nobodys(segment))
-            layout->numbers[i] = call.counter;
+            layout->numbers[i] = call.unclaimed_sizes[0];
         else if (!add_call(bus, layout, segment, &call, &layout->numbers[i]))
             return false;
     }
@@ -526,7 +527,7 @@ enum status iobus_index_init(struct iobus *bus)
     }
     for (uint32_t number = 0; number < IOBUS_NOBODY_CALLS; number++) {
         const struct iobus_call nobody_there = {
-            .counter = is_ports(bus) ? number : 0,
+            .unclaimed_sizes = {is_ports(bus) ? number : 0, is_ports(bus) ? number : 0},
             .point = IOBUS_NONE,
             .refused_sizes = {UINT32_MAX, UINT32_MAX},
         };

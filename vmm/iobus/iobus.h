@@ -105,8 +105,8 @@ struct iobus_allocator {
 };
 
 /* Counters are written by one vCPU only, so that counting costs no shared cache line. Per slot:
- * hits, which are the accesses, or pieces of them, that the handler answered or is about to; and
- * the cycles spent in the handler for these, if the bus has a clock. They never move: when more
+ * hits, which are the accesses, or pieces of them, that the handler answered; and the cycles spent
+ * in the handler for these, if the bus has a clock. They never move: when more
  * slots are needed, a larger array is put in use and the earlier ones stay part of the sums. */
 #define IOBUS_COUNTER_ARRAYS 24
 
@@ -116,9 +116,12 @@ struct iobus_reader;
  * line. Kept as they are from table to table; see table.h. */
 struct iobus_call {
     _Alignas(32) io_handler *handler; /* null: nobody is there */
-    void *context;
-    uint32_t counter; /* of its hits, in the reader's counters; its cycles are the next.
-                       * Without a handler: sizes that, aligned, nobody answers */
+    union {
+        void *context;
+        uint32_t unclaimed_sizes[2]; /* without a handler; for reads, for writes: the sizes that,
+                                      * aligned, nobody answers */
+    };
+    uint32_t counter; /* of its hits, in the reader's counters; its cycles are the next */
     uint32_t point;   /* the call's number if doorbells are there; or IOBUS_NONE. Of a
                        * doorbell in the table of bells: iobus_bell_key */
     union {
@@ -317,12 +320,15 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
         atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);
 }
 
-/* Where the reader counts for a call now: before or after the handler, which may bring a larger
- * array into use, need not be the same. */
-static inline _Atomic uint64_t *iobus_counter(const struct iobus_reader *reader,
-                                              const struct iobus_call *call)
+/* A call that was made has answered, in so many cycles. After the handler, which may have brought a
+ * larger array of counters into use. */
+static inline void iobus_count_call(const struct iobus_reader *reader,
+                                    const struct iobus_call *call, uint64_t cycles)
 {
-    return atomic_load_explicit(&reader->counters, memory_order_acquire) + call->counter;
+    _Atomic uint64_t *counters = atomic_load_explicit(&reader->counters, memory_order_acquire);
+
+    iobus_count(&counters[call->counter], 1);
+    iobus_count(&counters[call->counter + UINT64_C(1)], cycles);
 }
 
 /* The table of an access from now on. */
@@ -417,10 +423,22 @@ static inline const struct iobus_entry *iobus_second_guess(const struct iobus_ta
 const struct iobus_entry *iobus_third_guess(const struct iobus_table *table,
                                             struct iobus_reader *reader, uint64_t address);
 
-/* The handler's answer, with the cycles it took counted. */
-enum io_outcome iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
-                                 const struct iobus_call *call, void *context,
-                                 struct io_access *access);
+/* Calls the handler and accounts for it, on a bus with a clock. True if it answered. */
+bool iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
+                      const struct iobus_call *call, void *context, struct io_access *access);
+
+/* The same on any bus. */
+static inline bool iobus_make_call(const struct iobus_table *table, struct iobus_reader *reader,
+                                   const struct iobus_call *call, void *context,
+                                   struct io_access *access)
+{
+    if (table->clock != NULL)
+        return iobus_call_timed(table, reader, call, context, access);
+    if (__builtin_expect(call->handler(context, access) != IO_HANDLED, 0))
+        return false;
+    iobus_count_call(reader, call, 0);
+    return true;
+}
 
 /* Offers an access to the call of its first byte. poison is 0, or all ones where the processor runs
  * ahead with an address outside of what the call is for: no device is then touched. */
@@ -433,7 +451,6 @@ iobus_offer(const struct iobus_table *table, struct iobus_reader *reader, struct
     const bool is_write = access->is_write;
     void *context = (void *)((uintptr_t)call->context | poison);
     struct io_access piece; /* the handler's own: it may scribble on it */
-    enum io_outcome outcome;
 
     if (__builtin_expect(
             (((uint32_t)address & (size - 1)) | (call->refused_sizes[is_write] & size)) != 0, 0)) {
@@ -444,13 +461,8 @@ iobus_offer(const struct iobus_table *table, struct iobus_reader *reader, struct
     piece.value = is_write ? access->value : UINT64_MAX;
     piece.size = (uint8_t)size;
     piece.is_write = is_write;
-    iobus_count(iobus_counter(reader, call), 1);
-    if (table->clock == NULL)
-        outcome = call->handler(context, &piece);
-    else
-        outcome = iobus_call_timed(table, reader, call, context, &piece);
     /* The access is read anew, not kept: registers are scarcer than loads here. */
-    if (__builtin_expect(outcome != IO_HANDLED, 0))
+    if (__builtin_expect(!iobus_make_call(table, reader, call, context, &piece), 0))
         iobus_access_declined(table, reader, access, call);
     else if (!access->is_write)
         access->value = piece.value & iobus_byte_masks[access->size & 15];

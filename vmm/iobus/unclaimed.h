@@ -21,7 +21,7 @@ struct iobus_unclaimed_count {
 
 /* Empty when both counts are 0. The address is written once, before the first count. */
 struct iobus_unclaimed_entry {
-    _Atomic uint64_t address;
+    _Alignas(32) _Atomic uint64_t address;
     _Atomic uint64_t read_count;
     _Atomic uint64_t write_count;
 };
