@@ -20,14 +20,26 @@ static enum io_outcome handled(struct machine *machine)
 
 /* --- Ports --- */
 
-static inline enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
-                                         struct io_access *access)
+static __attribute__((noinline)) enum io_outcome
+access_pic_any(struct machine *machine, enum i8259_which which, struct io_access *access)
 {
     if (access->is_write)
         i8259_write(&machine->pic, which, access->address & 1, (uint8_t)access->value);
     else
         access->value = i8259_read(&machine->pic, which, access->address & 1);
     return handled(machine);
+}
+
+/* What changes no interrupt is done here, without a call: the rest is the function above. */
+static inline enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
+                                         struct io_access *access)
+{
+    unsigned offset = access->address & 1;
+
+    if (access->is_write ? i8259_write_mask(&machine->pic, which, offset, (uint8_t)access->value)
+                         : i8259_read_status(&machine->pic, which, offset, &access->value))
+        return handled(machine);
+    return access_pic_any(machine, which, access);
 }
 
 static enum io_outcome on_pic_master(void *context, struct io_access *access)

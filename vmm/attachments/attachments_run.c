@@ -254,7 +254,7 @@ static void report(void *context, struct attachment *attachment)
             report.rings += doorbell_rings(&attachment->doorbells[i]);
         break;
     case ATTACHMENT_ZONE:
-        report.queued = get(&attachment->zone.queued);
+        report.queued = coalesced_zone_queued(&attachment->zone);
         report.drained = get(&attachment->zone.drained);
         report.batches = get(&attachment->zone.batches);
         report.full = get(&attachment->zone.full);

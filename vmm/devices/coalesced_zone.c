@@ -10,6 +10,7 @@ void coalesced_zone_init(struct coalesced_zone *zone, const struct coalesced_zon
     CHECK(setup->ring_entries != 0);
     memset(zone, 0, sizeof(*zone));
     zone->setup = *setup;
+    zone->capacity = setup->ring_entries;
     atomic_init(&zone->deadline_ns, TIME_NEVER);
 }
 
@@ -55,49 +56,63 @@ static void drain_locked(struct coalesced_zone *zone)
     set_empty(zone);
 }
 
-static void push_locked(struct coalesced_zone *zone, const struct io_access *access)
+static inline void push(struct coalesced_zone *zone, uint32_t at, const struct io_access *access)
 {
-    if (waiting(zone) == zone->setup.ring_entries) {
+    struct coalesced_write *write = &zone->setup.ring[at];
+
+    write->address = access->address;
+    write->value = access->value;
+    write->size = access->size;
+    atomic_store_explicit(&zone->waiting, at + 1, memory_order_relaxed);
+}
+
+/* The rest of coalesced_zone_access, with the lock, which it releases: the ring is full, the zone
+ * is closed, or the queue is empty and so a deadline begins. */
+static __attribute__((noinline)) enum io_outcome access_locked(struct coalesced_zone *zone,
+                                                               const struct io_access *access)
+{
+    const struct coalesced_zone_setup *setup = &zone->setup;
+    uint64_t deadline_ns;
+
+    if (zone->capacity == 0) {
+        spinlock_release(&zone->lock);
+        return IO_DECLINED;
+    }
+    if (waiting(zone) != 0) {
         count(&zone->full, 1);
         drain_locked(zone);
     }
+    deadline_ns = setup->now_ns(setup->clock_context) + setup->delay_ns;
+    atomic_store_explicit(&zone->deadline_ns, deadline_ns, memory_order_release);
+    push(zone, 0, access);
+    spinlock_release(&zone->lock);
+    if (setup->deadline_set != NULL)
+        setup->deadline_set(setup->deadline_context, deadline_ns);
+    return IO_HANDLED;
+}
 
-    uint32_t at = waiting(zone);
-
-    zone->setup.ring[at] = (struct coalesced_write){
-        .address = access->address, .value = access->value, .size = access->size};
-    if (at == 0)
-        atomic_store_explicit(&zone->deadline_ns,
-                              zone->setup.now_ns(zone->setup.clock_context) + zone->setup.delay_ns,
-                              memory_order_release);
-    atomic_store_explicit(&zone->waiting, at + 1, memory_order_relaxed);
-    count(&zone->queued, 1);
+static __attribute__((noinline)) enum io_outcome let_pass(struct coalesced_zone *zone)
+{
+    coalesced_zone_drain(zone);
+    return IO_DECLINED;
 }
 
 enum io_outcome coalesced_zone_access(void *context, struct io_access *access)
 {
     struct coalesced_zone *zone = context;
     const struct coalesced_zone_setup *setup = &zone->setup;
-    enum io_outcome outcome = IO_DECLINED;
-    uint64_t deadline_ns = TIME_NEVER;
+    uint32_t at;
 
     if (!access->is_write || access->address < setup->first || access->address > setup->last ||
-        access->size - 1u > setup->last - access->address) {
-        coalesced_zone_drain(zone);
-        return IO_DECLINED;
-    }
-
+        access->size - 1u > setup->last - access->address)
+        return let_pass(zone);
     spinlock_acquire(&zone->lock);
-    if (!zone->is_closed) {
-        push_locked(zone, access);
-        if (waiting(zone) == 1)
-            deadline_ns = coalesced_zone_next_deadline(zone);
-        outcome = IO_HANDLED;
-    }
+    at = waiting(zone);
+    if (__builtin_expect(at == 0 || at >= zone->capacity, 0))
+        return access_locked(zone, access);
+    push(zone, at, access);
     spinlock_release(&zone->lock);
-    if (deadline_ns != TIME_NEVER && setup->deadline_set != NULL)
-        setup->deadline_set(setup->deadline_context, deadline_ns);
-    return outcome;
+    return IO_HANDLED;
 }
 
 void coalesced_zone_drain(struct coalesced_zone *zone)
@@ -123,6 +138,7 @@ void coalesced_zone_run(struct coalesced_zone *zone, uint64_t now_ns)
 void coalesced_zone_drop(struct coalesced_zone *zone)
 {
     spinlock_acquire(&zone->lock);
+    count(&zone->dropped, waiting(zone));
     set_empty(zone);
     spinlock_release(&zone->lock);
 }
@@ -131,6 +147,6 @@ void coalesced_zone_close(struct coalesced_zone *zone)
 {
     spinlock_acquire(&zone->lock);
     drain_locked(zone);
-    zone->is_closed = true;
+    zone->capacity = 0;
     spinlock_release(&zone->lock);
 }

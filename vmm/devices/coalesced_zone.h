@@ -50,14 +50,14 @@ struct coalesced_zone_setup {
 struct coalesced_zone {
     struct coalesced_zone_setup setup;
     struct spinlock lock;
-    bool is_closed;
+    uint32_t capacity; /* of the ring; 0 once the zone is closed. Under the lock */
     /* Changed under the lock. 0 also tells that all that was queued has been handled. */
     _Atomic uint32_t waiting;
     _Atomic uint64_t deadline_ns; /* of the oldest; TIME_NEVER when nothing waits */
 
     /* Since the beginning; for reports, read at any time. */
-    _Atomic uint64_t queued;
     _Atomic uint64_t drained;    /* handed to the device */
+    _Atomic uint64_t dropped;    /* forgotten at a reset */
     _Atomic uint64_t batches;    /* in so many goes */
     _Atomic uint64_t full;       /* so many of these because the ring was full */
     _Atomic uint64_t unanswered; /* of the drained, those that no device took */
@@ -82,6 +82,15 @@ void coalesced_zone_drop(struct coalesced_zone *zone);
 /* Drains, and from then on queues nothing: what still arrives goes to the device. To be called
  * before the zone is taken off its bus, so that order lasts to the end. */
 void coalesced_zone_close(struct coalesced_zone *zone);
+
+/* How many writes were queued since the beginning. While another CPU drains, those may count twice.
+ */
+static inline uint64_t coalesced_zone_queued(const struct coalesced_zone *zone)
+{
+    return atomic_load_explicit(&zone->waiting, memory_order_relaxed) +
+           atomic_load_explicit(&zone->drained, memory_order_relaxed) +
+           atomic_load_explicit(&zone->dropped, memory_order_relaxed);
+}
 
 /* When coalesced_zone_run has something to do; TIME_NEVER when nothing waits. */
 static inline uint64_t coalesced_zone_next_deadline(const struct coalesced_zone *zone)

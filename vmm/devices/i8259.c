@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#define CASCADE_IR   2
 #define LEVEL_NONE   8
 #define FLOATING_BUS 0xff
 
@@ -111,7 +110,7 @@ static void set_pin(struct i8259 *chip, unsigned level, bool high)
 /* The wires: slave INT to master IR2, master INT to the CPU. */
 static __attribute__((noinline)) void drive_int(struct i8259_pair *pair)
 {
-    set_pin(&pair->chip[I8259_MASTER], CASCADE_IR,
+    set_pin(&pair->chip[I8259_MASTER], I8259_CASCADE_IR,
             pending_level(&pair->chip[I8259_SLAVE]) != LEVEL_NONE);
 
     bool intr = pending_level(&pair->chip[I8259_MASTER]) != LEVEL_NONE;
@@ -132,7 +131,7 @@ static inline void update(struct i8259_pair *pair)
 {
     const struct i8259 *master = &pair->chip[I8259_MASTER];
 
-    if (asks(master) || asks(&pair->chip[I8259_SLAVE]) || (master->pins & bit(CASCADE_IR)) ||
+    if (asks(master) || asks(&pair->chip[I8259_SLAVE]) || (master->pins & bit(I8259_CASCADE_IR)) ||
         pair->intr)
         drive_int(pair);
 }
@@ -166,7 +165,7 @@ static void tell_end(const struct i8259_pair *pair, enum i8259_which which, uint
 
     unsigned irq = (unsigned)__builtin_ctz(ended) + (which == I8259_SLAVE ? 8 : 0);
 
-    if (irq != CASCADE_IR)
+    if (irq != I8259_CASCADE_IR)
         pair->end_of_interrupt.ended(pair->end_of_interrupt.context, irq);
 }
 
@@ -197,7 +196,7 @@ void i8259_pair_init(struct i8259_pair *pair, struct line intr_output)
     i8259_pair_reset(pair);
 }
 
-uint8_t i8259_read_poll(struct i8259_pair *pair, enum i8259_which which)
+static uint8_t read_poll(struct i8259_pair *pair, enum i8259_which which)
 {
     struct i8259 *chip = &pair->chip[which];
     unsigned level = chip->polled_level;
@@ -215,6 +214,15 @@ uint8_t i8259_read_poll(struct i8259_pair *pair, enum i8259_which which)
     tell_end(pair, which, in_service_before);
     update(pair);
     return (uint8_t)(POLL_REQUESTED | level);
+}
+
+uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset)
+{
+    uint64_t value;
+
+    /* "Polling overrides status read", and whatever A0 says: it is the next RD pulse that counts.
+     */
+    return i8259_read_status(pair, which, offset, &value) ? (uint8_t)value : read_poll(pair, which);
 }
 
 /* ICW1 starts over: "Initialization Command Words 1 and 2", items a to f. The datasheet does not
@@ -338,7 +346,7 @@ void i8259_elcr_write(struct i8259_pair *pair, enum i8259_which which, uint8_t v
 void i8259_pair_set_line(struct i8259_pair *pair, unsigned irq, bool level)
 {
     CHECK(irq < 16);
-    if (irq == CASCADE_IR)
+    if (irq == I8259_CASCADE_IR)
         return;
     set_pin(&pair->chip[irq / 8], irq % 8, level);
     update(pair);

@@ -15,6 +15,8 @@ enum i8259_which {
     I8259_SLAVE,
 };
 
+#define I8259_CASCADE_IR 2 /* of the master: the slave's INT */
+
 /* What the next write with A0 = 1 means. */
 enum i8259_step {
     I8259_AWAITS_ICW1, /* since power-on: no interrupt leaves the chip; A0 = 1 is OCW1 */
@@ -94,23 +96,22 @@ static inline uint8_t i8259_irr(const struct i8259 *chip)
     return (uint8_t)(chip->edges | (chip->pins & chip->elcr));
 }
 
-/* The rare half of i8259_read. */
-uint8_t i8259_read_poll(struct i8259_pair *pair, enum i8259_which which);
-
 /* A read of port 0x20 or 0xA0 (offset 0) or 0x21 or 0xA1 (offset 1); only bit 0 of offset counts.
  * Yields IRR, ISR or IMR; or, once after OCW3 with P set, the poll word, which acknowledges.
  * "Reading the 8259A Status", "Poll Command". */
-static inline uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset)
+uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned offset);
+
+/* i8259_read where it changes nothing: all but the poll word. False: that is due, and nothing has
+ * happened. */
+static inline bool i8259_read_status(const struct i8259_pair *pair, enum i8259_which which,
+                                     unsigned offset, uint64_t *value)
 {
     const struct i8259 *chip = &pair->chip[which];
 
-    /* "Polling overrides status read", and whatever A0 says: it is the next RD pulse that counts.
-     */
     if (__builtin_expect(chip->poll, 0))
-        return i8259_read_poll(pair, which);
-    if (offset & 1)
-        return chip->imr;
-    return chip->reads_isr ? chip->isr : i8259_irr(chip);
+        return false;
+    *value = offset & 1 ? chip->imr : chip->reads_isr ? chip->isr : i8259_irr(chip);
+    return true;
 }
 
 /* A write of the same ports: ICW1-ICW4 and OCW1-OCW3, "Programming the 8259A". Any value at any
@@ -118,6 +119,24 @@ static inline uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which
  * mode are accepted and change nothing, as in PC chip sets: an x86 CPU always gets a one-byte
  * vector. LTIM is overruled by the ELCR. */
 void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offset, uint8_t value);
+
+/* i8259_write where it is an OCW1 under which no input of this chip asks for anything: INT is low
+ * and stays so. False: it is not that simple, and nothing has happened. */
+static inline bool i8259_write_mask(struct i8259_pair *pair, enum i8259_which which,
+                                    unsigned offset, uint8_t value)
+{
+    struct i8259 *chip = &pair->chip[which];
+    bool has_int = which == I8259_MASTER
+                       ? pair->intr
+                       : (pair->chip[I8259_MASTER].pins & 1u << I8259_CASCADE_IR) != 0;
+
+    if (__builtin_expect((offset & 1) == 0 || chip->step != I8259_READY ||
+                             (i8259_irr(chip) & (uint8_t)~value) != 0 || has_int,
+                         0))
+        return false;
+    chip->imr = value;
+    return true;
+}
 
 /* Port 0x4D0 (master) or 0x4D1 (slave). The bits of IRQ 0, 1, 2, 8 and 13 are always 0. A switch in
  * either direction forgets a latched edge. */
