@@ -64,10 +64,9 @@ static enum io_outcome on_elcr(void *context, struct io_access *access)
     return handled(machine);
 }
 
-/* Reading a counter moves no deadline, but for edges that came due meanwhile. */
-static enum io_outcome on_pit(void *context, struct io_access *access)
+static __attribute__((noinline)) enum io_outcome access_pit_any(struct machine *machine,
+                                                                struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
     unsigned offset = access->address & 3;
 
     if (access->is_write)
@@ -77,6 +76,17 @@ static enum io_outcome on_pit(void *context, struct io_access *access)
     if (machine->pit.has_moved)
         machine_update_timer(machine, TIMER_PIT);
     return handled(machine);
+}
+
+/* Reading a counter moves no deadline, but for edges that came due meanwhile. */
+static enum io_outcome on_pit(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (!access->is_write && i8254_read_running(&machine->pit, access->address & 3,
+                                                machine_now_ns(machine), &access->value))
+        return handled(machine);
+    return access_pit_any(machine, access);
 }
 
 static enum io_outcome on_port_61(void *context, struct io_access *access)

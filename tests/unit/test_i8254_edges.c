@@ -324,15 +324,36 @@ static void test_random_writes(void **state)
         switch (random_below(4)) {
         case 0: i8254_write(&b.pit, 3, (uint8_t)random_below(256), now_ns); break;
         case 1: i8254_write(&b.pit, random_below(3), (uint8_t)random_below(256), now_ns); break;
-        case 2: i8254_read(&b.pit, random_below(4), now_ns); break;
+        case 2: (void)read_at(&b, random_below(4), now_ns); break;
         default: i8254_set_gate(&b.pit, random_below(3), random_below(2), now_ns); break;
         }
         i8254_run(&b.pit, now_ns);
         if (i8254_next_deadline(&b.pit) <= now_ns)
             fail_msg("deadline in the past");
     }
+    assert_true(b.short_reads > 1000);
     i8254_run(&b.pit, UINT64_MAX);
     (void)i8254_next_deadline(&b.pit);
+}
+
+/* At each pulse of some second, and one ns before. */
+static void test_pulses_within_a_second(void **state)
+{
+    (void)state;
+    struct bench b;
+    uint64_t second = 86400 * 400;
+
+    reset(&b, second * CLK_HZ);
+    (void)i8254_read(&b.pit, 0, second * NS_PER_SECOND);
+    assert_int_equal(b.pit.second_ns, second * NS_PER_SECOND);
+    for (uint64_t clk = second * CLK_HZ + 1; clk < (second + 1) * CLK_HZ; clk++) {
+        uint64_t ns = at(clk) - second * NS_PER_SECOND;
+
+        if (i8254_clk_in_second(&b.pit, ns) != clk ||
+            i8254_clk_in_second(&b.pit, ns - 1) != clk - 1)
+            fail_msg("pulse %ju", (uintmax_t)clk);
+    }
+    assert_int_equal(i8254_clk_in_second(&b.pit, NS_PER_SECOND - 1), (second + 1) * CLK_HZ - 1);
 }
 
 int main(void)
@@ -344,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_one_shot_edges),
         cmocka_unit_test(test_against_ticking_counter),
         cmocka_unit_test(test_random_writes),
+        cmocka_unit_test(test_pulses_within_a_second),
     };
     return cmocka_run_group_tests_name("i8254_edges", tests, NULL, NULL);
 }

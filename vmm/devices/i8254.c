@@ -328,6 +328,12 @@ void i8254_run(struct i8254 *pit, uint64_t now_ns)
         run_counter(pit, i, i8254_clk_at(now_ns));
 }
 
+/* After a latch has come or gone. */
+static void note_reads(struct i8254_counter *c)
+{
+    c->reads_plainly = !c->count_latched && !c->status_latched && !(c->control & CONTROL_BCD);
+}
+
 /* "All Control Words ... all Control Logic is immediately reset and OUT goes to a known initial
  * state; no CLK pulses are required." CR is cleared, so that the byte which a one-byte access
  * leaves out is 0. */
@@ -345,9 +351,11 @@ static void program(struct i8254_counter *c, uint8_t value)
     c->load_pending = false;
     c->has_expired = false;
     c->writes_second = false;
-    c->reads_second = false;
+    c->read_shift = CONTROL_ACCESS(value) == ACCESS_HIGH ? 8 : 0;
+    c->read_toggle = CONTROL_ACCESS(value) == ACCESS_BOTH ? 8 : 0;
     c->count_latched = false;
     c->status_latched = false;
+    note_reads(c);
 }
 
 /* A second latch before the first was read is ignored, for the count as for the status. */
@@ -356,6 +364,7 @@ static void latch_count(struct i8254_counter *c, uint64_t clk)
     if (!c->count_latched)
         c->ol = counting_element(c, clk);
     c->count_latched = true;
+    note_reads(c);
 }
 
 static void latch_status(struct i8254_counter *c)
@@ -364,6 +373,7 @@ static void latch_status(struct i8254_counter *c)
         c->status = (uint8_t)(c->control | (c->null_count ? STATUS_NULL_COUNT : 0) |
                               (c->out ? STATUS_OUT : 0));
     c->status_latched = true;
+    note_reads(c);
 }
 
 static void write_count(struct i8254_counter *c, uint8_t value)
@@ -395,15 +405,15 @@ static void write_count(struct i8254_counter *c, uint8_t value)
 
 static uint8_t read_count(struct i8254_counter *c, uint64_t clk)
 {
-    enum access access = CONTROL_ACCESS(c->control);
     uint16_t value = c->count_latched ? c->ol : counting_element(c, clk);
-    bool is_high_byte = access == ACCESS_HIGH || c->reads_second;
+    uint8_t byte = (uint8_t)(value >> c->read_shift);
 
-    if (access == ACCESS_BOTH)
-        c->reads_second = !c->reads_second;
-    if (!c->reads_second)
-        c->count_latched = false; /* all of it has been read */
-    return (uint8_t)(is_high_byte ? value >> 8 : value);
+    c->read_shift ^= c->read_toggle;
+    if (c->read_toggle == 0 || c->read_shift == 0) { /* all of it has been read */
+        c->count_latched = false;
+        note_reads(c);
+    }
+    return byte;
 }
 
 static void read_back(struct i8254 *pit, uint8_t value, uint64_t clk)
@@ -428,10 +438,14 @@ uint8_t i8254_read(struct i8254 *pit, unsigned offset, uint64_t now_ns)
 
     uint64_t clk = i8254_clk_at(now_ns);
     struct i8254_counter *c = catch_up(pit, counter, clk);
+
+    pit->second_ns = now_ns - now_ns % NS_PER_SECOND;
+    pit->second_clk = i8254_clk_at(pit->second_ns);
     /* "If both count and status of a counter are latched, the first read operation of that counter
      * will return the latched status, regardless of which was latched first." */
     if (c->status_latched) {
         c->status_latched = false;
+        note_reads(c);
         return c->status;
     }
     return read_count(c, clk);
@@ -486,6 +500,8 @@ void i8254_set_gate(struct i8254 *pit, unsigned counter, bool level, uint64_t no
 void i8254_reset(struct i8254 *pit, uint64_t now_ns)
 {
     pit->has_moved = true;
+    pit->second_ns = 0;
+    pit->second_clk = 0;
     for (unsigned i = 0; i < I8254_COUNTERS; i++) {
         struct i8254_counter *c = &pit->counter[i];
 

@@ -38,21 +38,26 @@ struct i8254_counter {
     uint8_t low_byte;   /* first byte of a two-byte count */
     uint8_t status;     /* status latch, valid while status_latched */
     uint8_t quiet_step;
-    bool gate, out;    /* the pins */
-    bool driven;       /* level last shown to the listener */
-    bool null_count;   /* CR is newer than CE */
-    bool has_count;    /* a count has been written since the control word */
-    bool is_counting;  /* loaded, and not stopped by a half-written count; GATE comes on top */
-    bool load_pending; /* the next CLK pulse loads CE from CR */
-    bool has_expired;  /* modes 0, 1, 4, 5: terminal count was reached since the last load */
-    bool writes_second, reads_second; /* the next byte of a two-byte access is the high one */
+    bool gate, out;      /* the pins */
+    bool driven;         /* level last shown to the listener */
+    bool null_count;     /* CR is newer than CE */
+    bool has_count;      /* a count has been written since the control word */
+    bool is_counting;    /* loaded, and not stopped by a half-written count; GATE comes on top */
+    bool load_pending;   /* the next CLK pulse loads CE from CR */
+    bool has_expired;    /* modes 0, 1, 4, 5: terminal count was reached since the last load */
+    bool writes_second;  /* the next byte written is the high one of a two-byte count */
+    uint8_t read_shift;  /* 8: the next byte read is the high one; else 0 */
+    uint8_t read_toggle; /* what a read changes in that; 8 where both bytes are read, else 0 */
     bool count_latched, status_latched;
+    bool reads_plainly; /* a read yields CE, in binary: neither of these, nor BCD */
 };
 
 struct i8254 {
     struct i8254_counter counter[I8254_COUNTERS];
     struct line out[I8254_COUNTERS]; /* set by the board before i8254_reset */
     bool has_moved;                  /* the deadline, perhaps, since it was last asked for */
+    /* A whole second, and the number of its CLK pulse: not later than the last read. */
+    uint64_t second_ns, second_clk;
 };
 
 /* The number of the last CLK pulse at now_ns. */
@@ -71,6 +76,37 @@ void i8254_reset(struct i8254 *pit, uint64_t now_ns);
  * first. Counters 0-2: the latched status, the latched count or the counting element itself, in the
  * byte order that was programmed ("Read Operations"). 3: nothing drives the bus, 0xff. */
 uint8_t i8254_read(struct i8254 *pit, unsigned offset, uint64_t now_ns);
+
+/* i8254_clk_at within the second that a read was last made in. CLK / 1 s in units of 2^-64, rounded
+ * up: in a second that adds less than 2^-34 of a pulse, and a time in ns is never so close below
+ * the next pulse, but by a multiple of 2 / 10^9. */
+static inline uint64_t i8254_clk_in_second(const struct i8254 *pit, uint64_t ns_in_second)
+{
+    const uint64_t clk_per_ns =
+        (uint64_t)((((unsigned __int128)I8254_CLK_HZ << 64) + NS_PER_SECOND - 1) / NS_PER_SECOND);
+
+    return pit->second_clk + (uint64_t)((unsigned __int128)ns_in_second * clk_per_ns >> 64);
+}
+
+/* i8254_read where no edge is due and nothing is latched: *value is what it returns. False: it is
+ * not that simple, and nothing has happened. */
+static inline bool i8254_read_running(struct i8254 *pit, unsigned offset, uint64_t now_ns,
+                                      uint64_t *value)
+{
+    uint64_t ns_in_second = now_ns - pit->second_ns, clk, passed;
+    struct i8254_counter *c;
+
+    if (__builtin_expect((offset & 3) >= I8254_COUNTERS || ns_in_second >= NS_PER_SECOND, 0))
+        return false;
+    c = &pit->counter[offset & 3];
+    clk = i8254_clk_in_second(pit, ns_in_second);
+    if (__builtin_expect(!c->reads_plainly || clk >= c->quiet_clk || clk < c->clk, 0))
+        return false;
+    passed = clk - c->clk;
+    *value = (c->ce - (uint32_t)passed * c->quiet_step) >> c->read_shift & 0xff;
+    c->read_shift ^= c->read_toggle;
+    return true;
+}
 
 /* A write of port 0x40 + offset: a byte of a count, or (3) a control word, counter latch or
  * read-back command. Shows the edges that are due first, then those that the write causes. Every
