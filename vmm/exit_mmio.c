@@ -32,6 +32,16 @@ void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
         insn_plain_loaded(plain, vcpu->vmx.registers.gpr, access.value);
 }
 
+void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa)
+{
+    struct io_access access = exit_mmio_access(vcpu, plain, gpa, false);
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
+    insn_plain_compared(plain, vcpu->vmx.registers.gpr, access.value, &rflags);
+    vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags);
+}
+
 /* What is seldom: an event whose delivery was interrupted, an IRET, and what is no access to a
  * device. */
 static __attribute__((noinline)) enum exit_action

@@ -1,8 +1,8 @@
 /* EPT violations, the usual ones: everything that is not RAM is on the MMIO bus.
  *
- * Nearly all are plain loads and stores that were executed before: then the instruction is known,
- * the exit says where it went, and no page table is walked and no instruction decoded. Inline, as
- * exit_io.h is. */
+ * Nearly all are plain loads, stores and comparisons that were executed before: then the
+ * instruction is known, the exit says where it went, and no page table is walked and no instruction
+ * decoded. Inline, as exit_io.h is. */
 #ifndef VMM_EXIT_MMIO_H
 #define VMM_EXIT_MMIO_H
 
@@ -33,7 +33,10 @@ static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
 void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
                          const struct iobus_table *table, const struct iobus_call *call);
 
-/* *tsc as for iobus_ask. */
+/* A known comparison with what is at gpa. */
+void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa);
+
+/* A known load or store. *tsc as for iobus_ask. */
 static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *vcpu,
                                                                   const struct insn_plain *plain,
                                                                   uint64_t gpa, bool is_write,
@@ -72,7 +75,7 @@ static inline bool exit_mmio_is_usual(uint64_t qualification)
            (vmcs_idt_vectoring_info() & INTERRUPTION_VALID) == 0;
 }
 
-/* Carries out a plain load or store whose address the exit has told. The processor has translated
+/* Carries out a plain instruction whose address the exit has told. The processor has translated
  * it and found it allowed, or the exit would have been another one. The accessed flags are set by
  * that ("Accessed and Dirty Flags": "whenever the processor uses" an entry); a dirty flag that it
  * may have left to the write itself stays clear, which on a page of registers nobody looks for.
@@ -102,7 +105,10 @@ static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, u
     /* Two copies, each of which knows its direction. */
     if (plain->is_store)
         exit_mmio_plain(vcpu, plain, gpa, true, tsc);
-    else
+    else if (__builtin_expect(plain->is_comparison, 0)) {
+        exit_mmio_compare(vcpu, plain, gpa);
+        *tsc = iobus_read_tsc();
+    } else
         exit_mmio_plain(vcpu, plain, gpa, false, tsc);
     return true;
 }

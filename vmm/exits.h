@@ -7,7 +7,7 @@
 #include "vmm/vcpu_apic.h"
 
 /* By basic exit reason, all of them but those that the run loop handles at once, CPUID, IN and OUT
- * without a string (exit_io.h), known loads and stores outside of RAM (exit_mmio.h), and the end of
+ * without a string (exit_io.h), known instructions on what is not RAM (exit_mmio.h), and the end of
  * an interrupt in x2APIC mode: handles the exit whose information the current VMCS holds. */
 typedef enum exit_action exit_handler(struct vcpu *vcpu);
 extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];

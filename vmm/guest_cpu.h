@@ -8,8 +8,8 @@
 #include "vmm/vcpu.h"
 
 /* Executes the instruction at RIP in the guest's stead: one that touched MMIO at address. What
- * cannot be executed stops the guest with the reason. A plain load or store is put into the vCPU's
- * insn_cache by its guest_cpu_code_key. */
+ * cannot be executed stops the guest with the reason. A plain instruction (insn_plain.h) is put into
+ * the vCPU's insn_cache by its guest_cpu_code_key. */
 enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address);
 
 /* Executes INS or OUTS, REP or not, as an I/O exit describes it. */

@@ -320,7 +320,7 @@ static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint
                                    now_tsc - exited_tsc);
 }
 
-/* Loads and stores outside of RAM. */
+/* Known instructions on what is not RAM. */
 static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, uint64_t exited_tsc)
 {
     uint64_t now_tsc = exited_tsc, rip;

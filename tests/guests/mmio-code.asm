@@ -95,6 +95,44 @@ MOVZX_EAX       equ 0xc303b60f
         call_at %2
 %endmacro
 
+; Executes the comparison at %2 three times; then the flags of %3 (CF 1, ZF 0x40, SF 0x80) are %4.
+%macro expect_flags 4
+%rep 3
+        mov     ebx, WINDOW
+        mov     eax, VERSION + 1
+        cmp     eax, %4 ^ ONES          ; other flags, likely
+        call_at %2
+        lahf
+        shr     eax, 8
+        and     eax, %3
+        expect  {%1}, rA, %4
+%endrep
+%endmacro
+
+; Comparisons that change under their address.
+%macro rewritten_comparison 2
+        mov     dword [%2], (VERSION & 0xffff) << 16 | 0x3b81   ; cmp dword [rbx], VERSION; ret
+        mov     dword [%2 + 4], 0xc30000 | VERSION >> 16
+        expect_flags {%1, ": equal to an immediate"}, %2, 0xc1, 0x40
+        inc     byte [%2 + 2]
+        expect_flags {%1, ": now below it"}, %2, 0xc1, 0x81
+        sub     byte [%2 + 2], 2
+        expect_flags {%1, ": now above it"}, %2, 0xc1, 0
+        mov     dword [%2], 0xc3033b    ; cmp eax, [rbx]; ret
+        expect_flags {%1, ": a register above"}, %2, 0xc1, 0
+        mov     byte [%2], 0x39         ; cmp [rbx], eax
+        expect_flags {%1, ": below a register"}, %2, 0xc1, 0x81
+        mov     byte [%2], 0x38         ; cmp [rbx], al
+        expect_flags {%1, ": a byte below a byte"}, %2, 0xc1, 0x81
+        mov     dword [%2], 0x1703f6    ; test byte [rbx], 0x17; ret
+        mov     byte [%2 + 3], 0xc3
+        expect_flags {%1, ": no bit in common"}, %2, 0xc1, 0x40
+        mov     byte [%2 + 2], 0x20
+        expect_flags {%1, ": a bit in common"}, %2, 0xc1, 0
+        mov     dword [%2], TO_EAX
+        expect_loads {%1, ": a load again"}, %2, rA
+%endmacro
+
 ; One instruction, at %2, on addresses that nobody has, and then across the border between RAM and
 ; them: there the exit tells the beginning of a page as well.
 %macro border_code 2
@@ -117,6 +155,21 @@ MOVZX_EAX       equ 0xc303b60f
         call_at %2
         xor     eax, ONES
         expect  {%1, ": read misaligned"}, rA, 0
+    %endrep
+        mov     dword [%2], 0xc30339    ; cmp [rbx], eax; ret
+    %rep 2
+        mov     ebx, HOLE
+        mov     eax, ONES
+        call_at %2
+        sete    al
+        movzx   eax, al
+        expect  {%1, ": compared beyond"}, rA, 1
+        mov     ebx, HOLE - 2
+        mov     eax, 0xffff1234
+        call_at %2
+        sete    al
+        movzx   eax, al
+        expect  {%1, ": compared across"}, rA, 1
     %endrep
         mov     dword [%2], FROM_EAX
     %assign value 0x7788
@@ -241,6 +294,7 @@ protected:
         say     "32-bit code"
         mov     dword [IO_APIC], 1
         rewritten_code "32", CODE_A
+        rewritten_comparison "32", CODE_A
         border_code "32", CODE_A
 
         ; --- 32-bit paging ---
@@ -324,6 +378,7 @@ protected:
   %define rBX rbx
         say     "64-bit code"
         rewritten_code "64", CODE_A
+        rewritten_comparison "64", CODE_A
         border_code "64", CODE_A
         mov     dword [PAGE_DIRECTORY + (LINEAR >> 21) * 8], TABLE_A + 3
         mov     rax, cr3

@@ -190,6 +190,32 @@ static void test_code_that_is_rewritten(void **state)
     assert_non_null(find(LINEAR));
 }
 
+/* Of a comparison every byte counts: opcode, operands, immediate. */
+static void test_comparison_that_is_rewritten(void **state)
+{
+    (void)state;
+    PUT_CODE(CODE, "\x81\x3b\x69\x42\x46\x54"); /* cmp dword [rbx], "iBFT" */
+    assert_true(keep(LINEAR));
+    assert_true(find(LINEAR)->is_comparison);
+    assert_int_equal(find(LINEAR)->immediate, 0x54464269);
+    for (unsigned i = 0; i < 6; i++) {
+        ram[CODE + i] ^= 0x04;
+        assert_null(find(LINEAR));
+        ram[CODE + i] ^= 0x04;
+        assert_non_null(find(LINEAR));
+    }
+    ram[CODE + 6] ^= 0x04; /* the next instruction's */
+    assert_non_null(find(LINEAR));
+    ram[CODE + 5] = 0x55;
+    assert_true(keep(LINEAR));
+    assert_int_equal(find(LINEAR)->immediate, 0x55464269);
+    ram[CODE] = 0xc7;
+    ram[CODE + 1] = 0x03; /* mov dword [rbx], ... */
+    assert_true(keep(LINEAR));
+    assert_true(find(LINEAR)->is_store);
+    assert_false(find(LINEAR)->is_comparison);
+}
+
 /* Each of four entries: pointed elsewhere, cleared, made not executable, its accessed flag cleared.
  */
 static void test_tables_that_are_rewritten(void **state)
@@ -327,7 +353,7 @@ static unsigned random_below(unsigned limit)
 static void test_random_changes(void **state)
 {
     static const uint64_t targets[] = {PML4, PDPT, PD, PT, OTHER_PT, CODE, OTHER_CODE};
-    static const uint8_t opcodes[] = {0x88, 0x89, 0x8a, 0x8b, 0x90, 0xc6};
+    static const uint8_t opcodes[] = {0x88, 0x89, 0x8a, 0x8b, 0x90, 0xc6, 0x39, 0x3a, 0x85};
     unsigned hits = 0, misses = 0;
 
     (void)state;
@@ -375,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_known_and_unknown, setup),
         cmocka_unit_test_setup(test_code_that_is_rewritten, setup),
+        cmocka_unit_test_setup(test_comparison_that_is_rewritten, setup),
         cmocka_unit_test_setup(test_tables_that_are_rewritten, setup),
         cmocka_unit_test_setup(test_end_of_the_page, setup),
         cmocka_unit_test_setup(test_large_pages_and_none, setup),

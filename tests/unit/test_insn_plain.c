@@ -1,5 +1,5 @@
-/* Plain loads and stores against the executor: random instructions, in all modes, done both ways.
- */
+/* Plain loads, stores and comparisons against the executor: random instructions, in all modes, done
+ * both ways. */
 #include "tests/unit/insn_machine.h"
 
 #include "arch/x86/insn/insn_plain.h"
@@ -65,6 +65,7 @@ static void random_registers(void)
     for (unsigned i = 0; i < INSN_GPR_COUNT; i++)
         s.gpr[i] = random_below(2) != 0 ? random_u64() : random_u64() >> (33 + random_below(31));
     s.rip = random_u64() >> 17;
+    s.rflags = (random_u64() & 0x8d5) | 2; /* OF, SF, ZF, AF, PF, CF, as they may be */
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++)
         s.segments[i].base = random_u64() >> 36;
     env.read = any_read;
@@ -78,6 +79,8 @@ static void make_code(uint8_t bytes[INSN_LENGTH_MAX])
     static const uint8_t moves[] = {0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1,
                                     0xa2, 0xa3, 0xc6, 0xc7, 0x63};
     static const uint8_t moves_0f[] = {0xb6, 0xb7, 0xbe, 0xbf, 0xc3};
+    static const uint8_t comparisons[] = {0x38, 0x39, 0x3a, 0x3b, 0x80, 0x81,
+                                          0x83, 0x84, 0x85, 0xf6, 0xf7};
     size_t at = 0;
 
     for (size_t i = 0; i < INSN_LENGTH_MAX; i++)
@@ -86,11 +89,19 @@ static void make_code(uint8_t bytes[INSN_LENGTH_MAX])
         bytes[at++] = prefixes[random_below(ARRAY_COUNT(prefixes))];
     if (random_below(2) == 0)
         bytes[at++] = (uint8_t)(0x40 | random_below(16));
-    switch (random_below(4)) {
+    switch (random_below(6)) {
     case 0: break;
     case 1:
         bytes[at++] = 0x0f;
         bytes[at] = moves_0f[random_below(ARRAY_COUNT(moves_0f))];
+        break;
+    case 2:
+    case 3:
+        bytes[at] = comparisons[random_below(ARRAY_COUNT(comparisons))];
+        if (bytes[at] >= 0xf6)
+            bytes[at + 1] &= 0xcf; /* /0 and /1, TEST */
+        else if (bytes[at] >= 0x80 && bytes[at] <= 0x83)
+            bytes[at + 1] |= 0x38; /* /7, CMP */
         break;
     default: bytes[at] = moves[random_below(ARRAY_COUNT(moves))]; break;
     }
@@ -108,7 +119,7 @@ static bool should_be_plain(const struct insn *insn)
                          (insn->source.kind == INSN_OPERAND_MEMORY);
 
     return (insn->op == INSN_MOV || insn->op == INSN_MOVNTI || insn->op == INSN_MOVZX ||
-            insn->op == INSN_MOVSX) &&
+            insn->op == INSN_MOVSX || insn->op == INSN_CMP || insn->op == INSN_TEST) &&
            in_memory == 1 && !has_rsp(insn, &insn->destination) && !has_rsp(insn, &insn->source);
 }
 
@@ -121,12 +132,12 @@ static bool compare(const struct insn *insn, const struct insn_plain *plain)
     gpr[INSN_RSP] = 0xbad;
     if (insn_execute(insn, &s, &env, 1, &fault) != INSN_DONE)
         return false; /* an address that is not canonical: no exit is told of such a one */
-    assert_int_equal(s.rflags, rflags);
     assert_int_equal(plain->length, insn->length);
     if (seen.count != 1)
         return false; /* around the end of 4 GiB */
     assert_int_equal(plain->size_bytes, seen.size_bytes);
     assert_int_equal(plain->is_store, seen.is_write);
+    assert_int_equal(plain->is_comparison, insn->op == INSN_CMP || insn->op == INSN_TEST);
 
     uint64_t offset = insn_plain_page_offset(plain, gpr);
 
@@ -136,8 +147,11 @@ static bool compare(const struct insn *insn, const struct insn_plain *plain)
     assert_int_equal(offset % PAGE_SIZE, seen.address % PAGE_SIZE);
     if (plain->is_store)
         assert_int_equal(insn_plain_stored(plain, gpr), seen.value);
+    else if (plain->is_comparison)
+        insn_plain_compared(plain, gpr, seen.value, &rflags);
     else
         insn_plain_loaded(plain, gpr, seen.value);
+    assert_int_equal(s.rflags, rflags);
     gpr[INSN_RSP] = s.gpr[INSN_RSP];
     assert_memory_equal(gpr, s.gpr, sizeof(gpr));
     return true;
@@ -145,7 +159,7 @@ static bool compare(const struct insn *insn, const struct insn_plain *plain)
 
 static void test_as_the_executor(void **state)
 {
-    unsigned compared[3] = {0}, others = 0;
+    unsigned compared[3] = {0}, comparisons[2] = {0}, others = 0;
 
     (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -162,11 +176,15 @@ static void test_as_the_executor(void **state)
         assert_int_equal(insn_plain(&insn, mode, s.rip, &plain), should_be_plain(&insn));
         if (!should_be_plain(&insn))
             others++;
-        else
-            compared[mode] += compare(&insn, &plain);
+        else if (compare(&insn, &plain)) {
+            compared[mode]++;
+            if (plain.is_comparison)
+                comparisons[plain.has_memory_last]++;
+        }
     }
     for (unsigned mode = 0; mode < 3; mode++)
         assert_true(compared[mode] > ROUNDS / 100);
+    assert_true(comparisons[0] > ROUNDS / 100 && comparisons[1] > ROUNDS / 100);
     assert_true(others > ROUNDS / 100);
 }
 
@@ -213,12 +231,51 @@ static void test_examples(void **state)
     assert_int_equal(insn_plain_page_offset(&plain, gpr), 0);
 }
 
+static uint64_t flags_after(const struct insn_plain *plain, const uint64_t *gpr, uint64_t value)
+{
+    uint64_t rflags = RFLAGS_IF | RFLAGS_DF | 2;
+
+    assert_true(plain->is_comparison);
+    assert_false(plain->is_store);
+    insn_plain_compared(plain, gpr, value, &rflags);
+    assert_int_equal(rflags & (RFLAGS_IF | RFLAGS_DF), RFLAGS_IF | RFLAGS_DF);
+    return rflags & (RFLAGS_CF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF);
+}
+
+static void test_examples_of_comparisons(void **state)
+{
+    uint64_t gpr[INSN_GPR_COUNT] = {[INSN_RAX] = 0x2200000005, [INSN_RBX] = 0x5004};
+    struct insn_plain plain = PLAIN("\x39\x43\x0c"); /* cmp [rbx + 0xc], eax */
+
+    (void)state;
+    assert_int_equal(insn_plain_page_offset(&plain, gpr), 0x010);
+    assert_int_equal(flags_after(&plain, gpr, 5), RFLAGS_ZF);
+    assert_int_equal(flags_after(&plain, gpr, 4), RFLAGS_CF | RFLAGS_SF);
+    assert_int_equal(flags_after(&plain, gpr, 6), 0);
+    plain = PLAIN("\x3b\x43\x0c"); /* cmp eax, [rbx + 0xc] */
+    assert_int_equal(flags_after(&plain, gpr, 6), RFLAGS_CF | RFLAGS_SF);
+    plain = PLAIN("\x81\x3b\x69\x42\x46\x54"); /* cmp dword [rbx], "iBFT" */
+    assert_int_equal(flags_after(&plain, gpr, 0x54464269), RFLAGS_ZF);
+    assert_int_equal(flags_after(&plain, gpr, 0xffffffff), RFLAGS_SF);
+    plain = PLAIN("\x48\x83\x3b\xff"); /* cmp qword [rbx], -1 */
+    assert_int_equal(flags_after(&plain, gpr, UINT64_MAX), RFLAGS_ZF);
+    assert_int_equal(flags_after(&plain, gpr, 0xffffffff), RFLAGS_CF);
+    plain = PLAIN("\x38\x3b"); /* cmp [rbx], bh */
+    assert_int_equal(flags_after(&plain, gpr, 0x50), RFLAGS_ZF);
+    plain = PLAIN("\xf6\x03\x80"); /* test byte [rbx], 0x80 */
+    assert_int_equal(flags_after(&plain, gpr, 0x7f), RFLAGS_ZF);
+    assert_int_equal(flags_after(&plain, gpr, 0xff), RFLAGS_SF);
+    plain = PLAIN("\x66\x85\x03"); /* test [rbx], ax */
+    assert_int_equal(flags_after(&plain, gpr, 0xfffa), RFLAGS_ZF);
+}
+
 int main(void)
 {
     const char *seed = getenv("SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_executor),
         cmocka_unit_test(test_examples),
+        cmocka_unit_test(test_examples_of_comparisons),
     };
 
     random_state = seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2 + 1;

@@ -1,5 +1,6 @@
 #include "arch/x86/insn/insn_plain.h"
 
+#include "arch/x86/insn/insn_arithmetic.h"
 #include "vmm/base/bits.h"
 
 static bool uses_rsp(const struct insn *insn, const struct insn_operand *operand)
@@ -14,7 +15,12 @@ static bool moves(enum insn_op op)
     return op == INSN_MOV || op == INSN_MOVNTI || op == INSN_MOVZX || op == INSN_MOVSX;
 }
 
-/* The register's side of a load or store. A write of 4 bytes clears the upper half, 1 and 2 leave
+static bool compares(enum insn_op op)
+{
+    return op == INSN_CMP || op == INSN_TEST;
+}
+
+/* The register's side of it. A write of 4 bytes clears the upper half, 1 and 2 leave
  * the rest alone (Intel SDM vol. 1, 3.4.1.1 "General-Purpose Registers in 64-Bit Mode"). */
 static void describe_register(struct insn_plain *plain, const struct insn_operand *reg)
 {
@@ -47,20 +53,25 @@ bool insn_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
 {
     enum insn_segment_register segment = insn->memory.segment;
     const struct insn_operand *destination = &insn->destination, *source = &insn->source;
-    bool is_store = destination->kind == INSN_OPERAND_MEMORY;
+    bool has_memory_first = destination->kind == INSN_OPERAND_MEMORY;
+    bool is_comparison = compares(insn->op);
 
-    if (!moves(insn->op) || is_store == (source->kind == INSN_OPERAND_MEMORY) ||
-        uses_rsp(insn, destination) || uses_rsp(insn, source))
+    if ((!moves(insn->op) && !is_comparison) ||
+        has_memory_first == (source->kind == INSN_OPERAND_MEMORY) || uses_rsp(insn, destination) ||
+        uses_rsp(insn, source))
         return false;
     *plain = (struct insn_plain){
         .length = insn->length,
-        .size_bytes = is_store ? destination->size_bytes : source->size_bytes,
-        .is_store = is_store,
+        .size_bytes = has_memory_first ? destination->size_bytes : source->size_bytes,
+        .is_store = has_memory_first && !is_comparison,
+        .is_comparison = is_comparison,
+        .has_memory_last = !has_memory_first,
+        .comparison = (uint8_t)insn->op,
         .segment = (uint8_t)segment,
         .has_segment_base = mode != INSN_MODE_64 || segment >= INSN_FS,
     };
     describe_offset(plain, insn, rip);
-    if (!is_store) {
+    if (!has_memory_first) {
         describe_register(plain, destination);
         if (insn->op == INSN_MOVSX)
             plain->sign = BIT(8 * source->size_bytes - 1);
@@ -69,4 +80,14 @@ bool insn_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
     else
         plain->immediate = insn->immediate & bytes_mask(plain->size_bytes);
     return true;
+}
+
+void insn_plain_compared(const struct insn_plain *plain, const uint64_t *gpr, uint64_t value,
+                         uint64_t *rflags)
+{
+    uint64_t other = insn_plain_stored(plain, gpr);
+    uint64_t first = plain->has_memory_last ? other : value;
+    uint64_t second = plain->has_memory_last ? value : other;
+
+    insn_arithmetic((enum insn_op)plain->comparison, plain->size_bytes, first, second, rflags);
 }
