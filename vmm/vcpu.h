@@ -87,7 +87,7 @@ struct vcpu {
     bool halted;             /* executed HLT and nothing woke it since */
     bool was_halted;         /* at the last entry */
     uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
-    uint64_t deadline_tsc;   /* the next timer's, as of the last service */
+    uint64_t deadline_tsc;   /* the next timer's, as of the last service or move */
     int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
     int64_t slack_full_cycles;
     struct msr_state msrs;

@@ -1,5 +1,7 @@
 #include "tests/unit/local_apic_fixture.h"
 
+#include "vmm/base/types.h"
+
 #define NEVER LOCAL_APIC_NO_DEADLINE
 
 static struct apic_fixture fixture;
@@ -265,6 +267,41 @@ static void test_x2apic(void **state)
     assert_false(msr_write(f, 0, 0x832, 0x40040));
 }
 
+/* The short way does what the long one does, or nothing: with the timer in each mode and none,
+ * armed or not, due, just due and not yet. */
+static void test_moved_deadline(void **state)
+{
+    struct apic_fixture *f = *state;
+    static const uint32_t modes[] = {0x40, 0x20040, 0x40040, 0x50040, 0x60040};
+    static const uint64_t times[] = {0, 1, 999, 1000, 1001, 2000, UINT64_MAX};
+    static struct local_apic before, written, moved;
+    unsigned moves = 0;
+
+    for (unsigned i = 0; i < ARRAY_COUNT(modes) * ARRAY_COUNT(times) * ARRAY_COUNT(times); i++) {
+        uint64_t first = times[i % ARRAY_COUNT(times)];
+        uint64_t second = times[i / ARRAY_COUNT(times) % ARRAY_COUNT(times)];
+
+        f->now = 500;
+        reg_write(f, 0, 0x320, modes[i / ARRAY_COUNT(times) / ARRAY_COUNT(times)]);
+        reg_write(f, 0, 0x380, (uint32_t)first);
+        local_apic_write_tsc_deadline(&f->apic[0], first, f->now);
+        memcpy(&before, &f->apic[0], sizeof(before));
+        memcpy(&moved, &before, sizeof(moved));
+        memcpy(&written, &before, sizeof(written));
+        local_apic_write_tsc_deadline(&written, second, 1000);
+        if (local_apic_move_tsc_deadline(&moved, second, 1000)) {
+            moves++;
+            assert_memory_equal(&moved, &written, sizeof(moved));
+        } else
+            assert_memory_equal(&moved, &before, sizeof(moved));
+        if (fires(f, UINT64_MAX, 0x40))
+            fires(f, 0, 0x40);
+    }
+    /* In deadline mode, masked or not, from none (0 and 1, which has come at once), or one that has
+     * not come, to a moment to come. */
+    assert_int_equal(moves, 2 * 5 * 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup(test_periodic, set_up),
         cmocka_unit_test_setup(test_modes, set_up),
         cmocka_unit_test_setup(test_tsc_deadline, set_up),
+        cmocka_unit_test_setup(test_moved_deadline, set_up),
         cmocka_unit_test_setup(test_tsc_written, set_up),
         cmocka_unit_test_setup(test_illegal_vector, set_up),
         cmocka_unit_test_setup(test_x2apic, set_up),

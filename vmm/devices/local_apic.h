@@ -256,6 +256,12 @@ void local_apic_signal(struct local_apic *apic, enum local_apic_lvt source);
 uint64_t local_apic_tsc_deadline(struct local_apic *apic, uint64_t now_tsc);
 void local_apic_write_tsc_deadline(struct local_apic *apic, uint64_t value, uint64_t now_tsc);
 
+/* A write of IA32_TSC_DEADLINE that does no more than set the timer to a moment to come, for
+ * whoever has no time for the above: nothing becomes pending by it. False, and nothing done, for
+ * any other write. */
+bool local_apic_move_tsc_deadline(struct local_apic *apic, uint64_t value, uint64_t now_tsc)
+    __attribute__((warn_unused_result));
+
 /* When local_apic_run must be called for an interrupt to come in time; LOCAL_APIC_NO_DEADLINE if
  * there is none to come, or the one to come would be merged with one that waits. Changes with every
  * call that writes a register, and with local_apic_run, local_apic_accept and

@@ -140,6 +140,18 @@ void local_apic_write_tsc_deadline(struct local_apic *apic, uint64_t value, uint
     local_apic_run(apic, now_tsc);
 }
 
+bool local_apic_move_tsc_deadline(struct local_apic *apic, uint64_t value, uint64_t now_tsc)
+{
+    bool is_due_now = apic->timer_is_armed && apic->timer_deadline_tsc <= now_tsc;
+
+    if (timer_mode(apic) != TIMER_TSC_DEADLINE || is_due_now || value <= now_tsc)
+        return false;
+    apic->timer_seen_tsc = now_tsc;
+    apic->timer_is_armed = true;
+    apic->timer_deadline_tsc = value;
+    return true;
+}
+
 void local_apic_tsc_adjusted(struct local_apic *apic, uint64_t delta)
 {
     apic->timer_seen_tsc += delta;
