@@ -7,6 +7,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/traps.h"
+#include "arch/x86/tsc_agreement.h"
 #include "arch/x86/vmx.h"
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
@@ -19,6 +20,10 @@
 #define KICK_VECTOR       (VECTOR_FIRST + 1)
 #define ANSWER_TIMEOUT_US 1000000
 #define MESSAGE_BYTES     256
+
+/* TSCs this far apart are taken to agree: an emulator whose processors take turns lets one of them
+ * run so many instructions ahead. It is less than a message between processors takes. */
+#define TSC_TICKS_APART_MAX 64
 
 static struct {
     struct page_table *page_table;
@@ -125,6 +130,15 @@ enum status cpus_enable_vmx(char *message, size_t size)
     }
     cpu->is_in_vmx_operation = true;
     cpu->has_sound_xsavec = extended_state_compacts_rightly();
+    cpu->cpuid = (struct cpuid_board){
+        .host = cpuid,
+        .has_apic = true,
+        .rdtscp = cpu->vmx.rdtscp,
+        .invpcid = cpu->vmx.invpcid,
+        .xsavec = cpu->has_sound_xsavec,
+        .physical_address_bits = 48, /* what a 4-level EPT walk covers */
+    };
+    cpu->cpuid_summary = cpuid_summarize(&cpu->cpuid);
     return STATUS_OK;
 }
 
@@ -184,8 +198,18 @@ static _Noreturn void run_work(struct cpu *cpu)
 
 /* --- The others --- */
 
+/* On a processor that is of no use here: it says why, and stops. */
+static _Noreturn void leave_out(struct cpu *cpu, const char *why, const char *what)
+{
+    log_line("processor %u is left out: %s%s", cpu->apic_id, why, what);
+    if (cpu->is_in_vmx_operation)
+        vmx_disable();
+    atomic_store_explicit(&cpu->is_unfit, true, memory_order_release);
+    cpu_stop();
+}
+
 /* What guests rely on must not depend on which processor they run on. */
-static bool has_same_features(const struct cpu *cpu)
+static bool has_same_vmx(const struct cpu *cpu)
 {
     const struct vmx_capabilities *a = &first_cpu.vmx, *b = &cpu->vmx;
 
@@ -193,6 +217,16 @@ static bool has_same_features(const struct cpu *cpu)
            a->secondary == b->secondary && a->exit == b->exit && a->entry == b->entry &&
            a->preemption_timer_shift == b->preemption_timer_shift &&
            a->ept_1gb_pages == b->ept_1gb_pages;
+}
+
+static void compare_with_first(struct cpu *cpu)
+{
+    const char *difference = cpuid_difference(&cpu->cpuid_summary, &first_cpu.cpuid_summary);
+
+    if (!has_same_vmx(cpu))
+        leave_out(cpu, "its VT-x differs from the first one's; update the firmware", "");
+    if (difference != NULL)
+        leave_out(cpu, "it differs from the first one in what guests would see: ", difference);
 }
 
 /* The first C code of another processor. The one that started it waits and prints nothing. */
@@ -205,21 +239,11 @@ static void arrive(void *context)
     if (paging_enable(self.page_table) != STATUS_OK)
         cpu_stop();
     load(cpu);
-    if (lapic_init() != STATUS_OK) {
-        log_line("processor %u: its local APIC does not work as the first one's", cpu->apic_id);
-        cpu_stop();
-    }
-    if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK) {
-        log_line("processor %u is left out: %s", cpu->apic_id, message);
-        cpu_stop();
-    }
-    if (!has_same_features(cpu)) {
-        log_line("processor %u is left out: its VT-x differs from the first one's; update the "
-                 "firmware",
-                 cpu->apic_id);
-        vmx_disable();
-        cpu_stop();
-    }
+    if (lapic_init() != STATUS_OK)
+        leave_out(cpu, "its local APIC does not work as the first one's", "");
+    if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK)
+        leave_out(cpu, message, "");
+    compare_with_first(cpu);
     atomic_store_explicit(&cpu->is_online, true, memory_order_release);
     run_work(cpu);
 }
@@ -232,16 +256,72 @@ static void wait_us(uint64_t microseconds)
         cpu_pause();
 }
 
-static bool answers(const struct cpu *cpu)
+/* Whether it has come and can be used; if not, somebody has said why. */
+static bool comes_online(const struct cpu *cpu)
 {
     uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
 
     while (!atomic_load_explicit(&cpu->is_online, memory_order_acquire)) {
-        if (rdtsc() >= end)
+        if (atomic_load_explicit(&cpu->is_unfit, memory_order_acquire))
             return false;
+        if (rdtsc() >= end) {
+            log_line("processor %u is left out: it does not answer within a second", cpu->apic_id);
+            return false;
+        }
         cpu_pause();
     }
     return true;
+}
+
+static void stop(void *context)
+{
+    struct cpu *cpu = cpu_this();
+
+    (void)context;
+    vmx_disable();
+    atomic_store_explicit(&cpu->work, NULL, memory_order_release);
+    cpu_stop();
+}
+
+/* Has an idle processor leave VMX operation and halt for good. */
+static void dismiss(struct cpu *cpu)
+{
+    uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
+
+    cpus_run(cpu, stop, NULL);
+    while (!cpus_is_idle(cpu) && rdtsc() < end)
+        cpu_pause();
+}
+
+static void answer_about_tsc(void *context)
+{
+    tsc_agreement_answer(context);
+}
+
+/* By how many ticks its TSC is ahead (behind, below 0) of this processor's; 0: they agree. */
+static int64_t tsc_difference(struct cpu *cpu)
+{
+    struct tsc_agreement agreement = {0};
+    int64_t ticks;
+
+    cpus_run(cpu, answer_about_tsc, &agreement);
+    ticks = tsc_agreement_ask(&agreement);
+    while (!cpus_is_idle(cpu))
+        cpu_pause();
+    return ticks >= -TSC_TICKS_APART_MAX && ticks <= TSC_TICKS_APART_MAX ? 0 : ticks;
+}
+
+/* A guest takes its processors' TSCs for one: the vCPUs' offsets are the same. */
+static bool has_same_tsc(struct cpu *cpu)
+{
+    int64_t ticks = tsc_difference(cpu);
+
+    if (ticks == 0)
+        return true;
+    log_line("processor %u is left out: its TSC is %lu ticks %s the first one's", cpu->apic_id,
+             (uint64_t)(ticks < 0 ? -ticks : ticks), ticks < 0 ? "behind" : "ahead of");
+    dismiss(cpu);
+    return false;
 }
 
 static void start_other(uint32_t apic_id)
@@ -258,9 +338,7 @@ static void start_other(uint32_t apic_id)
         log_line("processor %u is left out: no memory for it", apic_id);
     } else if (ap_start(apic_id, cpu->stack_top, arrive, cpu, wait_us) != STATUS_OK) {
         log_line("processor %u is left out: the local APIC cannot reach it", apic_id);
-    } else if (!answers(cpu)) {
-        log_line("processor %u is left out: it does not answer within a second", apic_id);
-    } else {
+    } else if (comes_online(cpu) && has_same_tsc(cpu)) {
         self.cpus[self.count++] = cpu;
     }
 }
@@ -286,26 +364,10 @@ void cpus_start_others(const struct boot_info *boot)
     log_line("%u of %lu processors are used", self.count, boot->cpu_count);
 }
 
-static void stop(void *context)
-{
-    struct cpu *cpu = cpu_this();
-
-    (void)context;
-    vmx_disable();
-    atomic_store_explicit(&cpu->work, NULL, memory_order_release);
-    cpu_stop();
-}
-
 void cpus_stop_others(void)
 {
-    for (uint32_t i = 1; i < self.count; i++) {
-        struct cpu *cpu = self.cpus[i];
-        uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
-
-        cpus_run(cpu, stop, NULL);
-        while (!cpus_is_idle(cpu) && rdtsc() < end)
-            cpu_pause();
-    }
+    for (uint32_t i = 1; i < self.count; i++)
+        dismiss(self.cpus[i]);
     self.count = 1;
     if (first_cpu.is_in_vmx_operation)
         vmx_disable();

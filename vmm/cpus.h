@@ -9,6 +9,7 @@
 #include "arch/x86/memory/page_table.h"
 #include "arch/x86/vmx_capabilities.h"
 #include "vmm/boot_info.h"
+#include "vmm/policy/cpuid_policy.h"
 
 #include <stdatomic.h>
 
@@ -22,13 +23,16 @@ struct cpu {
     struct vcpu *vcpu;     /* whose exit is being handled here; null outside the run loop */
     bool has_board_locked; /* while the board tells somebody of the end of an interrupt */
     struct vmx_capabilities vmx;
-    bool has_sound_xsavec; /* or none at all */
+    bool has_sound_xsavec;    /* or none at all */
+    struct cpuid_board cpuid; /* but for what the guest and the clock add */
+    struct cpuid_summary cpuid_summary;
     bool is_in_vmx_operation;
 
     struct cpu_descriptors descriptors;
     uint64_t stack_top;
     void *vmxon_region;
     _Atomic bool is_online;
+    _Atomic bool is_unfit;               /* it has said why, and stopped */
     void (*_Atomic work)(void *context); /* null: idle */
     void *work_context;
 };
@@ -55,8 +59,8 @@ MUST_USE enum status cpus_init(struct page_table *page_table, struct heap *heap)
 MUST_USE enum status cpus_enable_vmx(char *message, size_t size);
 
 /* Starts the machine's other processors, one after the other, at most as many as boot lists. The
- * clock runs. Whoever does not answer, or lacks what the first one has, is reported on the log and
- * left out. */
+ * clock runs. Whoever does not answer, whose VT-x or CPUID differs from the first one's, or whose
+ * TSC does not agree with it, is reported on the log and left out. */
 void cpus_start_others(const struct boot_info *boot);
 
 /* How many are there to use, the first one included; their numbers are 0..cpus_count() - 1. */

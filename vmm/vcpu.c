@@ -404,20 +404,14 @@ struct control_registers vcpu_control_registers(void)
     };
 }
 
-static struct cpuid_board cpuid_board(const struct vmx_capabilities *capabilities, uint32_t index,
-                                      uint32_t cpu_count)
+static struct cpuid_board cpuid_board(uint32_t index, uint32_t cpu_count)
 {
-    return (struct cpuid_board){
-        .host = cpuid,
-        .vcpu_id = index,
-        .cpu_count = cpu_count,
-        .has_apic = true,
-        .rdtscp = capabilities->rdtscp,
-        .invpcid = capabilities->invpcid,
-        .xsavec = cpu_this()->has_sound_xsavec,
-        .physical_address_bits = 48, /* what a 4-level EPT walk covers */
-        .tsc_hz = clock_tsc_hz(),
-    };
+    struct cpuid_board board = cpu_this()->cpuid;
+
+    board.vcpu_id = index;
+    board.cpu_count = cpu_count;
+    board.tsc_hz = clock_tsc_hz();
+    return board;
 }
 
 void vcpu_forget_cpuid(struct vcpu *vcpu)
@@ -442,7 +436,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         .guest = guest,
         .index = index,
         .cpu = cpu_this(),
-        .cpuid = cpuid_board(capabilities, index, guest->config->cpu_count),
+        .cpuid = cpuid_board(index, guest->config->cpu_count),
     };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);

@@ -505,6 +505,62 @@ static void test_xcr0(void **state)
     assert_false(xcr0_is_valid(0x207, 0x007));
 }
 
+static uint32_t odd_leaf, odd_ecx, odd_eax;
+
+/* The generous processor, and in one leaf something else. */
+static struct cpuid_result odd(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_result result = generous(leaf, subleaf);
+
+    if (leaf == odd_leaf && subleaf == 0) {
+        result.ecx ^= odd_ecx;
+        result.eax ^= odd_eax;
+    }
+    return result;
+}
+
+static const char *difference(uint32_t leaf, uint32_t ecx, uint32_t eax)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_summary first = cpuid_summarize(&board), other;
+    const char *name;
+
+    odd_leaf = leaf;
+    odd_ecx = ecx;
+    odd_eax = eax;
+    board.host = odd;
+    other = cpuid_summarize(&board);
+    name = cpuid_difference(&first, &other);
+    assert_ptr_equal(cpuid_difference(&other, &first), name); /* more is a difference, too */
+    assert_null(cpuid_difference(&first, &first));
+    assert_null(cpuid_difference(&other, &other));
+    return name;
+}
+
+static void test_difference_between_processors(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_summary with, without;
+
+    (void)state;
+    assert_null(difference(1, 0, 0));
+    assert_string_equal(difference(1, UINT32_C(1) << 12, 0), "FMA");
+    assert_string_equal(difference(7, UINT32_C(1) << 3, 0), "PKU");
+    assert_null(difference(1, UINT32_C(1) << 5, 0)); /* VMX: guests do not see it */
+    assert_null(difference(1, 0, 0x3));              /* another stepping */
+    assert_string_equal(difference(1, 0, 0x10), "family or model");
+    assert_string_equal(difference(0xd, 0, 0x4), "XCR0");
+    assert_string_equal(difference(0x80000008, 0, 0x14), "width of addresses");
+
+    with = cpuid_summarize(&board);
+    board.xsavec = false;
+    without = cpuid_summarize(&board);
+    assert_string_equal(cpuid_difference(&with, &without), "XSAVEC");
+    board.rdtscp = false;
+    without = cpuid_summarize(&board);
+    assert_non_null(cpuid_difference(&with, &without));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -514,6 +570,7 @@ int main(void)
         cmocka_unit_test(test_hypervisor_leaf),
         cmocka_unit_test(test_guest_state_bits),
         cmocka_unit_test(test_topology),
+        cmocka_unit_test(test_difference_between_processors),
         cmocka_unit_test(test_topology_of_several),
         cmocka_unit_test(test_local_apic),
         cmocka_unit_test(test_xsave_sizes),

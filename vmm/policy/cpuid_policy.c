@@ -175,6 +175,36 @@ uint64_t xcr0_allowed_mask(const struct cpuid_board *board)
     return xcr0_is_valid(mask, mask) ? mask : XCR0_X87;
 }
 
+struct cpuid_summary cpuid_summarize(const struct cpuid_board *board)
+{
+    struct cpuid_summary summary = {
+        .xcr0 = xcr0_allowed_mask(board),
+        .version = host_cpuid(board, 1, 0).eax,
+        .physical_address_bits = cpuid_physical_address_bits(board),
+    };
+
+    for (unsigned i = 0; i < CPUID_FEATURE_COUNT; i++) {
+        if (cpuid_has(board, (enum cpuid_feature)i))
+            summary.features[i / 64] |= BIT(i % 64);
+    }
+    return summary;
+}
+
+const char *cpuid_difference(const struct cpuid_summary *a, const struct cpuid_summary *b)
+{
+    const uint32_t stepping = 0xf;
+
+    for (unsigned i = 0; i < CPUID_FEATURE_COUNT; i++) {
+        if (((a->features[i / 64] ^ b->features[i / 64]) & BIT(i % 64)) != 0)
+            return cpuid_feature_name((enum cpuid_feature)i);
+    }
+    if (a->xcr0 != b->xcr0)
+        return "XCR0";
+    if (((a->version ^ b->version) & ~stepping) != 0)
+        return "family or model";
+    return a->physical_address_bits != b->physical_address_bits ? "width of addresses" : NULL;
+}
+
 /* SDM vol. 1, "Standard Format of the Extended Region": where the last enabled component ends. The
  * legacy region and the header, 576 bytes, are always there. */
 static uint32_t standard_size_bytes(const struct cpuid_board *board, uint64_t components)

@@ -66,6 +66,20 @@ bool cpuid_has(const struct cpuid_board *board, enum cpuid_feature feature);
 /* The feature's name in the SDM's spelling ("SSE4_1"); never null. */
 const char *cpuid_feature_name(enum cpuid_feature feature);
 
+/* What of a processor its guests see: two with the same are as good as one for a guest. */
+struct cpuid_summary {
+    uint64_t features[(CPUID_FEATURE_COUNT + 63) / 64]; /* bit n: enum cpuid_feature n */
+    uint64_t xcr0;
+    uint32_t version; /* leaf 1, EAX: family, model, stepping */
+    unsigned physical_address_bits;
+};
+
+struct cpuid_summary cpuid_summarize(const struct cpuid_board *board);
+
+/* Something in which both differ, by name ("AVX512F"); null if they are the same. Steppings may
+ * differ, as two packages of a machine may have been made at different times. */
+const char *cpuid_difference(const struct cpuid_summary *a, const struct cpuid_summary *b);
+
 /* What leaf 0x15 says, for the local APIC's timer, which counts at the core crystal clock where
  * CPUID tells of one (SDM vol. 3A, "APIC Timer"). The monitor makes that clock out of the TSC: it
  * ticks once in cpuid_crystal_ratio TSC ticks, 1 below 2^32 Hz, else as many as its frequency needs
