@@ -171,8 +171,8 @@ bool events_prepare_entry(struct vcpu *vcpu)
     if (vcpu->event.info != 0) {
         inject(vcpu, &vcpu->event);
         vcpu->event.info = 0;
-    } else if (vcpu->nmi_pending && takes_nmi()) {
-        vcpu->nmi_pending = false;
+    } else if (vcpu->nmis_pending != 0 && takes_nmi()) {
+        vcpu->nmis_pending--;
         inject(vcpu, &(struct vcpu_event){
                          .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI)});
     } else if (interrupt_pending && takes_external_interrupts()) {
@@ -185,8 +185,8 @@ bool events_prepare_entry(struct vcpu *vcpu)
     if (vcpu_apicv_prepare_entry(vcpu) && takes_external_interrupts())
         wake(vcpu);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
-    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmi_pending);
-    return interrupt_pending || vcpu->nmi_pending;
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmis_pending != 0);
+    return interrupt_pending || vcpu->nmis_pending != 0;
 }
 
 void events_pend_single_step(uint64_t rflags)

@@ -141,7 +141,7 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
     vcpu_note(vcpu, ATTENTION_EVENT);
     /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
      */
-    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0 && !vcpu->nmi_pending) {
+    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
         vcpu->is_dead = true;
         guest_count_dead(vcpu->guest, 1);
     }

@@ -502,7 +502,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vcpu_apicv_follow(vcpu);
     vcpu->waits_for_startup = state == NULL;
     vcpu->is_dead = vcpu->waits_for_startup;
-    vcpu->nmi_pending = false;
+    vcpu->nmis_pending = 0;
     vcpu->event.info = 0;
     vcpu->halted = false;
     vcpu->was_halted = false;

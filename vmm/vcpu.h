@@ -82,7 +82,7 @@ struct vcpu {
     uint64_t tsc_offset;    /* as the VMCS has it */
     bool waits_for_startup; /* for a start-up message, as after INIT: it does not run */
     bool is_dead;           /* counted as one that only NMI, INIT or start-up can wake */
-    bool nmi_pending;
+    uint8_t nmis_pending;
     struct vcpu_event event; /* goes in at the next entry, before any interrupt */
     bool halted;             /* executed HLT and nothing woke it since */
     bool was_halted;         /* at the last entry */

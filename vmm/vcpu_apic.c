@@ -167,7 +167,7 @@ static void restart(struct vcpu *vcpu, const struct vmx_start_state *state)
 {
     vmx_vcpu_restart(&vcpu->vmx, state);
     vcpu->event.info = 0;
-    vcpu->nmi_pending = false;
+    vcpu->nmis_pending = 0;
     vcpu->halted = false;
     vcpu->was_halted = false;
 }
@@ -197,7 +197,19 @@ static void take_startup(struct vcpu *vcpu, uint8_t vector)
  * halted with interrupts off. */
 static bool sleeps_deeply(const struct vcpu *vcpu)
 {
-    return vcpu->waits_for_startup || (vcpu->halted && vcpu->is_dead && !vcpu->nmi_pending);
+    return vcpu->waits_for_startup || (vcpu->halted && vcpu->is_dead && vcpu->nmis_pending == 0);
+}
+
+/* A processor remembers one NMI while it handles another one (SDM vol. 3A, "Handling Multiple
+ * NMIs"). One that handles none would have taken the first as soon as it came. */
+static void hold_nmis(struct vcpu *vcpu, unsigned count)
+{
+    bool handles_one =
+        (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI) != 0 ||
+        (vcpu->event.info != 0 && INTERRUPTION_TYPE(vcpu->event.info) == INTERRUPTION_NMI);
+    unsigned held = vcpu->nmis_pending + count, most = handles_one ? 1 : 2;
+
+    vcpu->nmis_pending = (uint8_t)(held < most ? held : most);
 }
 
 void vcpu_accept_interrupts(struct vcpu *vcpu)
@@ -216,7 +228,7 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
         if (events.startup)
             take_startup(vcpu, events.startup_vector);
         if (events.nmi && !vcpu->waits_for_startup)
-            vcpu->nmi_pending = true;
+            hold_nmis(vcpu, events.nmi);
     }
     vcpu->is_dead = sleeps_deeply(vcpu);
     if (vcpu->is_dead)

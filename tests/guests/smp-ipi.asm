@@ -8,6 +8,7 @@ PING            equ 0x70
 PONG            equ 0x71
 IPIS            equ 10000
 EACH            equ 100         ; lowest-priority interrupts per processor
+NMI_PAIRS       equ 200
 
 ; What each processor has counted of vector %2, one decimal digit each: 3210h is 0 at processor 0, 1
 ; at 1 and so on.
@@ -82,6 +83,24 @@ nmi_in_nmi:
         mov     edx, [gs:PC_COUNTS + 2 * 4]
         mov     [gs:PC_FREE + 4], edx
 .done:  ret
+
+        align   4
+nmi_round:      dd 0
+nmi_done:       dd 0
+
+; An NMI to processor 0 in each round.
+send_nmis:
+        mov     dword [r15 + APIC_ICR_HIGH], 0
+        xor     ecx, ecx
+.next:  inc     ecx
+.wait:  pause
+        cmp     [nmi_round], ecx
+        jb      .wait
+        mov     dword [r15 + APIC_ICR], ICR_NMI
+        mov     [nmi_done], ecx
+        cmp     ecx, NMI_PAIRS
+        jb      .next
+        ret
 
 forget_all:
         mov     edi, PER_CPU(0)
@@ -241,6 +260,35 @@ start:
         expect_dword "NMI in an NMI waits", [gs:PC_FREE + 4], 1
         expect_dword "for its IRET", [COUNT(0, 2)], 2
         mov     qword [gs:PC_HOOK], 0
+
+        ; Two at about the same time, one of its own and another one's, are two.
+        call    forget_all
+        begin_job 1, send_nmis
+        xor     r12d, r12d
+.pair:  inc     r12d
+        mov     [nmi_round], r12d
+        mov     ecx, r12d
+        and     ecx, 31
+.later: pause
+        dec     ecx
+        jns     .later
+        mov     dword [r15 + APIC_ICR], ICR_SELF | ICR_NMI
+.both:  pause
+        cmp     [nmi_done], r12d
+        jb      .both
+        lea     eax, [r12 * 2]
+        mov     r10d, 1000000
+.taken: pause
+        dec     r10d
+        jz      .lost
+        cmp     [COUNT(0, 2)], eax
+        jne     .taken
+        cmp     r12d, NMI_PAIRS
+        jb      .pair
+.lost:  expect  "pairs of NMIs that were two", r12, NMI_PAIRS
+        expect_dword "and as many NMIs", [COUNT(0, 2)], 2 * NMI_PAIRS
+        mov     dword [nmi_round], NMI_PAIRS
+        end_job "sender of NMIs is done", 1
 
         ; To a halted processor, and how long that takes.
         call    forget_all

@@ -417,7 +417,16 @@ static void test_software_disable(void **state)
     ipi(f, 1, 0, 0x50);
     assert_int_equal(pending(f, 0), 0x40); /* not taken */
     ipi(f, 1, 0, 0x400);
-    assert_true(accept_all(f, 0).nmi);
+    assert_int_equal(accept_all(f, 0).nmi, 1);
+    for (unsigned i = 0; i < 3; i++)
+        ipi(f, 1, 0, 0x400);
+    assert_int_equal(accept_all(f, 0).nmi, 2);
+    assert_int_equal(accept_all(f, 0).nmi, 0);
+    for (unsigned i = 0; i < 2; i++)
+        ipi(f, 1, 0, 0x400);
+    ipi(f, 1, 0, 0x4500); /* INIT sweeps away both */
+    struct local_apic_events events = accept_all(f, 0);
+    assert_true(events.init && events.nmi == 0);
     ipi(f, 0, 1, 0x60); /* it still sends */
     assert_int_equal(pending(f, 1), 0x60);
 }

@@ -127,7 +127,7 @@ struct local_apic_events {
     bool init;    /* reset the processor, call local_apic_init_signal, wait for SIPI */
     bool startup; /* if the processor waits for SIPI: start in real mode at startup_vector << 12 */
     uint8_t startup_vector;
-    bool nmi;
+    uint8_t nmi; /* how many: 0, 1, or 2 for more than one */
 };
 
 /* Sets the APIC up as after power-up, with nothing in the inbox and the LINT pins low. bus, which
@@ -210,7 +210,7 @@ static inline bool local_apic_needs_attention(const struct local_apic *apic)
  * True if local_apic_take_events has something. */
 bool local_apic_accept(struct local_apic *apic) __attribute__((warn_unused_result));
 
-/* Takes NMI, INIT and SIPI out of the inbox; several of a kind count as one. An INIT has swept away
+/* Takes NMI, INIT and SIPI out of the inbox; several INITs count as one. An INIT has swept away
  * what came before it; of several SIPIs the first counts, as the others find a running processor.
  */
 struct local_apic_events local_apic_take_events(struct local_apic *apic);

@@ -40,6 +40,8 @@ bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vect
             new = 0; /* the INIT sweeps away what waits */
         else if (event == APIC_EVENT_STARTUP && (old & APIC_EVENT_STARTUP) == 0)
             new |= (uint32_t)vector << APIC_EVENT_VECTOR_SHIFT;
+        else if (event == APIC_EVENT_NMI && (old & APIC_EVENT_NMI) != 0)
+            new |= APIC_EVENT_NMI_AGAIN;
         new |= event;
     } while (!atomic_compare_exchange_weak(&apic->events, &old, new));
     return call_attention(apic, ATTENTION_OTHER);
@@ -147,6 +149,6 @@ struct local_apic_events local_apic_take_events(struct local_apic *apic)
         .init = (events & APIC_EVENT_INIT) != 0,
         .startup = (events & APIC_EVENT_STARTUP) != 0,
         .startup_vector = (uint8_t)(events >> APIC_EVENT_VECTOR_SHIFT),
-        .nmi = (events & APIC_EVENT_NMI) != 0,
+        .nmi = (events & APIC_EVENT_NMI_AGAIN) != 0 ? 2 : (events & APIC_EVENT_NMI) != 0,
     };
 }

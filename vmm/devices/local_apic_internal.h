@@ -76,7 +76,8 @@ enum {
     APIC_EVENT_INIT = 1u << 1,
     APIC_EVENT_STARTUP = 1u << 2,
     APIC_EVENT_EXTINT = 1u << 3,
-    APIC_EVENT_VECTOR_SHIFT = 8, /* bits 15:8, with STARTUP */
+    APIC_EVENT_NMI_AGAIN = 1u << 4, /* one more; never posted as such */
+    APIC_EVENT_VECTOR_SHIFT = 8,    /* bits 15:8, with STARTUP */
 };
 
 /* local_apic.published, unpacked: one load, hence consistent; and the priority, out of the page. */
