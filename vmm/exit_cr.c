@@ -46,6 +46,20 @@ static bool load_pdptes(const struct vcpu *vcpu)
     return true;
 }
 
+bool exit_load_cr3(struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t old = vmcs_read_natural(VMCS_GUEST_CR3);
+    struct control_registers now = vcpu_control_registers();
+
+    vmcs_write_natural(VMCS_GUEST_CR3, value);
+    if (uses_pae_paging(now.cr0, now.cr4, now.efer) && !load_pdptes(vcpu)) {
+        vmcs_write_natural(VMCS_GUEST_CR3, old);
+        return false;
+    }
+    vmx_invalidate_vpid(vcpu->vmx.vpid);
+    return true;
+}
+
 /* EFER.LMA and the entry control follow LME and PG ("IA-32e Mode Operation"). */
 static void update_ia32e_mode(uint64_t cr0)
 {

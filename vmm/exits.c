@@ -95,18 +95,6 @@ static enum exit_action exit_for_the_run_loop(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-static enum exit_action exit_task_switch(struct vcpu *vcpu)
-{
-    events_requeue_interrupted(vcpu);
-    struct exit_task_switch task =
-        exit_qualification_task_switch(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
-    static const char *const sources[] = {"CALL", "IRET", "JMP", "a task gate in the IDT"};
-
-    guest_stop(vcpu->guest, "hardware task switch to TSS 0x%04x by %s: not supported",
-               task.tss_selector, sources[task.source]);
-    return EXIT_RESUME;
-}
-
 /* Leaves that show what the guest has set in CR4, XCR0, IA32_APIC_BASE, or the size of its code. */
 static bool cpuid_depends_on_guest(uint32_t leaf)
 {

@@ -17,6 +17,7 @@ enum exit_action exit_io_string(struct vcpu *vcpu);        /* exit_io.c: INS, OU
 enum exit_action exit_ept_violation(struct vcpu *vcpu);    /* exit_mmio.c */
 enum exit_action exit_control_register(struct vcpu *vcpu); /* exit_cr.c */
 enum exit_action exit_xsetbv(struct vcpu *vcpu);           /* exit_cr.c */
+enum exit_action exit_task_switch(struct vcpu *vcpu);      /* exit_task_switch.c */
 enum exit_action exit_rdmsr(struct vcpu *vcpu);            /* exit_msr.c */
 enum exit_action exit_wrmsr(struct vcpu *vcpu);            /* exit_msr.c */
 enum exit_action exit_apic_access(struct vcpu *vcpu);      /* exit_apic.c */
@@ -26,6 +27,10 @@ enum exit_action exit_virtualized_eoi(struct vcpu *vcpu);  /* exit_apic.c */
 /* CR0 bits that the guest sees only through the read shadow: NE, which VMX wants set, and the cache
  * controls. CR4's are those that no guest may set. */
 #define CR0_HOST_OWNED (CR0_NE | CR0_NW | CR0_CD)
+
+/* Loads the guest's CR3 as MOV does, PDPTEs and all (exit_cr.c). False, and nothing done: a PDPTE
+ * has a reserved bit set. */
+MUST_USE bool exit_load_cr3(struct vcpu *vcpu, uint64_t value);
 
 /* CPUID with a leaf and subleaf that the vCPU does not have an answer for: asks the policy, and
  * keeps the answer if it stays the same. */

@@ -4,6 +4,7 @@
 #include "arch/x86/insn/insn_string_io.h"
 #include "arch/x86/msr.h"
 #include "vmm/events.h"
+#include "vmm/exits.h"
 #include "vmm/guest.h"
 #include "vmm/guest_linear.h"
 #include "vmm/guest_registers.h"
@@ -146,14 +147,32 @@ static enum insn_access_result on_table_write(void *context, gva_t address, cons
     return guest_linear_write(&linear, address, data, size_bytes, fault);
 }
 
+/* DR7's L0 to L3 and LE (SDM vol. 3A, "Task Switching"). */
+#define DR7_LOCAL (BIT(0) | BIT(2) | BIT(4) | BIT(6) | BIT(8))
+
+static bool on_enter_task(void *context, const uint32_t *cr3)
+{
+    struct guest_cpu *cpu = context;
+    uint64_t cr0 = vmx_vcpu_cr0() | CR0_TS;
+
+    vmx_vcpu_set_cr0(&cpu->vcpu->vmx, cr0);
+    vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_LOCAL);
+    if (cr3 != NULL && (cr0 & CR0_PG) != 0 && !exit_load_cr3(cpu->vcpu, *cr3))
+        return false;
+    guest_linear_init(&cpu->linear, cpu->vcpu);
+    return true;
+}
+
 static const struct insn_system system_registers = {
     .read_cr0 = guest_read_cr0,
     .read_cr4 = guest_read_cr4,
     .in_ia32e_mode = guest_in_ia32e_mode,
     .read_selector = guest_read_selector,
+    .read_segment = guest_read_segment,
     .load_segment = guest_load_segment,
     .read_gdt = guest_read_gdt,
     .read_ldt = guest_read_ldt,
+    .enter_task = on_enter_task,
     .table_read = on_table_read,
     .table_write = on_table_write,
 };
@@ -367,4 +386,40 @@ enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io
     enum insn_outcome outcome =
         insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
     return finish(&cpu, outcome, &fault);
+}
+
+enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switch *task,
+                                       const uint32_t *error_code)
+{
+    struct guest_cpu cpu;
+    struct insn_fault fault = {0};
+    enum insn_outcome outcome;
+
+    load_code(&cpu, vcpu);
+    load_operands(&cpu);
+    struct insn_env env = environment(&cpu);
+
+    outcome = insn_task_switch(task, &cpu.state, &env, &fault);
+    if (task->is_entered) {
+        vcpu->event.info = 0;
+        store(&cpu);
+        vmcs_write_natural(VMCS_GUEST_RIP, cpu.state.rip);
+    }
+    if (outcome == INSN_DONE && error_code != NULL) {
+        load_code(&cpu, vcpu);
+        load_operands(&cpu);
+        outcome = insn_task_push(task, *error_code, &cpu.state, &env, &fault);
+        if (outcome == INSN_DONE)
+            store(&cpu);
+    }
+    switch (outcome) {
+    case INSN_DONE: break;
+    case INSN_AGAIN: break; /* of strings only */
+    case INSN_FAULT: return inject(vcpu, &fault);
+    case INSN_FAILED:
+        guest_stop(vcpu->guest, "task switch to TSS 0x%04x: what belongs to it is not in RAM",
+                   task->selector);
+        break;
+    }
+    return EXIT_RESUME;
 }

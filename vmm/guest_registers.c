@@ -85,6 +85,15 @@ uint16_t guest_read_selector(void *context, unsigned number)
     return vmx_vcpu_segment((enum segment)number).selector;
 }
 
+struct insn_segment guest_read_segment(void *context, unsigned number)
+{
+    struct vmx_segment segment = vmx_vcpu_segment((enum segment)number);
+
+    (void)context;
+    return (struct insn_segment){
+        .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
+}
+
 void guest_load_segment(void *context, unsigned number, uint16_t selector,
                         const struct insn_segment *segment)
 {

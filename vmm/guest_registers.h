@@ -19,6 +19,7 @@ uint64_t guest_read_cr0(void *context);
 uint64_t guest_read_cr4(void *context);
 bool guest_in_ia32e_mode(void *context);
 uint16_t guest_read_selector(void *context, unsigned number);
+struct insn_segment guest_read_segment(void *context, unsigned number);
 void guest_load_segment(void *context, unsigned number, uint16_t selector,
                         const struct insn_segment *segment);
 struct insn_table guest_read_gdt(void *context);

@@ -27,7 +27,8 @@ EXIT_GOOD = 1  # the value 0 as code, v << 1 | 1
 # Where the processor can, it does part of the local APIC's work, if the configuration wants that.
 # These run in both ways.
 ABOUT_INTERRUPTS = ("apic-msrs", "apic-page", "apic-priority", "apic-ticks", "apic-timer", "hlt-wake",
-                    "interrupt-window", "ioapic", "pic-cascade", "smp-ipi", "smp-start", "x2apic")
+                    "interrupt-window", "ioapic", "pic-cascade", "smp-ipi", "smp-start", "task-switch",
+                    "x2apic")
 EMULATED = "-emulated"
 
 # What the monitor has to have said while a guest ran: {guest: (regular expression, how often)}.

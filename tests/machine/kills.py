@@ -21,7 +21,6 @@ REASONS = {
         rf"the instruction 0f 58 00( [0-9a-f]{{2}}){{5}} that touches MMIO at {ABSENT} is not one"
         r" that is emulated",
     "kill-page-tables": rf"page tables at {ABSENT}, where there is no RAM",
-    "kill-task-switch": r"hardware task switch to TSS 0x0020 by JMP: not supported",
     "kill-triple-fault":
         r"triple fault: a fault while the guest's double-fault handler was called",
     "kill-wild-jump": rf"instruction fetch from {ABSENT}, where there is no RAM",

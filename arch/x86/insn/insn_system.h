@@ -21,11 +21,17 @@ struct insn_system {
     bool (*in_ia32e_mode)(void *context); /* IA32_EFER.LMA */
     /* number: enum insn_segment_register, INSN_LDTR or INSN_TR. */
     uint16_t (*read_selector)(void *context, unsigned number);
+    /* The hidden part of a register. */
+    struct insn_segment (*read_segment)(void *context, unsigned number);
     /* Loads all of the register; *segment is as hardware would have it in its hidden part. */
     void (*load_segment)(void *context, unsigned number, uint16_t selector,
                          const struct insn_segment *segment);
     struct insn_table (*read_gdt)(void *context);
     struct insn_table (*read_ldt)(void *context); /* a limit of 0 where LDTR is unusable */
+    /* A task switch has come to where the new task's state is loaded: sets CR0.TS, clears the local
+     * breakpoints of DR7, and, with paging on, loads CR3, if cr3 is not null. False: the PDPTEs
+     * there are not valid. */
+    bool (*enter_task)(void *context, const uint32_t *cr3);
     /* Memory as the processor itself reads and writes it for descriptors: with supervisor rights.
      */
     enum insn_access_result (*table_read)(void *context, gva_t address, void *data,
