@@ -215,6 +215,16 @@ unsigned try_wrmsr(uint32_t index, uint64_t value)
     return trap_vector;
 }
 
+unsigned try_vmcall(uint64_t *rax)
+{
+    trap_vector = VECTOR_NONE;
+    __asm__ volatile("movq $1f, %[resume]\n\tvmcall\n1:\tmovq $0, %[resume]"
+                     : "+a"(*rax), [resume] "=m"(trap_resume)
+                     :
+                     : "memory");
+    return trap_vector;
+}
+
 unsigned try_write_cr0(uint64_t value)
 {
     TRY("mov %[value], %%cr0", [value] "r"(value));

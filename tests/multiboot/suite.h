@@ -81,6 +81,7 @@ void load_idt(void);
 /* The vector of the exception that the instruction raises, VECTOR_NONE without one. */
 unsigned try_rdmsr(uint32_t index, uint64_t *value);
 unsigned try_wrmsr(uint32_t index, uint64_t value);
+unsigned try_vmcall(uint64_t *rax); /* number and answer */
 unsigned try_write_cr0(uint64_t value);
 unsigned try_write_cr4(uint64_t value);
 

@@ -70,8 +70,21 @@ static void check_control_registers(void)
     check("CR0 is what it was", read_cr0(), cr0);
 }
 
+/* KVM's hypercall 10, as a suite makes it; there are none here. */
+static void check_hypercall(void)
+{
+    uint64_t rax = 10;
+
+    if (suite.testdev) {
+        check("VMCALL: no exception", try_vmcall(&rax), VECTOR_NONE);
+        check("VMCALL: no such call", rax, (uint64_t)-1000);
+    } else
+        check("VMCALL: without testdev there is no such instruction", try_vmcall(&rax), VECTOR_UD);
+}
+
 void check_processor_registers(void)
 {
+    check_hypercall();
     check_msrs();
     check_control_registers();
     check("CPUID: a hypervisor is present", cpuid(1, 0).ecx >> 31, 1);
