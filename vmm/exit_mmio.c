@@ -32,14 +32,33 @@ void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
         insn_plain_loaded(plain, vcpu->vmx.registers.gpr, access.value);
 }
 
-void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa)
+/* iobus_access for a read, the short way first. *tsc as for iobus_ask. */
+static void read_device(struct vcpu *vcpu, struct io_access *access, uint64_t *tsc)
+{
+    struct iobus_question question;
+
+    switch (iobus_question_memory(&vcpu->guest->mmio, &vcpu->mmio_reader, access, &question)) {
+    case IOBUS_CALL:
+        if (iobus_ask(&vcpu->mmio_reader, &question, access, &access->value, tsc))
+            access->value &= iobus_byte_masks[access->size & 15];
+        else
+            iobus_access_declined(question.table, &vcpu->mmio_reader, access, question.call);
+        break;
+    case IOBUS_NOBODY: access->value = iobus_byte_masks[access->size & 15]; break;
+    case IOBUS_NOT_ASKED: iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, access); break;
+    }
+}
+
+void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
+                       uint64_t *tsc)
 {
     struct io_access access = exit_mmio_access(vcpu, plain, gpa, false);
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
 
-    iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
+    read_device(vcpu, &access, tsc);
     insn_plain_compared(plain, vcpu->vmx.registers.gpr, access.value, &rflags);
     vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags);
+    *tsc = iobus_read_tsc();
 }
 
 /* What is seldom: an event whose delivery was interrupted, an IRET, and what is no access to a

@@ -33,10 +33,10 @@ static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
 void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
                          const struct iobus_table *table, const struct iobus_call *call);
 
-/* A known comparison with what is at gpa. */
-void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa);
+/* A known comparison with what is at gpa; a known load or store. *tsc as for iobus_ask. */
+void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
+                       uint64_t *tsc);
 
-/* A known load or store. *tsc as for iobus_ask. */
 static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *vcpu,
                                                                   const struct insn_plain *plain,
                                                                   uint64_t gpa, bool is_write,
@@ -105,10 +105,9 @@ static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, u
     /* Two copies, each of which knows its direction. */
     if (plain->is_store)
         exit_mmio_plain(vcpu, plain, gpa, true, tsc);
-    else if (__builtin_expect(plain->is_comparison, 0)) {
-        exit_mmio_compare(vcpu, plain, gpa);
-        *tsc = iobus_read_tsc();
-    } else
+    else if (__builtin_expect(plain->is_comparison, 0))
+        exit_mmio_compare(vcpu, plain, gpa, tsc);
+    else
         exit_mmio_plain(vcpu, plain, gpa, false, tsc);
     return true;
 }
