@@ -29,6 +29,7 @@ import debian  # noqa: E402
 import debian_smp  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
+import idle  # noqa: E402
 import kills  # noqa: E402
 import multiboot  # noqa: E402
 import smp  # noqa: E402
@@ -52,6 +53,7 @@ GROUPS = {
     "budgets": budgets.run,
     "kills": kills.run,
     "firmware": firmware.run,
+    "idle": idle.run,
 }
 MACHINES_AT_ONCE = 2
 
