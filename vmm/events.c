@@ -189,10 +189,15 @@ bool events_prepare_entry(struct vcpu *vcpu)
     return interrupt_pending || vcpu->nmis_pending != 0;
 }
 
+bool events_single_steps(uint64_t rflags)
+{
+    return (rflags & RFLAGS_TF) != 0 && (vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) == 0;
+}
+
 void events_pend_single_step(uint64_t rflags)
 {
     const uint64_t pending_single_step = BIT(14);
 
-    if ((rflags & RFLAGS_TF) != 0 && (vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) == 0)
+    if (events_single_steps(rflags))
         vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
 }

@@ -16,9 +16,13 @@ void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_
 /* As events_inject_exception with #PF; address goes to CR2. */
 void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code);
 
+/* Whether the guest, with these flags, single-steps: rflags.TF, and not from branch to branch by
+ * DEBUGCTL.BTF. */
+bool events_single_steps(uint64_t rflags);
+
 /* An instruction was executed in the guest's stead, or one iteration of a repeated one: if the
- * guest single-steps (rflags.TF, and not from branch to branch by DEBUGCTL.BTF), the trap is
- * pending now. SDM vol. 3C, "Pending Debug Exceptions" under "Guest Non-Register State". */
+ * guest single-steps, the trap is pending now. SDM vol. 3C, "Pending Debug Exceptions" under "Guest
+ * Non-Register State". */
 void events_pend_single_step(uint64_t rflags);
 
 /* After an exit that may have come while the processor delivered an event to the guest: that event

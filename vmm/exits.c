@@ -139,11 +139,15 @@ void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    if (events_single_steps(rflags)) /* its trap ends HLT as soon as that has begun */
+        return EXIT_NEXT_INSTRUCTION;
     vcpu->halted = true;
     vcpu_note(vcpu, ATTENTION_EVENT);
     /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
      */
-    if ((vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
+    if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
         vcpu->is_dead = true;
         guest_count_dead(vcpu->guest, 1);
     }

@@ -153,6 +153,27 @@ start:
         cli
         expect  "TF: after STI", [trap_vector], EXCEPTION_DB
         expect  "TF: RIP after STI", [trap_rip], .step_6
+        ; A step of HLT, whose trap ends it; and an exit afterwards does not begin it again.
+    %macro step_of_hlt 1
+        mov     qword [trap_resume], %%after
+        mov     dword [trap_vector], -1
+        mov     dword [trap_count], 0
+        pushfq
+        or      dword [rsp], 1 << 8
+        popfq
+        hlt
+%%after:
+        mov     qword [trap_resume], 0
+        xor     eax, eax
+        cpuid
+        cli
+        expect  {%1, ": a trap"}, [trap_vector], EXCEPTION_DB
+        expect  {%1, ": behind it"}, [trap_rip], %%after
+    %endmacro
+        step_of_hlt "TF: HLT, interrupts off"
+        sti
+        nop
+        step_of_hlt "TF: HLT, interrupts on"
         ; INT1: a trap, without a bit in DR6.
         mov     rax, dr6
         and     al, 0xf0
