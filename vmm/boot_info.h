@@ -34,6 +34,13 @@ struct blob {
     uint64_t size_bytes;
 };
 
+/* Who does the work of the local APICs. */
+enum guest_apic {
+    GUEST_APIC_AUTO,     /* the processors, if all of the guest's can and are not known to err */
+    GUEST_APIC_EMULATED, /* the monitor */
+    GUEST_APIC_VIRTUAL,  /* the processors, if all of the guest's can */
+};
+
 /* One [guest NAME] section, checked: the files are in memory and their format was recognised. */
 struct guest_config {
     char name[GUEST_NAME_BYTES];
@@ -42,9 +49,9 @@ struct guest_config {
     char cmdline[GUEST_CMDLINE_BYTES];
     const char *kernel_name; /* the files' names without their folders; null: unknown */
     const char *initrd_name;
-    uint32_t cpu_count;    /* at least 1 */
-    bool has_testdev;      /* the board has the devices that test suites expect */
-    bool emulates_apic;    /* even where the processor can do part of the local APIC's work */
+    uint32_t cpu_count; /* at least 1 */
+    bool has_testdev;   /* the board has the devices that test suites expect */
+    enum guest_apic apic;
     uint64_t memory_bytes; /* multiple of 2 MiB */
     hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; shared by all guests of
                               a sequence */

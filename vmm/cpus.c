@@ -9,6 +9,7 @@
 #include "arch/x86/traps.h"
 #include "arch/x86/tsc_agreement.h"
 #include "arch/x86/vmx.h"
+#include "arch/x86/vmx_apic_trial.h"
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
 #include "vmm/clock.h"
@@ -113,6 +114,21 @@ enum status cpus_init(struct page_table *page_table, struct heap *heap)
     return STATUS_OK;
 }
 
+/* See struct cpu. */
+static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
+{
+    const char *fault = "could not be tried, for want of memory";
+    void *pages;
+
+    if (!capabilities->virtualizes_apic)
+        return NULL;
+    pages = heap_allocate_zeroed(self.heap, VMX_APIC_TRIAL_BYTES, PAGE_SIZE);
+    if (pages != NULL)
+        fault = vmx_apic_find_fault(capabilities, pages, KICK_VECTOR);
+    heap_release(self.heap, pages);
+    return fault;
+}
+
 enum status cpus_enable_vmx(char *message, size_t size)
 {
     struct cpu *cpu = cpu_this();
@@ -139,6 +155,7 @@ enum status cpus_enable_vmx(char *message, size_t size)
         .physical_address_bits = 48, /* what a 4-level EPT walk covers */
     };
     cpu->cpuid_summary = cpuid_summarize(&cpu->cpuid);
+    cpu->apic_fault = find_apic_fault(&cpu->vmx);
     return STATUS_OK;
 }
 

@@ -26,6 +26,7 @@ struct cpu {
     bool has_sound_xsavec;    /* or none at all */
     struct cpuid_board cpuid; /* but for what the guest and the clock add */
     struct cpuid_summary cpuid_summary;
+    const char *apic_fault; /* of its APIC virtualization, for a message; null: none known */
     bool is_in_vmx_operation;
 
     struct cpu_descriptors descriptors;

@@ -81,13 +81,17 @@ void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_p
  * What is behind it does not matter: with "virtualize APIC accesses" the processor goes by its
  * address and never touches it (SDM vol. 3C, "Virtualizing Memory-Mapped APIC Accesses"). */
 
-static bool processors_virtualize_apic(const struct guest *guest)
+static bool uses_apic_virtualization(const struct guest *guest)
 {
+    enum guest_apic wanted = guest->config->apic;
+
     for (uint32_t i = 0; i < guest->config->cpu_count; i++) {
-        if (!cpus_get(cpu_this()->index + i)->vmx.virtualizes_apic)
+        const struct cpu *cpu = cpus_get(cpu_this()->index + i);
+
+        if (!cpu->vmx.virtualizes_apic || (wanted == GUEST_APIC_AUTO && cpu->apic_fault != NULL))
             return false;
     }
-    return true;
+    return wanted != GUEST_APIC_EMULATED;
 }
 
 static enum status map_apic_access_page(struct guest *guest)
@@ -105,7 +109,7 @@ static enum status map_apic_access_page(struct guest *guest)
 
 enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap)
 {
-    if (guest->config->emulates_apic || !processors_virtualize_apic(guest))
+    if (!uses_apic_virtualization(guest))
         return STATUS_OK;
     guest->apic_access_page = heap_allocate_zeroed(heap, PAGE_SIZE, PAGE_SIZE);
     return guest->apic_access_page == NULL ? STATUS_NO_MEMORY : map_apic_access_page(guest);

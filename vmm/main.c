@@ -196,6 +196,9 @@ static void start_vmx(void)
     if (!cpu_this()->has_sound_xsavec)
         log_line("this processor's XSAVEC misplaces what it saves, as in Bochs 2.7: guests do not "
                  "see it");
+    if (cpu_this()->apic_fault != NULL)
+        log_line("this processor's APIC virtualization %s: not for apic = auto",
+                 cpu_this()->apic_fault);
 }
 
 /* On the monitor's own stack and page tables. */

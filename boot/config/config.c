@@ -168,7 +168,7 @@ static enum status open_guest(struct parser *parser, struct text name)
     memcpy(guest->name, name.start, name.length);
     guest->line = parser->line;
     guest->cpu_count = 1;
-    guest->emulates_apic = true;
+    guest->apic = GUEST_APIC_AUTO;
     guest->attachment_first = config->attachment_count;
     parser->guest = guest;
     return STATUS_OK;

@@ -14,7 +14,7 @@
  *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
  *     cpus    = 1                     ; as many as the machine has        (default 1)
  *     testdev = off                   ; on or off                         (default off)
- *     apic    = auto                  ; auto or emulated                  (default emulated)
+ *     apic    = auto                  ; auto, emulated or virtual         (default auto)
  *     doorbell = ...                  ; these three as often as needed, their values as
  *     zone     = ...                  ; vmm/attachments/attachment_spec.h tells them
  *     trigger  = ...
@@ -52,7 +52,7 @@ struct config_guest {
     uint64_t memory_bytes;
     uint32_t cpu_count;
     bool has_testdev;
-    bool emulates_apic;
+    enum guest_apic apic;
     /* In struct config. */
     size_t attachment_first;
     size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */

@@ -261,11 +261,13 @@ static enum status set_testdev(struct parser *parser, struct text value)
 
 static enum status set_apic(struct parser *parser, struct text value)
 {
-    static const struct word words[] = {{"auto", false}, {"emulated", true}};
-    uint32_t is_emulated = false;
-    enum status status = read_word(parser, "apic", value, words, ARRAY_COUNT(words), &is_emulated);
+    static const struct word words[] = {{"auto", GUEST_APIC_AUTO},
+                                        {"emulated", GUEST_APIC_EMULATED},
+                                        {"virtual", GUEST_APIC_VIRTUAL}};
+    uint32_t apic = GUEST_APIC_AUTO;
+    enum status status = read_word(parser, "apic", value, words, ARRAY_COUNT(words), &apic);
 
-    parser->guest->emulates_apic = is_emulated != 0;
+    parser->guest->apic = (enum guest_apic)apic;
     return status;
 }
 

@@ -23,6 +23,7 @@ initrd = \\portcullis\\initrd.img
 cmdline = console=ttyS0
 memory = 256M
 cpus = {cpus}
+apic = {apic}
 """
 
 # Every CPU hashes the same data, three times in two ways, pinned there; field 39 of stat is the CPU
@@ -132,10 +133,10 @@ def run_kernel(bench, report, image, flavour, cpus, reboots=False):
     debian.check_end(report, boot)
 
 
-def own_image(bench, report, kernel, cpus):
+def own_image(bench, report, kernel, cpus, apic="auto"):
     """An image with that file of build/guest as its kernel."""
     guest = os.path.join(bench.build, "guest")
-    return bench.image(report.group, CONFIG.format(cpus=cpus), {
+    return bench.image(report.group, CONFIG.format(cpus=cpus, apic=apic), {
         "\\portcullis\\vmlinuz": os.path.join(guest, kernel),
         "\\portcullis\\initrd.img": os.path.join(guest, "initrd.img")})
 
@@ -149,7 +150,9 @@ def run_cloud_4(bench, report):
 
 
 def run_generic_1(bench, report):
-    run_kernel(bench, report, own_image(bench, report, "vmlinuz-generic", 1), debian.GENERIC, 1)
+    """Like generic-2, but the monitor does the local APIC's work whatever the processor can."""
+    image = own_image(bench, report, "vmlinuz-generic", 1, "emulated")
+    run_kernel(bench, report, image, debian.GENERIC, 1)
 
 
 def run_generic_2(bench, report):

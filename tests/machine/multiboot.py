@@ -27,7 +27,7 @@ cmdline = cpus={CPUS} memory=32 module={MODULE_BYTES} testdev=1  two  spaces, "q
 
 # {guest: (kernel, other lines of its section)}, in the order of the run.
 GUESTS = {
-    "suite-smp": ("suite.elf", f"{SUITE_SMP}apic = auto\n"),
+    "suite-smp": ("suite.elf", f"{SUITE_SMP}apic = virtual\n"),
     "suite-smp-emulated": ("suite.elf", f"{SUITE_SMP}apic = emulated\n"),
     "kludge": ("kludge.bin", "memory = 2M\n"),
     "end-byte": ("ending.elf", "memory = 2M\ncmdline = byte\n"),

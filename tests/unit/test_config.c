@@ -278,7 +278,7 @@ static void test_values(void **state)
     REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
             "portcullis.conf:3: testdev = maybe: it can be off or on");
     REFUSED("[guest a]\nkernel = k\napic = on\n", STATUS_INVALID,
-            "portcullis.conf:3: apic = on: it can be auto or emulated");
+            "portcullis.conf:3: apic = on: it can be auto, emulated or virtual");
     REFUSED("[guest a]\nkernel = k\ncpus = many\n", STATUS_INVALID,
             "portcullis.conf:3: cpus = many: write a whole number from 1");
     assert_int_equal(parse("[guest a]\ncpus = 0\n"), STATUS_INVALID);
@@ -325,7 +325,7 @@ static void test_guest_count(void **state)
     static const char two[] = GUEST "[guest b]\nkernel = k\nmemory = 2M\n";
     static char text[65536];
     static const char four[] = "[guest a]\nkernel = k\nmemory = 2M\ncpus = 3\ntestdev = on\n"
-                               "[guest b]\nkernel = k\nmemory = 2M\napic = auto\n";
+                               "[guest b]\nkernel = k\nmemory = 2M\napic = virtual\n";
 
     (void)state;
     REFUSED(
@@ -336,9 +336,12 @@ static void test_guest_count(void **state)
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 4), STATUS_OK);
     assert_int_equal(config.guests[0].cpu_count, 3);
     assert_true(config.guests[0].has_testdev && !config.guests[1].has_testdev);
-    assert_true(config.guests[0].emulates_apic && !config.guests[1].emulates_apic);
+    assert_int_equal(config.guests[0].apic, GUEST_APIC_AUTO);
+    assert_int_equal(config.guests[1].apic, GUEST_APIC_VIRTUAL);
     assert_int_equal(parse(GUEST "apic = emulated\n"), STATUS_OK);
-    assert_true(config.guests[0].emulates_apic);
+    assert_int_equal(config.guests[0].apic, GUEST_APIC_EMULATED);
+    assert_int_equal(parse(GUEST "apic = auto\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].apic, GUEST_APIC_AUTO);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 
     strcpy(text, "[monitor]\nschedule = sequence\n");

@@ -1,0 +1,14 @@
+; The guest of vmx_apic_trial.c.
+
+bits 64
+
+section .text
+
+global apic_trial_guest:function hidden
+apic_trial_guest:
+    cli
+.wait:
+    pause
+    jmp .wait
+
+section .note.GNU-stack noalloc noexec nowrite progbits
