@@ -90,6 +90,8 @@ static void print_doorbell(const struct command_output *output,
         command_print(output, " count %u", spec->count);
     if (spec->has_line)
         command_print(output, " line %u", spec->line);
+    if (spec->has_message)
+        command_print(output, " message 0x%lx 0x%x", spec->message_address, spec->message_data);
     if (spec->trigger[0] != '\0')
         command_print(output, " trigger %s", spec->trigger);
     if (spec->drain[0] != '\0')
@@ -97,6 +99,20 @@ static void print_doorbell(const struct command_output *output,
     if (spec->is_traced)
         command_print(output, " trace");
     command_print(output, ": %lu rings\n", report->rings);
+}
+
+static void print_trigger(const struct command_output *output,
+                          const struct attachment_report *report)
+{
+    const struct attachment_spec *spec = &report->spec;
+
+    command_print(output, "trigger  %-16s", spec->name);
+    if (spec->has_message)
+        command_print(output, " message 0x%lx 0x%x", spec->message_address, spec->message_data);
+    else
+        command_print(output, " line %u%s", spec->line, spec->is_level ? " level" : "");
+    command_print(output, ": %lu raised, %lu delivered, %lu pending\n", report->raised,
+                  report->delivered, report->pending);
 }
 
 static void print_attachment(void *context, const struct attachment_report *report)
@@ -115,11 +131,7 @@ static void print_attachment(void *context, const struct attachment_report *repo
                       report->device[0] != '\0' ? report->device : "nothing", report->queued,
                       report->drained, report->batches, report->full, report->waiting);
         break;
-    case ATTACHMENT_TRIGGER:
-        command_print(output, "trigger  %-16s line %u%s: %lu raised, %lu delivered, %lu pending\n",
-                      spec->name, spec->line, spec->is_level ? " level" : "", report->raised,
-                      report->delivered, report->pending);
-        break;
+    case ATTACHMENT_TRIGGER: print_trigger(output, report); break;
     }
 }
 

@@ -168,6 +168,7 @@ static void init_attachments(struct guest *guest, struct heap *heap)
         .ports = &guest->ports,
         .mmio = &guest->mmio,
         .allocator = {.allocate = allocate_for_bus, .release = release_for_bus, .context = heap},
+        .apics = &guest->machine.apics,
         .now_ns = attachments_now_ns,
         .trace = trace_ring,
         .deadline_changed = on_deadline_moved,

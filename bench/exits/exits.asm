@@ -15,7 +15,7 @@ SET_MMIO_DATA   equ 4           ; 200 at one address, with data
 SET_PORT_ZONE   equ 5
 SET_MMIO_ZONE   equ 6
 SET_PIN         equ 7           ; a doorbell that raises a pin of the I/O APIC
-SET_MESSAGE     equ 8           ; a doorbell whose interrupt is as direct as the host can make it
+SET_MESSAGE     equ 8           ; a doorbell that sends MESSAGE_VECTOR straight to the local APIC
 
 BELLS           equ 200
 PORT_BELLS      equ 0x6000
@@ -29,7 +29,6 @@ ZONE_PORT       equ 0xe0
 ZONE_MMIO       equ 0xff000000
 
 PIN             equ 20
-MESSAGE_PIN     equ 21
 PIN_VECTOR      equ 0x40
 MESSAGE_VECTOR  equ 0x41
 PATIENCE        equ 1000000     ; rounds of waiting for an interrupt
@@ -115,10 +114,6 @@ start:
         mov     dword [r14 + 0x10], 0
         mov     dword [r14], 0x10 + 2 * PIN
         mov     dword [r14 + 0x10], PIN_VECTOR
-        mov     dword [r14], 0x11 + 2 * MESSAGE_PIN
-        mov     dword [r14 + 0x10], 0
-        mov     dword [r14], 0x10 + 2 * MESSAGE_PIN
-        mov     dword [r14 + 0x10], MESSAGE_VECTOR
         with_set SET_PIN
         sti
         interrupt_operation "bell-pin", PIN_BELL

@@ -1,5 +1,6 @@
 """Doorbells, zones and triggers on the whole machine: configured in the file, added and removed at the
-prompt while a guest rings one of them a million times and counts the interrupts."""
+prompt while a guest rings one of them a million times and counts the interrupts; and the same of
+messages to the local APICs, with four processors."""
 
 import os
 import re
@@ -43,6 +44,44 @@ REFUSED = (
 )
 
 
+MESSAGES = "messages"
+MESSAGES_CPUS = 4
+MESSAGES_CONFIGURATION = f"""\
+[monitor]
+on_last_exit = poweroff
+
+[guest {MESSAGES}]
+kernel = \\portcullis\\{MESSAGES}.bin
+memory = 16M
+cpus = {MESSAGES_CPUS}
+trigger = to-1 message 0xfee01000 0x61
+trigger = absent message 0xfee10000 0x58
+trigger = outside message 0xfee00000 0x5c
+doorbell = self port 0x5000 message 0xfee00000 0x51
+doorbell = higher port 0x5001 message 0xfee00000 0x81
+doorbell = lower port 0x5002 message 0xfee00000 0x41
+doorbell = named port 0x5003 trigger to-1
+doorbell = all port 0x5004 message 0xfeeff000 0x52
+doorbell = logical port 0x5005 message 0xfee0a004 0x53
+doorbell = lowest port 0x5006 message 0xfee0600c 0x54
+doorbell = nmi port 0x5007 message 0xfee00000 0x400
+doorbell = level port 0x5008 message 0xfee00000 0xc055
+doorbell = data port 0x500a width 4 data 7 message 0xfee00000 0x57
+doorbell = nobody port 0x500b trigger absent
+doorbell = both port 0x500c message 0xfee00000 0x59 trigger to-1
+doorbell = line-too port 0x500d message 0xfee00000 0x5a line 5
+doorbell = sleeper port 0x500e message 0xfee02000 0x5b
+doorbell = mmio mmio 0xd0000000 message 0xfee00000 0x56
+"""
+MESSAGES_OTHERS = "doorbell others port 0x5000 width 4 data 0x100 count 1000 message 0xfee03000 0x70"
+MESSAGES_REFUSED = (
+    ("trigger bad message 0xfed00000 0x40", "0xfee00000"),
+    ("trigger bad message 0xfee00000 0x8040", "add 0x4000"),
+    ("trigger bad message 0xfee00000 0x5", "0x10 to 0xfe"),
+    ("remove to-1", "in use by doorbell"),
+)
+
+
 def keys():
     """What is typed: to the prompt when the guest begins to ring, and what is to be said there."""
     commands = [command for command, _ in REFUSED]
@@ -53,7 +92,51 @@ def keys():
     return steps + [(dialogue.MONITOR, command) for command in commands]
 
 
+def messages_keys():
+    """The same for the guest that gets messages."""
+    commands = [command for command, _ in MESSAGES_REFUSED]
+    commands += [MESSAGES_OTHERS, "remove others"] * ROUNDS
+    commands += ["trigger late message 0xfee00000 0x4e", "raise late", "remove late"]
+    commands += ["raise outside", "attachments", "raise outside", "raise outside"]
+    steps = [(rf"^{MESSAGES}: RINGING$", dialogue.ESCAPE)]
+    return steps + [(dialogue.MONITOR, command) for command in commands]
+
+
+def run_messages(bench, report):
+    """The guest that gets messages."""
+    binary = os.path.join(bench.build, "guests", "attached", f"{MESSAGES}.bin")
+    image = bench.image(MESSAGES, MESSAGES_CONFIGURATION, {f"\\portcullis\\{MESSAGES}.bin": binary})
+    boot = bench.boot(report, image, "--cpus", str(MESSAGES_CPUS), send=messages_keys(),
+                      name=f"{report.group}-{MESSAGES}")
+    wrong = guests.verdict(boot.text, MESSAGES)
+    report.check("messages: the guest finds everything in order", not wrong, "\n".join(wrong))
+    for command, word in MESSAGES_REFUSED:
+        answer = monitor_answer(boot.text, command)
+        report.check(f"refused: {command}", word in answer, answer)
+    report.equal("messages: added and removed meanwhile",
+                 [monitor_answer(boot.text, command, nth).strip()
+                  for nth in range(ROUNDS) for command in (MESSAGES_OTHERS, "remove others")],
+                 [""] * (2 * ROUNDS))
+    answer = monitor_answer(boot.text, "attachments")
+    for name, line in (("absent", "message 0xfee10000 0x58: 1 raised, 0 delivered, 0 pending"),
+                       ("to-1", "message 0xfee01000 0x61: 2 raised, 2 delivered, 0 pending"),
+                       ("outside", "message 0xfee00000 0x5c: 1 raised, 1 delivered, 0 pending")):
+        report.check(f"trigger {name} tells what became of it", re.search(
+            rf"^trigger +{name} +{line}$", answer, re.M), answer)
+    report.check("a doorbell tells what it sends", re.search(
+        r"^doorbell self +port 0x5000 width any message 0xfee00000 0x51: \d+ rings$", answer, re.M),
+        answer)
+    report.check("messages: the machine is off, with success", boot.status == 0,
+                 f"status {boot.status}, {boot.result}")
+
+
 def run(bench, report):
+    run_doorbells(bench, report)
+    run_messages(bench, report)
+
+
+def run_doorbells(bench, report):
+    """The guest that rings, and counts interrupts of lines."""
     binary = os.path.join(bench.build, "guests", "attached", f"{NAME}.bin")
     image = bench.image(report.group, CONFIGURATION, {f"\\portcullis\\{NAME}.bin": binary})
     boot = bench.boot(report, image, send=keys())

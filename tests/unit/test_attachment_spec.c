@@ -91,6 +91,25 @@ static void test_triggers(void **state)
     ACCEPTED(ATTACHMENT_TRIGGER, "t level line 0x17");
     assert_int_equal(spec.line, 23);
     assert_true(spec.is_level);
+    assert_false(spec.has_message);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    ACCEPTED(ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41");
+    assert_true(spec.has_message);
+    assert_false(spec.is_level || spec.has_line);
+    assert_int_equal(spec.message_address, 0xfee00000);
+    assert_int_equal(spec.message_data, 0x41);
+    ACCEPTED(ATTACHMENT_DOORBELL, "b port 1 message 0xfeeff00c 0xc1fe line 3 trace");
+    assert_true(spec.has_message && spec.has_line && spec.is_traced);
+    assert_int_equal(spec.message_address, 0xfeeff00c);
+    assert_int_equal(spec.message_data, 0xc1fe);
+    ACCEPTED(ATTACHMENT_DOORBELL, "b port 1 width 1 data 1 count 1 line 1 message 0xfee00000 0x10 "
+                                  "trigger t drain z trace");
+    ACCEPTED(ATTACHMENT_TRIGGER, "t message 0xfee00000 0x400"); /* no vector counts */
+    ACCEPTED(ATTACHMENT_TRIGGER, "t message 0xfeeff000 0x4700");
 }
 
 static void test_refusals(void **state)
@@ -161,6 +180,28 @@ static void test_refusals(void **state)
         {ATTACHMENT_TRIGGER, "t line", STATUS_INVALID, "line is missing; write a number"},
         {ATTACHMENT_TRIGGER, "t line 2", STATUS_OUT_OF_RANGE, "take another"},
         {ATTACHMENT_TRIGGER, "t port 1", STATUS_INVALID, "unknown word 'port'"},
+        {ATTACHMENT_TRIGGER, "t message", STATUS_INVALID, "message's address is missing"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000", STATUS_INVALID, "message's data is missing"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x10041", STATUS_OUT_OF_RANGE, "at most 0xffff"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41 level", STATUS_INVALID, "bit 15 of its"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41 line 3", STATUS_INVALID, "both said"},
+        {ATTACHMENT_TRIGGER, "t message 0xfef00000 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_TRIGGER, "t message 0x1fee00000 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00010 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00800 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00002 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_TRIGGER, "t message 0xfeeff008 0x41", STATUS_INVALID, "redirection hint"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x0f", STATUS_OUT_OF_RANGE, "0x10 to 0xfe"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x1ff", STATUS_OUT_OF_RANGE, "0x10 to 0xfe"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x241", STATUS_INVALID, "delivery mode is 2"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x341", STATUS_INVALID, "delivery mode is 3"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x641", STATUS_INVALID, "delivery mode is 6"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x841", STATUS_OUT_OF_RANGE, "no others"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x2041", STATUS_OUT_OF_RANGE, "no others"},
+        {ATTACHMENT_TRIGGER, "t message 0xfee00000 0x8041", STATUS_INVALID, "add 0x4000"},
+        {ATTACHMENT_DOORBELL, "b port 1 message 0 0x41", STATUS_OUT_OF_RANGE, "it is 0xfee00000"},
+        {ATTACHMENT_DOORBELL, "b port 1 message 0xfee00000 0x41 message 0xfee00000 0x42",
+         STATUS_INVALID, "message is said twice"},
     };
 
     (void)state;
@@ -224,14 +265,21 @@ static void test_check(void **state)
     spec.kind = ATTACHMENT_TRIGGER;
     spec.line = 255;
     assert_int_equal(attachment_spec_check(&spec, message, sizeof(message)), STATUS_OUT_OF_RANGE);
+    spec.has_message = true; /* and the line does not count */
+    spec.message_address = 0xfee00000;
+    spec.message_data = 0x41;
+    assert_int_equal(attachment_spec_check(&spec, message, sizeof(message)), STATUS_OK);
+    spec.message_data = 0x10041;
+    assert_int_equal(attachment_spec_check(&spec, message, sizeof(message)), STATUS_OUT_OF_RANGE);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_doorbells),  cmocka_unit_test(test_zones),
-        cmocka_unit_test(test_triggers),   cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_long_lines), cmocka_unit_test(test_check),
+        cmocka_unit_test(test_doorbells), cmocka_unit_test(test_zones),
+        cmocka_unit_test(test_triggers),  cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_refusals),  cmocka_unit_test(test_long_lines),
+        cmocka_unit_test(test_check),
     };
     return cmocka_run_group_tests_name("attachment_spec", tests, NULL, NULL);
 }

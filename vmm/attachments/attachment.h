@@ -5,6 +5,7 @@
 #include "vmm/attachments/attachments.h"
 #include "vmm/devices/coalesced_zone.h"
 #include "vmm/devices/doorbell.h"
+#include "vmm/devices/message_trigger.h"
 
 /* Lives until nobody refers to it: the list, or after detaching the bus, holds one reference, each
  * doorbell group that names it one until it is freed itself, and everybody who works on it without
@@ -35,6 +36,7 @@ struct attachment {
 
     struct line_trigger level;      /* a level trigger's own */
     _Atomic uint64_t pulses_raised; /* an edge trigger's, on the line that it may share */
+    struct message_trigger message; /* of a trigger or of doorbells, with spec.has_message */
 };
 
 static inline bool attachment_is_zone(const struct attachment *attachment)

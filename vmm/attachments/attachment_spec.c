@@ -12,11 +12,14 @@
 #define RING_ENTRIES_MIN   2
 #define RING_ENTRIES_USUAL 64
 #define DELAY_US_USUAL     1000
-#define WORDS_MAX          17 /* one more than the longest doorbell has */
+#define WORDS_MAX          20 /* one more than the longest doorbell has */
 #define LINE_CHARS_MAX     255
 #define NUMBER_HINT        "write a number, decimal or hexadecimal with 0x"
 #define NAME_HINT          "letters, digits, '-', '_' and '.'"
 #define WIDTH_HINT         "it can be 1, 2, 4, 8 or any"
+#define MESSAGE_DATA_MAX   UINT64_C(0xffff)
+#define MESSAGE_VECTOR_MIN 0x10
+#define MESSAGE_VECTOR_MAX 0xfe
 
 const char *attachment_kind_name(enum attachment_kind kind)
 {
@@ -105,6 +108,80 @@ static enum status check_line(const struct attachment_spec *spec, const struct m
     return STATUS_OK;
 }
 
+/* Intel SDM vol. 3A, Sep 2023, "Message Address Register Format". */
+static enum status check_message_address(uint64_t address, const struct message *message)
+{
+    const uint64_t destination = BITS(address, 19, 12);
+    const bool is_redirectable = BITS(address, 3, 3) != 0, is_logical = BITS(address, 2, 2) != 0;
+
+    if (address >> 20 != 0xfee || BITS(address, 11, 4) != 0 || BITS(address, 1, 0) != 0)
+        return refuse(message, STATUS_OUT_OF_RANGE,
+                      "message address 0x%llx: it is 0xfee00000, plus 0x1000 times the "
+                      "destination's "
+                      "ID, plus 8 for the redirection hint, plus 4 for a logical destination",
+                      (unsigned long long)address);
+    if (is_redirectable && !is_logical && destination == 0xff)
+        return refuse(message, STATUS_INVALID,
+                      "message address 0x%llx: all processors, and the redirection hint; of the "
+                      "two leave one",
+                      (unsigned long long)address);
+    return STATUS_OK;
+}
+
+/* "Message Data Register Format". */
+static enum status check_message_data(uint32_t data, const struct message *message)
+{
+    /* By delivery mode: whether there is such a message, and whether its vector counts. */
+    static const struct {
+        bool is_there, has_vector;
+    } deliveries[8] = {
+        [0] = {true, true},  /* fixed */
+        [1] = {true, true},  /* lowest priority */
+        [4] = {true, false}, /* NMI */
+        [5] = {true, false}, /* INIT */
+        [7] = {true, false}, /* ExtINT */
+    };
+    unsigned delivery = (unsigned)BITS(data, 10, 8), vector = data & 0xff;
+
+    if (data > MESSAGE_DATA_MAX || BITS(data, 13, 11) != 0)
+        return refuse(message, STATUS_OUT_OF_RANGE,
+                      "message data 0x%x: bits 7:0 are the vector, 10:8 the delivery mode, 14 "
+                      "asserts, 15 is for level; no others",
+                      data);
+    if (!deliveries[delivery].is_there)
+        return refuse(message, STATUS_INVALID,
+                      "message data 0x%x: its delivery mode is %u; there are 0 fixed, 1 lowest "
+                      "priority, 4 NMI, 5 INIT and 7 ExtINT",
+                      data, delivery);
+    if (deliveries[delivery].has_vector &&
+        (vector < MESSAGE_VECTOR_MIN || vector > MESSAGE_VECTOR_MAX))
+        return refuse(message, STATUS_OUT_OF_RANGE,
+                      "message data 0x%x: its vector is 0x%x; it can be 0x%x to 0x%x", data, vector,
+                      MESSAGE_VECTOR_MIN, MESSAGE_VECTOR_MAX);
+    if (BITS(data, 15, 14) == 2)
+        return refuse(message, STATUS_INVALID,
+                      "message data 0x%x: level without assert, which raises nothing; add 0x4000",
+                      data);
+    return STATUS_OK;
+}
+
+static enum status check_message(const struct attachment_spec *spec, const struct message *message)
+{
+    enum status status = check_message_address(spec->message_address, message);
+
+    return status == STATUS_OK ? check_message_data(spec->message_data, message) : status;
+}
+
+static enum status check_trigger(const struct attachment_spec *spec, const struct message *message)
+{
+    if (!spec->has_message)
+        return check_line(spec, message);
+    if (spec->is_level)
+        return refuse(message, STATUS_INVALID,
+                      "level is for a line; a message has it in bit 15 of its data");
+    return check_message(spec, message);
+}
+
 static bool is_width(uint8_t width_bytes)
 {
     return width_bytes == 0 || width_bytes == 1 || width_bytes == 2 || width_bytes == 4 ||
@@ -146,6 +223,8 @@ static enum status check_doorbell(const struct attachment_spec *spec, const stru
         status = check_data(spec, message);
     if (status == STATUS_OK && spec->has_line)
         status = check_line(spec, message);
+    if (status == STATUS_OK && spec->has_message)
+        status = check_message(spec, message);
     if (status != STATUS_OK)
         return status;
     if (spec->trigger[0] != '\0' && !is_name(spec->trigger))
@@ -189,7 +268,7 @@ enum status attachment_spec_check(const struct attachment_spec *spec, char *mess
     switch (spec->kind) {
     case ATTACHMENT_DOORBELL: return check_doorbell(spec, &to);
     case ATTACHMENT_ZONE: return check_zone(spec, &to);
-    case ATTACHMENT_TRIGGER: return check_line(spec, &to);
+    case ATTACHMENT_TRIGGER: return check_trigger(spec, &to);
     }
     return refuse(&to, STATUS_INVALID, "neither a doorbell nor a zone nor a trigger");
 }
@@ -319,6 +398,19 @@ static enum status read_line(struct reader *reader)
     return status;
 }
 
+static enum status read_message(struct reader *reader)
+{
+    uint64_t data = 0;
+    enum status status =
+        read_number(reader, "the message's address", UINT64_MAX, &reader->spec->message_address);
+
+    if (status == STATUS_OK)
+        status = read_number(reader, "the message's data", MESSAGE_DATA_MAX, &data);
+    reader->spec->has_message = true;
+    reader->spec->message_data = (uint32_t)data;
+    return status;
+}
+
 static enum status read_trigger(struct reader *reader)
 {
     return read_name(reader, "the trigger's name", reader->spec->trigger);
@@ -357,8 +449,9 @@ struct option {
 };
 
 static const struct option doorbell_options[] = {
-    {"width", read_width},     {"data", read_data},   {"count", read_count}, {"line", read_line},
-    {"trigger", read_trigger}, {"drain", read_drain}, {"trace", read_trace}, {NULL, NULL},
+    {"width", read_width}, {"data", read_data},       {"count", read_count},
+    {"line", read_line},   {"message", read_message}, {"trigger", read_trigger},
+    {"drain", read_drain}, {"trace", read_trace},     {NULL, NULL},
 };
 
 static const struct option zone_options[] = {
@@ -367,9 +460,12 @@ static const struct option zone_options[] = {
     {NULL, NULL},
 };
 
+enum { TRIGGER_LINE, TRIGGER_LEVEL, TRIGGER_MESSAGE };
+
 static const struct option trigger_options[] = {
-    {"line", read_line},
-    {"level", read_level},
+    [TRIGGER_LINE] = {"line", read_line},
+    [TRIGGER_LEVEL] = {"level", read_level},
+    [TRIGGER_MESSAGE] = {"message", read_message},
     {NULL, NULL},
 };
 
@@ -379,10 +475,11 @@ static const struct {
 } grammar[] = {
     [ATTACHMENT_DOORBELL] = {doorbell_options,
                              "NAME port|mmio ADDRESS [width 1|2|4|8|any] [data VALUE] [count N] "
-                             "[line N] [trigger NAME] [drain NAME] [trace]"},
+                             "[line N] [message ADDRESS DATA] [trigger NAME] [drain NAME] "
+                             "[trace]"},
     [ATTACHMENT_ZONE] = {zone_options,
                          "NAME port|mmio ADDRESS LENGTH [ring N] [delay MICROSECONDS]"},
-    [ATTACHMENT_TRIGGER] = {trigger_options, "NAME line N [level]"},
+    [ATTACHMENT_TRIGGER] = {trigger_options, "NAME line N [level] or NAME message ADDRESS DATA"},
 };
 
 static enum status read_space(struct reader *reader)
@@ -398,6 +495,21 @@ static enum status read_space(struct reader *reader)
                       "after the name comes port or mmio, not '%.24s'; the form is: %s",
                       word != NULL ? word : "", grammar[reader->spec->kind].form);
     return read_number(reader, "ADDRESS", address_last(reader->spec), &reader->spec->address);
+}
+
+/* A trigger drives a line or sends a message. said: a bit for each of its options. */
+static enum status check_trigger_options(const struct reader *reader, unsigned said)
+{
+    const unsigned line = 1u << TRIGGER_LINE, message = 1u << TRIGGER_MESSAGE;
+
+    if ((said & (line | message)) == 0)
+        return refuse(&reader->message, STATUS_INVALID,
+                      "message or line is missing; the form is: %s",
+                      grammar[ATTACHMENT_TRIGGER].form);
+    if ((said & (line | message)) == (line | message))
+        return refuse(&reader->message, STATUS_INVALID,
+                      "line and message are both said; a trigger has one of them");
+    return STATUS_OK;
 }
 
 static enum status read_options(struct reader *reader)
@@ -422,10 +534,8 @@ static enum status read_options(struct reader *reader)
         if (status != STATUS_OK)
             return status;
     }
-    if (reader->spec->kind == ATTACHMENT_TRIGGER && !(said & 1))
-        return refuse(&reader->message, STATUS_INVALID, "line is missing; the form is: %s",
-                      grammar[ATTACHMENT_TRIGGER].form);
-    return STATUS_OK;
+    return reader->spec->kind == ATTACHMENT_TRIGGER ? check_trigger_options(reader, said)
+                                                    : STATUS_OK;
 }
 
 enum status attachment_spec_parse(enum attachment_kind kind, const char *const *words,

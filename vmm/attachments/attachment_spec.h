@@ -1,6 +1,6 @@
-/* What a line of the configuration, or of the prompt, may attach to a guest's buses and interrupt
- * lines while it runs: a doorbell, a coalesced zone, a line trigger. This is the text and the
- * struct it becomes; attachments.h puts them to work. */
+/* What a line of the configuration, or of the prompt, may attach to a guest's buses and interrupts
+ * while it runs: a doorbell, a coalesced zone, a trigger. This is the text and the struct it
+ * becomes; attachments.h puts them to work. */
 #ifndef VMM_ATTACHMENTS_ATTACHMENT_SPEC_H
 #define VMM_ATTACHMENTS_ATTACHMENT_SPEC_H
 
@@ -39,6 +39,7 @@ struct attachment_spec {
     /* Who listens: any of these, or nobody but the counter. */
     bool is_traced;                      /* a line on the console */
     bool has_line;                       /* a pulse on this line for each ring */
+    bool has_message;                    /* this message to the local APICs for each ring */
     char trigger[ATTACHMENT_NAME_BYTES]; /* raises it; "" for none */
     char drain[ATTACHMENT_NAME_BYTES];   /* drains this zone; "" for none */
 
@@ -47,9 +48,15 @@ struct attachment_spec {
     uint32_t ring_entries; /* a power of two, 2..ATTACHMENT_RING_MAX */
     uint32_t delay_us;     /* the longest that a write waits; 1..1000000 */
 
-    /* A trigger, and a doorbell with has_line. */
+    /* A trigger without has_message, and a doorbell with has_line. */
     uint8_t line;  /* 0..23, the board's global system interrupt numbers; not 2 */
     bool is_level; /* triggers only: high until the end of interrupt, once for each raise */
+
+    /* Triggers and doorbells with has_message: what a device writes as a message-signalled
+     * interrupt (Intel SDM vol. 3A, Sep 2023, "Message Address Register Format", "Message Data
+     * Register Format"). */
+    uint64_t message_address;
+    uint32_t message_data;
 };
 
 /* "doorbell", "zone" or "trigger": the key in the configuration. */
@@ -57,9 +64,10 @@ const char *attachment_kind_name(enum attachment_kind kind);
 
 /* Reads what follows the key `doorbell`, `zone` or `trigger`:
  *     doorbell = NAME port|mmio ADDRESS [width 1|2|4|8|any] [data VALUE] [count N] [line N]
- *                [trigger NAME] [drain NAME] [trace]
+ *                [message ADDRESS DATA] [trigger NAME] [drain NAME] [trace]
  *     zone     = NAME port|mmio ADDRESS LENGTH [ring N] [delay MICROSECONDS]
  *     trigger  = NAME line N [level]
+ *     trigger  = NAME message ADDRESS DATA
  * The options of a doorbell or a zone may come in any order, each once. words: of the line,
  * word_count of them; each a NUL-ended string. Numbers as in C, decimal or 0x hexadecimal.
  * Defaults: width any, count 1, ring 64, delay 1000. Whether names exist and addresses are free is

@@ -29,10 +29,21 @@ static size_t array_bytes(const struct attachment_spec *spec)
     return 0;
 }
 
-/* Most rings are only counted. */
-static bool tells_somebody(const struct attachment_spec *spec)
+/* Who is told of a ring, once it is known what the doorbells refer to. Most rings are only counted,
+ * and others do nothing but send one message. */
+static struct doorbell_listener doorbell_listener(struct attachment *doorbells)
 {
-    return spec->has_line || spec->is_traced || spec->trigger[0] != '\0' || spec->drain[0] != '\0';
+    const struct attachment_spec *spec = &doorbells->spec;
+    bool does_more = spec->has_line || spec->is_traced || doorbells->drain != NULL;
+    bool has_trigger = doorbells->trigger != NULL;
+
+    if (!does_more && !spec->has_message && !has_trigger)
+        return (struct doorbell_listener){.rung = NULL};
+    if (!does_more && !has_trigger)
+        return (struct doorbell_listener){message_trigger_rung, &doorbells->message};
+    if (!does_more && !spec->has_message && doorbells->trigger->spec.has_message)
+        return (struct doorbell_listener){message_trigger_rung, &doorbells->trigger->message};
+    return (struct doorbell_listener){attachment_rung, doorbells};
 }
 
 static struct attachment *allocate(struct attachments *set, const struct attachment_spec *spec)
@@ -51,17 +62,14 @@ static struct attachment *allocate(struct attachments *set, const struct attachm
     if (spec->kind == ATTACHMENT_DOORBELL) {
         attachment->doorbells = (struct doorbell *)(attachment + 1);
         attachment->handles = (struct iobus_handle *)(attachment->doorbells + spec->count);
-        for (uint32_t i = 0; i < spec->count; i++)
-            doorbell_init(&attachment->doorbells[i],
-                          (struct doorbell_listener){
-                              .rung = tells_somebody(spec) ? attachment_rung : NULL,
-                              .context = attachment,
-                          });
     }
     if (attachment_is_zone(attachment))
         attachment->handles = &attachment->zone_handle;
     if (attachment_is_level(attachment))
         line_trigger_init(&attachment->level, set->setup.lines[spec->line], true);
+    if (spec->has_message)
+        message_trigger_init(&attachment->message, set->setup.apics, spec->message_address,
+                             spec->message_data);
     return attachment;
 }
 
@@ -79,7 +87,8 @@ static uint32_t *line_user_count(const struct attachment *attachment)
 
     if (attachment_is_level(attachment))
         return &attachment->set->line_users[spec->line].level_count;
-    if (spec->kind == ATTACHMENT_TRIGGER || (spec->kind == ATTACHMENT_DOORBELL && spec->has_line))
+    if ((spec->kind == ATTACHMENT_TRIGGER && !spec->has_message) ||
+        (spec->kind == ATTACHMENT_DOORBELL && spec->has_line))
         return &attachment->set->line_users[spec->line].pulse_count;
     return NULL;
 }
@@ -233,6 +242,16 @@ static enum status check_line_free(const struct attachment *attachment, char *me
     return STATUS_CONFLICT;
 }
 
+static enum status check_apics(const struct attachment *attachment, char *message,
+                               size_t message_bytes)
+{
+    if (!attachment->spec.has_message || attachment->set->setup.apics != NULL)
+        return STATUS_OK;
+    format_text(message, message_bytes, "%s %s: the board has no local APICs for its message",
+                attachment_kind_name(attachment->spec.kind), attachment->spec.name);
+    return STATUS_NOT_FOUND;
+}
+
 /* Finds what a doorbell refers to. The reference is taken when all is sure. */
 static enum status resolve(const struct attachment *attachment, const char *name,
                            enum attachment_kind kind, struct attachment **result, char *message,
@@ -262,6 +281,8 @@ static enum status list(struct attachment *attachment, char *message, size_t mes
 
     if (status == STATUS_OK)
         status = check_line_free(attachment, message, message_bytes);
+    if (status == STATUS_OK)
+        status = check_apics(attachment, message, message_bytes);
     if (status == STATUS_OK)
         status = resolve(attachment, attachment->spec.trigger, ATTACHMENT_TRIGGER, &trigger,
                          message, message_bytes);
@@ -314,6 +335,12 @@ enum status attachments_attach(struct attachments *set, const struct attachment_
         return status;
     }
 
+    if (spec->kind == ATTACHMENT_DOORBELL) {
+        struct doorbell_listener listener = doorbell_listener(attachment);
+
+        for (uint32_t i = 0; i < spec->count; i++)
+            doorbell_init(&attachment->doorbells[i], listener);
+    }
     if (spec->kind != ATTACHMENT_TRIGGER)
         status = attachment_register(attachment, message, message_bytes);
 

@@ -1,4 +1,4 @@
-/* What is attached to a guest's buses and lines while it runs: doorbells, coalesced zones, line
+/* What is attached to a guest's buses and interrupts while it runs: doorbells, coalesced zones,
  * triggers, each by its spec (attachment_spec.h) and under its name.
  *
  * Everything may be called on any CPU at any time, also while vCPUs run, unless it says otherwise.
@@ -16,6 +16,7 @@
 
 #include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/spinlock.h"
+#include "vmm/devices/apic_bus.h"
 #include "vmm/devices/line.h"
 #include "vmm/devices/line_trigger.h"
 #include "vmm/iobus/iobus.h"
@@ -29,6 +30,8 @@ struct attachments_setup {
     /* One for each of the board's interrupt inputs; those without listener cannot be attached to.
      */
     struct line lines[ATTACHMENT_LINES];
+    /* Where messages go. Null: nothing that sends one can be attached. */
+    struct apic_bus *apics;
 
     /* The guest's clock, never running backwards but at a reset. Called with a zone's lock held. */
     uint64_t (*now_ns)(void *context);
@@ -83,7 +86,8 @@ struct attachment_report {
     uint64_t queued, drained, batches, full, unanswered;
     uint32_t waiting;
     char device[IOBUS_NAME_BYTES]; /* under it; "" for none */
-    /* A trigger: see struct line_trigger. */
+    /* A trigger: see struct line_trigger. Of messages those that a local APIC took are delivered.
+     */
     uint64_t raised, delivered, pending;
 };
 
@@ -101,7 +105,7 @@ void attachments_destroy(struct attachments *set);
  * tells what is in the way:
  *   STATUS_INVALID, STATUS_OUT_OF_RANGE  the spec breaks a rule of attachment_spec.h
  *   STATUS_CONFLICT                      the name, the line or an address is taken
- *   STATUS_NOT_FOUND                     no such trigger, zone or line
+ *   STATUS_NOT_FOUND                     no such trigger, zone or line; no local APICs
  *   STATUS_NO_MEMORY */
 MUST_USE enum status attachments_attach(struct attachments *set, const struct attachment_spec *spec,
                                         char *message, size_t message_bytes);

@@ -42,6 +42,10 @@ void attachment_raise(struct attachment *trigger)
         line_trigger_raise(&trigger->level);
         return;
     }
+    if (trigger->spec.has_message) {
+        message_trigger_raise(&trigger->message);
+        return;
+    }
     atomic_fetch_add_explicit(&trigger->pulses_raised, 1, memory_order_relaxed);
     line_trigger_raise(&trigger->set->pulses[trigger->spec.line]);
 }
@@ -53,6 +57,8 @@ void attachment_rung(void *context, const struct io_access *access)
 
     if (doorbells->spec.has_line)
         line_trigger_raise(&set->pulses[doorbells->spec.line]);
+    if (doorbells->spec.has_message)
+        message_trigger_raise(&doorbells->message);
     if (doorbells->trigger != NULL)
         attachment_raise(doorbells->trigger);
     if (doorbells->drain != NULL)
@@ -243,6 +249,21 @@ static uint64_t get(const _Atomic uint64_t *counter)
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
 
+static void report_trigger(const struct attachment *trigger, struct attachment_report *report)
+{
+    if (trigger->spec.is_level) {
+        report->raised = get(&trigger->level.raised);
+        report->delivered = get(&trigger->level.delivered);
+        report->pending = get(&trigger->level.pending);
+    } else if (trigger->spec.has_message) {
+        uint64_t lost = get(&trigger->message.lost); /* first: it is never more than raised */
+
+        report->raised = get(&trigger->message.raised);
+        report->delivered = report->raised - lost;
+    } else
+        report->raised = report->delivered = get(&trigger->pulses_raised);
+}
+
 static void report(void *context, struct attachment *attachment)
 {
     const struct visitor *visitor = context;
@@ -262,13 +283,7 @@ static void report(void *context, struct attachment *attachment)
         report.waiting = atomic_load_explicit(&attachment->zone.waiting, memory_order_relaxed);
         memcpy(report.device, attachment->device, sizeof(report.device));
         break;
-    case ATTACHMENT_TRIGGER:
-        report.raised =
-            get(attachment->spec.is_level ? &attachment->level.raised : &attachment->pulses_raised);
-        report.delivered =
-            attachment->spec.is_level ? get(&attachment->level.delivered) : report.raised;
-        report.pending = get(&attachment->level.pending);
-        break;
+    case ATTACHMENT_TRIGGER: report_trigger(attachment, &report); break;
     }
     visitor->visit(visitor->context, &report);
 }

@@ -145,12 +145,12 @@ bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
     return apic_bus_send_ipi(bus, message, APIC_NO_SHORTHAND, source);
 }
 
-bool apic_bus_send_msi(struct apic_bus *bus, uint64_t address, uint32_t data)
+bool apic_message_of_msi(uint64_t address, uint32_t data, struct apic_message *message)
 {
     if (address >> 20 != 0xfee)
         return false;
     bool is_logical = BITS(address, 2, 2) != 0, is_redirectable = BITS(address, 3, 3) != 0;
-    struct apic_message message = {
+    *message = (struct apic_message){
         .destination = (uint32_t)BITS(address, 19, 12),
         .is_logical = is_logical,
         .delivery = (enum apic_delivery)BITS(data, 10, 8),
@@ -158,13 +158,20 @@ bool apic_bus_send_msi(struct apic_bus *bus, uint64_t address, uint32_t data)
         .is_level = BITS(data, 15, 15) != 0,
         .is_asserted = BITS(data, 14, 14) != 0,
     };
-    if (message.is_level && !message.is_asserted)
+    if (message->is_level && !message->is_asserted)
         return false;
     /* With the redirection hint set, one of the processors that a logical destination names gets
      * the interrupt: the one with the lowest priority. */
-    if (is_redirectable && is_logical && message.delivery == APIC_FIXED)
-        message.delivery = APIC_LOWEST_PRIORITY;
-    return apic_bus_send(bus, &message, NULL);
+    if (is_redirectable && is_logical && message->delivery == APIC_FIXED)
+        message->delivery = APIC_LOWEST_PRIORITY;
+    return true;
+}
+
+bool apic_bus_send_msi(struct apic_bus *bus, uint64_t address, uint32_t data)
+{
+    struct apic_message message;
+
+    return apic_message_of_msi(address, data, &message) && apic_bus_send(bus, &message, NULL);
 }
 
 void apic_bus_set_lint(struct apic_bus *bus, unsigned pin, bool level)

@@ -68,9 +68,14 @@ bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
 bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
                        enum apic_shorthand shorthand, const struct local_apic *source);
 
-/* The write of data to address that a device makes as a message-signalled interrupt. False also if
- * the address is not 0xfeexxxxx, and for a level-triggered message that deasserts. "Message Address
- * Register Format", "Message Data Register Format". */
+/* What the write of data to address means that a device makes as a message-signalled interrupt.
+ * False, and the message means nothing: the address is not 0xfeexxxxx, or the message is
+ * level-triggered and deasserts. "Message Address Register Format", "Message Data Register Format".
+ */
+bool apic_message_of_msi(uint64_t address, uint32_t data, struct apic_message *message)
+    __attribute__((warn_unused_result));
+
+/* Sends that message. False also if there is none. */
 bool apic_bus_send_msi(struct apic_bus *bus, uint64_t address, uint32_t data);
 
 /* LINT0 (the 8259A's INTR) or LINT1 (NMI), pin 0 or 1, of all APICs is asserted or not. One caller

@@ -1,0 +1,374 @@
+/* Messages to local APICs: the trigger itself, and as doorbells and triggers are attached. */
+#include "tests/unit/iobus_fixture.h"
+#include "tests/unit/local_apic_fixture.h"
+
+#include "vmm/attachments/attachments.h"
+#include "vmm/devices/message_trigger.h"
+
+#include <pthread.h>
+#include <stdio.h>
+
+/* A bus of ports with a vCPU on it, four local APICs, a line, and a set. */
+struct world {
+    struct iobus ports, mmio;
+    struct iobus_reader reader;
+    struct apic_fixture apics;
+    struct attachments set;
+    unsigned line_changes, traces, work_wishes;
+};
+
+static char message[ATTACHMENT_MESSAGE_BYTES];
+
+static void set_line(void *context, bool level)
+{
+    (void)level;
+    ((struct world *)context)->line_changes++;
+}
+
+static void trace(void *context, const char *name, const struct io_access *access, uint64_t missed)
+{
+    (void)name;
+    (void)access;
+    (void)missed;
+    ((struct world *)context)->traces++;
+}
+
+static void work_wanted(void *context)
+{
+    ((struct world *)context)->work_wishes++;
+}
+
+static uint64_t now_ns(void *context)
+{
+    (void)context;
+    return 0;
+}
+
+static void begin(struct world *w, struct apic_bus *apics)
+{
+    struct attachments_setup setup = {
+        .ports = &w->ports,
+        .mmio = &w->mmio,
+        .allocator = allocator,
+        .apics = apics,
+        .now_ns = now_ns,
+        .trace = trace,
+        .work_wanted = work_wanted,
+        .context = w,
+    };
+
+    setup.lines[5] = (struct line){set_line, w};
+    attachments_init(&w->set, &setup);
+}
+
+static int open_world(void **state)
+{
+    struct world *w = aligned_alloc(LOCAL_APIC_MMIO_BYTES, sizeof(*w));
+
+    memset(w, 0, sizeof(*w));
+    allocation_count = 0;
+    fail_at = -1;
+    always_fail = false;
+    assert_int_equal(iobus_init(&w->ports, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
+    assert_int_equal(iobus_init(&w->mmio, IOBUS_MMIO_LAST, &allocator, NULL), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&w->ports, &w->reader), STATUS_OK);
+    iobus_reader_begin(&w->reader);
+    fixture_new(&w->apics);
+    enable_all(&w->apics);
+    begin(w, &w->apics.bus);
+    *state = w;
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    struct world *w = *state;
+
+    iobus_reader_park(&w->reader);
+    attachments_destroy(&w->set);
+    iobus_reader_detach(&w->reader);
+    iobus_destroy(&w->ports);
+    iobus_destroy(&w->mmio);
+    assert_int_equal(used_bytes, 0);
+    free(w);
+    return 0;
+}
+
+static enum status attach(struct world *w, enum attachment_kind kind, const char *line)
+{
+    struct attachment_spec spec;
+
+    message[0] = '\0';
+    if (attachment_spec_parse_line(kind, line, strlen(line), &spec, message, sizeof(message)) !=
+        STATUS_OK)
+        fail_msg("'%s': %s", line, message);
+    return attachments_attach(&w->set, &spec, message, sizeof(message));
+}
+
+#define ATTACH(w, kind, line)                                                                      \
+    do {                                                                                           \
+        if (attach(w, ATTACHMENT_##kind, line) != STATUS_OK)                                       \
+            fail_msg("'%s': %s", line, message);                                                   \
+    } while (0)
+
+static enum status detach(struct world *w, const char *name)
+{
+    message[0] = '\0';
+    return attachments_detach(&w->set, name, message, sizeof(message));
+}
+
+static enum status raise(struct world *w, const char *name)
+{
+    message[0] = '\0';
+    return attachments_raise(&w->set, name, message, sizeof(message));
+}
+
+static void out(struct world *w, uint64_t port, uint64_t value)
+{
+    struct io_access access = {.address = port, .size = 1, .value = value, .is_write = true};
+
+    iobus_access(&w->ports, &w->reader, &access);
+}
+
+struct search {
+    const char *name;
+    struct attachment_report found;
+};
+
+static void search(void *context, const struct attachment_report *report)
+{
+    struct search *s = context;
+
+    if (strcmp(report->spec.name, s->name) == 0)
+        s->found = *report;
+}
+
+static struct attachment_report report_of(struct world *w, const char *name)
+{
+    struct search s = {.name = name};
+
+    attachments_for_each(&w->set, search, &s);
+    assert_string_equal(s.found.spec.name, name);
+    return s.found;
+}
+
+/* --- The trigger ------------------------------------------------------------------------------ */
+
+static void test_trigger(void **state)
+{
+    struct world *w = *state;
+    struct message_trigger trigger;
+
+    message_trigger_init(&trigger, &w->apics.bus, 0xfee02000, 0x45);
+    message_trigger_raise(&trigger);
+    message_trigger_rung(&trigger, NULL);
+    assert_int_equal(w->apics.kicks[2], 1); /* the second one is with the first */
+    assert_int_equal(who_gets(&w->apics, 0x45), 1u << 2);
+    assert_int_equal(who_gets(&w->apics, 0x45), 0);
+    assert_int_equal(trigger.raised, 2);
+    assert_int_equal(trigger.lost, 0);
+    message_trigger_init(&trigger, &w->apics.bus, 0xfee07000, 0x45);
+    message_trigger_raise(&trigger);
+    assert_int_equal(trigger.raised, 1);
+    assert_int_equal(trigger.lost, 1);
+}
+
+/* Destination and delivery, as the address and the data say. */
+static void test_kinds(void **state)
+{
+    struct world *w = *state;
+    struct apic_fixture *f = &w->apics;
+
+    for (unsigned index = 0; index < APIC_COUNT; index++)
+        reg_write(f, index, 0xd0, 1u << (24 + index));
+    ATTACH(w, TRIGGER, "all message 0xfeeff000 0x50");
+    ATTACH(w, TRIGGER, "some message 0xfee0a004 0x51");
+    ATTACH(w, TRIGGER, "one message 0xfee0600c 0x52");
+    ATTACH(w, TRIGGER, "nmi message 0xfee03000 0x400");
+    ATTACH(w, TRIGGER, "level message 0xfee01000 0xc053");
+    assert_int_equal(raise(w, "all"), STATUS_OK);
+    assert_int_equal(who_gets(f, 0x50), 0xf);
+    assert_int_equal(raise(w, "some"), STATUS_OK);
+    assert_int_equal(who_gets(f, 0x51), 0xa);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(raise(w, "one"), STATUS_OK);
+        assert_int_equal(who_gets(f, 0x52), i % 2 == 0 ? 2 : 4); /* in turn */
+    }
+    assert_int_equal(raise(w, "nmi"), STATUS_OK);
+    assert_true(accept_all(f, 3).nmi);
+    assert_int_equal(raise(w, "level"), STATUS_OK);
+    assert_int_equal(who_gets(f, 0x53), 2);
+    assert_int_equal(f->eoi_count, 1); /* its end is broadcast, and nobody has to know it */
+    assert_int_equal(f->eoi_vector, 0x53);
+}
+
+/* --- Attached --------------------------------------------------------------------------------- */
+
+static void test_doorbell(void **state)
+{
+    struct world *w = *state;
+
+    ATTACH(w, DOORBELL, "bell port 0x510 message 0xfee01000 0x60");
+    out(w, 0x510, 0);
+    assert_int_equal(who_gets(&w->apics, 0x60), 2);
+    out(w, 0x510, 0);
+    assert_int_equal(who_gets(&w->apics, 0x60), 2);
+    assert_int_equal(report_of(w, "bell").rings, 2);
+    assert_int_equal(w->work_wishes, 0);
+
+    ATTACH(w, DOORBELL, "many port 0x520 width 1 data 3 count 100 message 0xfee02000 0x61");
+    for (unsigned data = 0; data < 110; data++) {
+        out(w, 0x520, data);
+        assert_int_equal(who_gets(&w->apics, 0x61), data >= 3 && data < 103 ? 4 : 0);
+    }
+    assert_int_equal(detach(w, "bell"), STATUS_OK);
+    out(w, 0x510, 0);
+    assert_int_equal(who_gets(&w->apics, 0x60), 0);
+}
+
+static void test_doorbell_with_trigger(void **state)
+{
+    struct world *w = *state;
+
+    ATTACH(w, TRIGGER, "sender message 0xfee00000 0x62");
+    ATTACH(w, DOORBELL, "bell port 0x510 trigger sender");
+    ATTACH(w, DOORBELL, "other port 0x511 trigger sender");
+    out(w, 0x510, 0);
+    assert_int_equal(who_gets(&w->apics, 0x62), 1);
+    out(w, 0x511, 0);
+    assert_int_equal(who_gets(&w->apics, 0x62), 1);
+    assert_int_equal(raise(w, "sender"), STATUS_OK);
+    assert_int_equal(who_gets(&w->apics, 0x62), 1);
+
+    struct attachment_report report = report_of(w, "sender");
+
+    assert_true(report.raised == 3 && report.delivered == 3 && report.pending == 0);
+    assert_int_equal(detach(w, "sender"), STATUS_CONFLICT);
+    assert_string_equal(message,
+                        "trigger sender is in use by doorbell bell; detach that one first");
+    assert_int_equal(detach(w, "bell"), STATUS_OK);
+    assert_int_equal(detach(w, "other"), STATUS_OK);
+    assert_int_equal(detach(w, "sender"), STATUS_OK);
+}
+
+/* A message is one of several things that a ring may do. */
+static void test_doorbell_with_more(void **state)
+{
+    struct world *w = *state;
+
+    ATTACH(w, TRIGGER, "sender message 0xfee03000 0x63");
+    ATTACH(w, TRIGGER, "line line 5");
+    ATTACH(w, DOORBELL, "a port 0x510 message 0xfee00000 0x64 trigger sender");
+    ATTACH(w, DOORBELL, "b port 0x511 message 0xfee00000 0x65 line 5");
+    ATTACH(w, DOORBELL, "c port 0x512 message 0xfee00000 0x66 trace");
+    ATTACH(w, DOORBELL, "d port 0x513 message 0xfee00000 0x67 trigger line");
+    ATTACH(w, DOORBELL, "e port 0x514 trigger sender line 5");
+    out(w, 0x510, 0);
+    assert_int_equal(who_gets(&w->apics, 0x64), 1);
+    assert_int_equal(who_gets(&w->apics, 0x63), 8);
+    assert_int_equal(w->line_changes, 0);
+    out(w, 0x511, 0);
+    assert_int_equal(who_gets(&w->apics, 0x65), 1);
+    assert_int_equal(w->line_changes, 2); /* it rests high */
+    out(w, 0x512, 0);
+    assert_int_equal(who_gets(&w->apics, 0x66), 1);
+    assert_int_equal(w->work_wishes, 1);
+    attachments_work(&w->set);
+    assert_int_equal(w->traces, 1);
+    out(w, 0x513, 0);
+    assert_int_equal(who_gets(&w->apics, 0x67), 1);
+    assert_int_equal(w->line_changes, 4);
+    out(w, 0x514, 0);
+    assert_int_equal(who_gets(&w->apics, 0x63), 8);
+    assert_int_equal(w->line_changes, 6);
+}
+
+/* A message takes no line, whatever the struct has where others have theirs. */
+static void test_lines_stay_free(void **state)
+{
+    struct world *w = *state;
+    struct attachment_spec spec = {.kind = ATTACHMENT_TRIGGER,
+                                   .name = "t",
+                                   .line = 5,
+                                   .has_message = true,
+                                   .message_address = 0xfee00000,
+                                   .message_data = 0x41};
+
+    assert_int_equal(attachments_attach(&w->set, &spec, message, sizeof(message)), STATUS_OK);
+    ATTACH(w, TRIGGER, "level line 5 level");
+    assert_int_equal(raise(w, "t"), STATUS_OK);
+    assert_int_equal(w->line_changes, 0);
+    assert_int_equal(who_gets(&w->apics, 0x41), 1);
+    attachments_end_of_interrupt(&w->set, 5);
+    attachments_reset(&w->set);
+    assert_int_equal(report_of(w, "t").raised, 1);
+}
+
+static void test_without_apics(void **state)
+{
+    struct world *w = *state;
+
+    attachments_destroy(&w->set);
+    begin(w, NULL);
+    ATTACH(w, DOORBELL, "bell port 0x510");
+    assert_int_equal(attach(w, ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41"), STATUS_NOT_FOUND);
+    assert_string_equal(message, "trigger t: the board has no local APICs for its message");
+    assert_int_equal(attach(w, ATTACHMENT_DOORBELL, "b port 0x511 message 0xfee00000 0x41"),
+                     STATUS_NOT_FOUND);
+}
+
+/* --- From several processors at once ---------------------------------------------------------- */
+
+#define THREADS 4
+#define EACH    20000
+
+static void *raise_often(void *context)
+{
+    struct world *w = context;
+
+    for (unsigned i = 0; i < EACH; i++) {
+        if (raise(w, "t") != STATUS_OK)
+            return w;
+    }
+    return NULL;
+}
+
+static void test_raised_by_many(void **state)
+{
+    struct world *w = *state;
+    pthread_t threads[THREADS];
+    unsigned taken = 0;
+
+    ATTACH(w, TRIGGER, "t message 0xfee02000 0x48");
+    for (unsigned i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, raise_often, w), 0);
+    while (report_of(w, "t").raised < THREADS * EACH)
+        taken += who_gets(&w->apics, 0x48) != 0;
+    for (unsigned i = 0; i < THREADS; i++) {
+        void *failed;
+
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    taken += who_gets(&w->apics, 0x48) != 0; /* the last one is never lost */
+    assert_true(taken > 0 && taken <= THREADS * EACH);
+    assert_int_equal(who_gets(&w->apics, 0x48), 0);
+    assert_int_equal(report_of(w, "t").delivered, THREADS * EACH);
+}
+
+#define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(test_trigger),
+        IN_WORLD(test_kinds),
+        IN_WORLD(test_doorbell),
+        IN_WORLD(test_doorbell_with_trigger),
+        IN_WORLD(test_doorbell_with_more),
+        IN_WORLD(test_lines_stay_free),
+        IN_WORLD(test_without_apics),
+        IN_WORLD(test_raised_by_many),
+    };
+    return cmocka_run_group_tests_name("message_trigger", tests, NULL, NULL);
+}

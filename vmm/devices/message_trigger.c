@@ -1,0 +1,25 @@
+#include "vmm/devices/message_trigger.h"
+
+#include "vmm/base/check.h"
+
+#include <stddef.h>
+
+void message_trigger_init(struct message_trigger *trigger, struct apic_bus *bus, uint64_t address,
+                          uint32_t data)
+{
+    *trigger = (struct message_trigger){.bus = bus};
+    CHECK(apic_message_of_msi(address, data, &trigger->message));
+}
+
+void message_trigger_raise(struct message_trigger *trigger)
+{
+    atomic_fetch_add_explicit(&trigger->raised, 1, memory_order_relaxed);
+    if (!apic_bus_send(trigger->bus, &trigger->message, NULL))
+        atomic_fetch_add_explicit(&trigger->lost, 1, memory_order_relaxed);
+}
+
+void message_trigger_rung(void *context, const struct io_access *access)
+{
+    (void)access;
+    message_trigger_raise(context);
+}
