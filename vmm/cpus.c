@@ -18,7 +18,6 @@
 #include <string.h>
 
 #define STACK_BYTES       (16 * PAGE_SIZE)
-#define KICK_VECTOR       (VECTOR_FIRST + 1)
 #define ANSWER_TIMEOUT_US 1000000
 #define MESSAGE_BYTES     256
 
@@ -110,7 +109,7 @@ enum status cpus_init(struct page_table *page_table, struct heap *heap)
     load(&first_cpu);
     self.cpus[self.count++] = &first_cpu;
     first_cpu.is_online = true;
-    trap_set_interrupt_handler(KICK_VECTOR, on_kick, NULL);
+    trap_set_interrupt_handler(CPUS_KICK_VECTOR, on_kick, NULL);
     return STATUS_OK;
 }
 
@@ -124,7 +123,7 @@ static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
         return NULL;
     pages = heap_allocate_zeroed(self.heap, VMX_APIC_TRIAL_BYTES, PAGE_SIZE);
     if (pages != NULL)
-        fault = vmx_apic_find_fault(capabilities, pages, KICK_VECTOR);
+        fault = vmx_apic_find_fault(capabilities, pages, CPUS_KICK_VECTOR);
     heap_release(self.heap, pages);
     return fault;
 }
@@ -190,12 +189,6 @@ void cpus_wait(void)
 {
     sti_hlt();
     cli();
-}
-
-void cpus_kick(const struct cpu *cpu)
-{
-    /* The APIC is there and so is the processor: nothing can go wrong but the hardware. */
-    CHECK(lapic_send_interrupt(cpu->apic_id, KICK_VECTOR) == STATUS_OK);
 }
 
 static _Noreturn void run_work(struct cpu *cpu)

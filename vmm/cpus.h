@@ -6,8 +6,11 @@
 #define VMM_CPUS_H
 
 #include "arch/x86/descriptors.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/memory/page_table.h"
+#include "arch/x86/vectors.h"
 #include "arch/x86/vmx_capabilities.h"
+#include "vmm/base/check.h"
 #include "vmm/boot_info.h"
 #include "vmm/policy/cpuid_policy.h"
 
@@ -77,9 +80,22 @@ void cpus_call(uint32_t index, void (*function)(void *context), void *context);
 /* Whether it has nothing to do; what it wrote before is seen here. */
 bool cpus_is_idle(const struct cpu *cpu);
 
+/* The interrupt by which a kick comes. */
+#define CPUS_KICK_VECTOR (VECTOR_FIRST + 1)
+
 /* Makes a processor that is in its guest, or halted, come back to the monitor once. One that is in
  * the monitor leaves its guest again at once after the next entry. */
-void cpus_kick(const struct cpu *cpu);
+static inline void cpus_kick(const struct cpu *cpu)
+{
+    /* The APIC is there and so is the processor: nothing can go wrong but the hardware. */
+    CHECK(lapic_send_interrupt(cpu->apic_id, CPUS_KICK_VECTOR) == STATUS_OK);
+}
+
+/* A VM exit has acknowledged the interrupt of a kick: ends it, as nothing else is to be done. */
+static inline void cpus_kicked(void)
+{
+    lapic_eoi();
+}
 
 /* Halts this processor until an interrupt comes. Interrupts that came since they were disabled
  * count: check for work, then call this. */

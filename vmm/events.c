@@ -101,13 +101,6 @@ void events_requeue_interrupted(struct vcpu *vcpu)
     }
 }
 
-static bool takes_external_interrupts(void)
-{
-    return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
-           (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
-            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
-}
-
 /* "Checks on Guest Non-Register State" lets an NMI in after STI; some processors do not. */
 static bool takes_nmi(void)
 {
@@ -175,14 +168,14 @@ bool events_prepare_entry(struct vcpu *vcpu)
         vcpu->nmis_pending--;
         inject(vcpu, &(struct vcpu_event){
                          .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI)});
-    } else if (interrupt_pending && takes_external_interrupts()) {
+    } else if (interrupt_pending && events_guest_takes_interrupts()) {
         inject_interrupt(vcpu);
         interrupt_pending = interrupt_is_pending(vcpu);
     }
     /* What the processor delivers by itself comes behind what goes in here, and not before an
      * interrupt window that is asked for. It would end HLT; one that it is about to end is not
      * begun. */
-    if (vcpu_apicv_prepare_entry(vcpu) && takes_external_interrupts())
+    if (vcpu_apicv_prepare_entry(vcpu) && events_guest_takes_interrupts())
         wake(vcpu);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmis_pending != 0);

@@ -5,6 +5,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
+#include "vmm/cpus.h"
 #include "vmm/events.h"
 #include "vmm/guest.h"
 
@@ -72,11 +73,18 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
     }
 }
 
-/* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). */
+/* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). Who kicked has left
+ * a note. The others are the console's. */
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
-    vcpu_note(vcpu, ATTENTION_EVENT);
-    trap_handle_interrupt(INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO)));
+    uint8_t vector = INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO));
+
+    if (vector == CPUS_KICK_VECTOR) {
+        cpus_kicked();
+        return EXIT_RESUME;
+    }
+    trap_handle_interrupt(vector);
+    vcpu_note(vcpu, ATTENTION_CONSOLE);
     return EXIT_RESUME;
 }
 

@@ -8,6 +8,7 @@
 #include "vmm/console.h"
 #include "vmm/cpus.h"
 #include "vmm/memory/heap.h"
+#include "vmm/vcpu_apic.h"
 
 #include <string.h>
 
@@ -124,6 +125,17 @@ static void on_kick(void *context, unsigned index)
     struct guest *guest = context;
 
     vcpu_notify(&guest->vcpus[index], ATTENTION_INTERRUPT);
+}
+
+/* Only what runs here can be asked of its owner; and outside the run loop nobody would look. */
+static bool on_own_news(struct local_apic *apic)
+{
+    struct vcpu *vcpu = vcpu_of_apic(apic);
+
+    if (cpu_this()->vcpu != vcpu)
+        return false;
+    vcpu_note(vcpu, ATTENTION_INTERRUPT);
+    return true;
 }
 
 static void on_line_ended(void *context, unsigned line)
@@ -290,6 +302,7 @@ static enum status create_board(struct guest *guest, struct heap *heap)
         .reset = on_reset,
         .shut_down = on_shutdown,
         .kick = on_kick,
+        .is_own = on_own_news,
         .line_ended = on_line_ended,
         .deadline_moved = on_deadline_moved,
         .context = guest,

@@ -160,13 +160,6 @@ static void on_apic_end_of_interrupt(void *context, uint8_t vector)
     machine_unlock(machine);
 }
 
-static void kick(void *context, unsigned index)
-{
-    struct machine *machine = context;
-
-    machine->hooks.kick(machine->hooks.context, index);
-}
-
 static void set_line_from_outside(void *context, bool level)
 {
     const struct machine_wire *wire = context;
@@ -189,9 +182,11 @@ static void wire_interrupt_controllers(struct machine *machine)
     irq_lines_init(&machine->lines, &(struct irq_lines_outputs){.set_pic = set_pic,
                                                                 .set_ioapic = set_ioapic,
                                                                 .context = machine});
-    apic_bus_init(&machine->apics, &(struct apic_bus_wires){.kick = kick,
+    apic_bus_init(&machine->apics, &(struct apic_bus_wires){.kick = machine->hooks.kick,
+                                                            .is_own = machine->hooks.is_own,
+                                                            .context = machine->hooks.context,
                                                             .eoi = on_apic_end_of_interrupt,
-                                                            .context = machine});
+                                                            .eoi_context = machine});
     i82093aa_init(&machine->ioapic, &(struct i82093aa_wires){
                                         .send = send_from_ioapic,
                                         .end_of_interrupt = on_ioapic_end_of_interrupt,

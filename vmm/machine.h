@@ -58,8 +58,9 @@ struct machine_config {
         *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
 };
 
-/* What the board asks of its surroundings. All are called with the board locked, on whichever
- * processor caused it, and must not call the board again. */
+/* What the board asks of its surroundings. All are called on whichever processor caused it, the two
+ * of the local APICs from anywhere, the others with the board locked, and must not call the board
+ * again. */
 struct machine_hooks {
     /* A byte leaves COM1; false: not now, machine_serial_ready will tell. */
     bool (*serial_transmit)(void *context, uint8_t byte);
@@ -68,7 +69,8 @@ struct machine_hooks {
     void (*power_off)(void *context);
     void (*reset)(void *context);
     void (*shut_down)(void *context);                 /* "Shutdown" was written to port 0x8900 */
-    void (*kick)(void *context, unsigned index);      /* of the vCPU: its local APIC has news */
+    void (*kick)(void *context, unsigned index);      /* of the vCPU: its local APIC has news; */
+    bool (*is_own)(struct local_apic *apic);          /* both as struct apic_bus_wires has them */
     void (*line_ended)(void *context, unsigned line); /* the guest ended its interrupt */
     void (*deadline_moved)(void *context);            /* deadline_tsc is another one */
     void *context;

@@ -199,6 +199,24 @@ static void attend(struct vcpu *vcpu)
     }
 }
 
+/* The short way of an interrupt, to a running vCPU or one that has halted: attention says nothing
+ * but that there may be one, and perhaps something queued or that the vCPU has halted. False:
+ * everything has to be looked at; the notes may be taken all the same. The preemption timer and the
+ * tables of the buses are left as they are: whoever wants them looked at leaves another note. */
+static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
+{
+    if (((attention & ATTENTION_EVENT) != 0 && !events_are_quiet(vcpu)) ||
+        !atomic_compare_exchange_strong(&vcpu->attention, &attention, 0) ||
+        !local_apic_accept_requests(&vcpu->apic) || !events_inject_pending_interrupt(vcpu))
+        return false;
+    if (__builtin_expect(vcpu->halted, 0)) {
+        vcpu->halted = false; /* nor is it dead, as it takes interrupts */
+        begin_reading(vcpu);
+        set_activity(vcpu);
+    }
+    return true;
+}
+
 /* All that is to be done between two exits but rarely: what others left notes about, timers,
  * interrupts. has_advanced: the last exit's instruction is done. False when the guest is no longer
  * running. */
@@ -228,8 +246,11 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
         vcpu_wait_for_startup(vcpu);
         begin_reading(vcpu);
     }
-    has_more |= events_prepare_entry(vcpu);
-    if (has_more || (console_has_work && vcpu->cpu->index == 0))
+    if (has_more)
+        vcpu_note(vcpu, ATTENTION_TIMER);
+    if (console_has_work && vcpu->cpu->index == 0)
+        vcpu_note(vcpu, ATTENTION_CONSOLE);
+    if (events_prepare_entry(vcpu))
         vcpu_note(vcpu, ATTENTION_EVENT);
     set_deadline(vcpu, now_tsc);
     arm_preemption_timer(vcpu, now_tsc);
@@ -242,10 +263,14 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
  * deadline, since nobody left a note that it has moved. */
 static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanced)
 {
-    uint64_t now_tsc = rdtsc();
+    uint32_t attention = atomic_load_explicit(&vcpu->attention, memory_order_relaxed);
+    uint64_t now_tsc;
 
-    if (atomic_load_explicit(&vcpu->attention, memory_order_relaxed) != 0 ||
-        now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
+    if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
+        vcpu->slack_cycles >= 0 && deliver_interrupt(vcpu, attention))
+        return true;
+    now_tsc = rdtsc();
+    if (attention != 0 || now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
         return service(vcpu, has_advanced);
     arm_preemption_timer(vcpu, now_tsc);
     quiesce(vcpu);

@@ -72,6 +72,15 @@ static inline bool end_interrupt(struct vcpu *vcpu)
     return true;
 }
 
+/* Nor has this: an IPI to itself is all that may come of it here. */
+static inline bool send_interrupt(struct vcpu *vcpu, uint64_t value)
+{
+    if (!local_apic_send(&vcpu->apic, (uint32_t)value))
+        return false;
+    vcpu_look_at_interrupts(vcpu);
+    return true;
+}
+
 static __attribute__((noinline)) bool access_register(struct vcpu *vcpu, uint32_t offset,
                                                       struct io_access *access)
 {
@@ -98,6 +107,8 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
         return false;
     if (offset == LOCAL_APIC_EOI_OFFSET && access->is_write && access->size == 4)
         return end_interrupt(vcpu);
+    if (offset == LOCAL_APIC_ICR_OFFSET && access->is_write && access->size == 4)
+        return send_interrupt(vcpu, access->value);
     return access_register(vcpu, offset, access);
 }
 

@@ -5,6 +5,14 @@
 
 #include "vmm/vcpu.h"
 
+#include <stddef.h>
+
+/* The vCPU whose local APIC that is. */
+static inline struct vcpu *vcpu_of_apic(struct local_apic *apic)
+{
+    return (struct vcpu *)(void *)((uint8_t *)apic - offsetof(struct vcpu, apic));
+}
+
 /* An access in the page of a local APIC, by the vCPU whose exit is being handled. False: the page
  * is not its own. */
 bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access);

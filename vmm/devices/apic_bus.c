@@ -5,23 +5,30 @@
 
 #include <string.h>
 
+static bool is_never_own(struct local_apic *apic)
+{
+    (void)apic;
+    return false;
+}
+
 void apic_bus_init(struct apic_bus *bus, const struct apic_bus_wires *wires)
 {
     memset(bus, 0, sizeof(*bus));
     bus->wires = *wires;
+    if (bus->wires.is_own == NULL)
+        bus->wires.is_own = is_never_own;
     atomic_store(&bus->last_chosen, APIC_BUS_MAX - 1); /* the first in turn is 0 */
 }
 
 bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
                   const struct local_apic_config *config)
 {
-    if (bus->count == APIC_BUS_MAX || config->id > 254)
+    if (bus->count == APIC_BUS_MAX || config->id >= APIC_BUS_IDS)
         return false;
-    for (unsigned index = 0; index < bus->count; index++) {
-        if (bus->apics[index]->config.id == config->id)
-            return false;
-    }
+    if (bus->by_id[config->id] != NULL)
+        return false;
     local_apic_init(apic, bus, bus->count, config);
+    bus->by_id[config->id] = apic;
     bus->apics[bus->count++] = apic;
     return true;
 }
@@ -88,26 +95,90 @@ static const struct {
     [APIC_EXTINT] = {.is_taken = true, .needs_enabling = true, .event = APIC_EVENT_EXTINT},
 };
 
+static __attribute__((noinline)) void post_request(struct apic_bus *bus, struct local_apic *apic,
+                                                   uint8_t vector, bool is_level)
+{
+    if (local_apic_post_request(apic, vector, is_level))
+        bus->wires.kick(bus->wires.context, apic->index);
+}
+
+static inline void deliver_request(struct apic_bus *bus, struct local_apic *apic, uint8_t vector,
+                                   bool is_level, const struct local_apic *source)
+{
+    /* Whoever sends as one APIC is the owner of no other. */
+    if (source != NULL ? apic == source : bus->wires.is_own(apic))
+        local_apic_request(apic, vector, is_level);
+    else
+        post_request(bus, apic, vector, is_level);
+}
+
 static void deliver(struct apic_bus *bus, struct local_apic *apic,
                     const struct apic_message *message, const struct local_apic *source)
 {
     unsigned delivery = message->delivery & 7u;
-    bool must_kick = false;
     if (deliveries[delivery].is_request)
-        must_kick = local_apic_post_request(apic, message->vector, message->is_level);
-    else if (deliveries[delivery].event != 0)
-        must_kick = local_apic_post_event(apic, deliveries[delivery].event, message->vector);
-    if (must_kick && apic != source)
+        deliver_request(bus, apic, message->vector, message->is_level, source);
+    else if (deliveries[delivery].event != 0 &&
+             local_apic_post_event(apic, deliveries[delivery].event, message->vector) &&
+             apic != source)
         bus->wires.kick(bus->wires.context, apic->index);
 }
 
-bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
-                       enum apic_shorthand shorthand, const struct local_apic *source)
+/* Whether an APIC takes messages of this delivery mode now. */
+static inline bool takes(const struct local_apic_published *target, unsigned delivery)
+{
+    return target->mode != LOCAL_APIC_DISABLED &&
+           (target->is_enabled || !deliveries[delivery].needs_enabling);
+}
+
+/* The one APIC that a message can be for, without a look at the others; *is_known: false where it
+ * has to be looked for. Null: nobody. */
+static inline struct local_apic *only_receiver(struct apic_bus *bus,
+                                               const struct apic_message *message,
+                                               enum apic_shorthand shorthand,
+                                               struct local_apic *source, bool *is_known)
+{
+    *is_known = true;
+    if (shorthand == APIC_SELF)
+        return source;
+    bool is_wide = source != NULL && source->mode == LOCAL_APIC_X2APIC;
+    uint32_t destination = is_wide ? message->destination : message->destination & 0xff;
+    if (shorthand == APIC_NO_SHORTHAND && !message->is_logical &&
+        destination != (is_wide ? UINT32_MAX : 0xff))
+        return destination < APIC_BUS_IDS ? bus->by_id[destination] : NULL;
+    *is_known = false;
+    return NULL;
+}
+
+void apic_bus_send_fixed(struct apic_bus *bus, uint8_t id, uint8_t vector,
+                         struct local_apic *source)
+{
+    struct local_apic *apic = bus != NULL ? bus->by_id[id] : NULL;
+
+    if (apic != NULL && local_apic_takes_requests(apic))
+        deliver_request(bus, apic, vector, false, source);
+}
+
+struct local_apic *apic_bus_only_receiver(struct apic_bus *bus, const struct apic_message *message)
+{
+    bool is_known, is_plain = message->delivery == APIC_FIXED && !message->is_level;
+
+    return is_plain ? only_receiver(bus, message, APIC_NO_SHORTHAND, NULL, &is_known) : NULL;
+}
+
+void apic_bus_request(struct local_apic *apic, uint8_t vector)
+{
+    if (__builtin_expect(apic->bus->wires.is_own(apic), 1))
+        local_apic_set_request(apic, vector, false);
+    else
+        post_request(apic->bus, apic, vector, false);
+}
+
+/* Everybody is asked whether he is meant. */
+static bool send_to_many(struct apic_bus *bus, const struct apic_message *message,
+                         enum apic_shorthand shorthand, const struct local_apic *source)
 {
     unsigned delivery = message->delivery & 7u;
-    bool is_deassertion = delivery == APIC_INIT && message->is_level && !message->is_asserted;
-    if (bus == NULL || !deliveries[delivery].is_taken || is_deassertion)
-        return false;
 
     /* Lowest priority: begins behind the one chosen last, so that equals take turns. */
     bool is_arbitrated = delivery == APIC_LOWEST_PRIORITY;
@@ -120,9 +191,7 @@ bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
     for (unsigned step = 0; step < bus->count; step++) {
         struct local_apic *apic = bus->apics[(first + step) % bus->count];
         struct local_apic_published target = local_apic_published(apic);
-        if (target.mode == LOCAL_APIC_DISABLED ||
-            (deliveries[delivery].needs_enabling && !target.is_enabled) ||
-            !is_selected(apic, &target, message, shorthand, source))
+        if (!takes(&target, delivery) || !is_selected(apic, &target, message, shorthand, source))
             continue;
         if (!is_arbitrated) {
             deliver(bus, apic, message, source);
@@ -139,10 +208,24 @@ bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
     return true;
 }
 
-bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
-                   const struct local_apic *source)
+bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
+                       enum apic_shorthand shorthand, struct local_apic *source)
 {
-    return apic_bus_send_ipi(bus, message, APIC_NO_SHORTHAND, source);
+    unsigned delivery = message->delivery & 7u;
+    bool is_deassertion = delivery == APIC_INIT && message->is_level && !message->is_asserted;
+    bool is_known;
+    if (bus == NULL || !deliveries[delivery].is_taken || is_deassertion)
+        return false;
+    struct local_apic *apic = only_receiver(bus, message, shorthand, source, &is_known);
+    if (!is_known)
+        return send_to_many(bus, message, shorthand, source);
+    if (apic == NULL)
+        return false;
+    struct local_apic_published target = local_apic_published(apic);
+    if (!takes(&target, delivery))
+        return false;
+    deliver(bus, apic, message, source);
+    return true;
 }
 
 bool apic_message_of_msi(uint64_t address, uint32_t data, struct apic_message *message)
@@ -185,5 +268,5 @@ void apic_bus_set_lint(struct apic_bus *bus, unsigned pin, bool level)
 void apic_bus_end_of_interrupt(struct apic_bus *bus, uint8_t vector)
 {
     if (bus != NULL && bus->wires.eoi != NULL)
-        bus->wires.eoi(bus->wires.context, vector);
+        bus->wires.eoi(bus->wires.eoi_context, vector);
 }

@@ -13,6 +13,7 @@
 
 enum {
     APIC_BUS_MAX = 64,
+    APIC_BUS_IDS = 255, /* 255 is everybody */
 };
 
 /* ICR bits 19:18. */
@@ -27,15 +28,20 @@ struct apic_bus_wires {
     /* APIC index has news: it must leave its guest or wake up, and accept. Not null. Called on the
      * sender's processor, which may be the receiver's own; then nothing needs doing. */
     void (*kick)(void *context, unsigned index);
+    void *context;
+    /* Whether the owner of an APIC of the bus is who calls, and so can be spared the way through
+     * the inbox. If so, this is its kick as well. Null: never. */
+    bool (*is_own)(struct local_apic *apic);
     /* A level-triggered interrupt has ended, on the processor that ended it: the broadcast that I/O
      * APICs wait for. May be null. */
     void (*eoi)(void *context, uint8_t vector);
-    void *context;
+    void *eoi_context;
 };
 
 struct apic_bus {
     struct local_apic *apics[APIC_BUS_MAX];
     unsigned count;
+    struct local_apic *by_id[APIC_BUS_IDS]; /* null: nobody's */
     struct apic_bus_wires wires;
     _Atomic unsigned last_chosen; /* by lowest-priority arbitration */
 };
@@ -54,19 +60,35 @@ static inline uint32_t apic_x2apic_logical_id(uint32_t id)
     return id >> 4 << 16 | UINT32_C(1) << (id & 0xf);
 }
 
-/* Sends a message. source is the sending local APIC; null for an I/O APIC and others that have
- * 8-bit destinations, as has an APIC in xAPIC mode. True if an APIC took it: an INIT with
- * deassertion has no effect and nobody takes it; a fixed, lowest-priority or ExtINT interrupt is
- * taken by APICs that software has enabled. Lowest priority goes to the receiver with the lowest
- * PPR, in turn where there are several. SMIs are taken without effect. Vectors below 16 raise an
- * error in the receivers. */
-bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
-                   const struct local_apic *source);
-
-/* Likewise for an IPI of source with a shorthand, which makes the destination meaningless. bus may
- * be null: then nobody takes it. */
+/* Sends a message; with a shorthand, which is for IPIs, its destination means nothing. source is
+ * the sending local APIC; null for an I/O APIC and others that have 8-bit destinations, as has an
+ * APIC in xAPIC mode. True if an APIC took it: an INIT with deassertion has no effect and nobody
+ * takes it; a fixed, lowest-priority or ExtINT interrupt is taken by APICs that software has
+ * enabled. Lowest priority goes to the receiver with the lowest PPR, in turn where there are
+ * several. SMIs are taken without effect. Vectors below 16 raise an error in the receivers. bus may
+ * be null: then nobody takes it. By the owner of source, if there is one. */
 bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
-                       enum apic_shorthand shorthand, const struct local_apic *source);
+                       enum apic_shorthand shorthand, struct local_apic *source);
+
+/* Likewise, to its destination. */
+static inline bool apic_bus_send(struct apic_bus *bus, const struct apic_message *message,
+                                 struct local_apic *source)
+{
+    return apic_bus_send_ipi(bus, message, APIC_NO_SHORTHAND, source);
+}
+
+/* What most IPIs are: a fixed interrupt, an edge, from source to the APIC with that ID, 0..254, if
+ * there is one and it takes it. vector: 16..255. As apic_bus_send_ipi otherwise. */
+void apic_bus_send_fixed(struct apic_bus *bus, uint8_t id, uint8_t vector,
+                         struct local_apic *source);
+
+/* For whoever sends the same message again and again. The only APIC that it can be for, if it is a
+ * fixed interrupt, an edge, with one physical destination: the same for good, once all APICs are on
+ * the bus. Null: it takes apic_bus_send. */
+struct local_apic *apic_bus_only_receiver(struct apic_bus *bus, const struct apic_message *message);
+
+/* What apic_bus_send does with such a message if local_apic_takes_requests. vector: 16..255. */
+void apic_bus_request(struct local_apic *apic, uint8_t vector);
 
 /* What the write of data to address means that a device makes as a message-signalled interrupt.
  * False, and the message means nothing: the address is not 0xfeexxxxx, or the message is

@@ -52,13 +52,13 @@ void local_apic_reset(struct local_apic *apic)
                  (apic->config.is_bsp ? APIC_BASE_BSP_FLAG : 0);
     apic->mode = LOCAL_APIC_XAPIC;
     reset_registers(apic);
-    apic->has_news = true; /* a pin may be high */
+    apic->has_pin_news = true; /* one may be high */
 }
 
 void local_apic_init_signal(struct local_apic *apic)
 {
     reset_registers(apic);
-    apic->has_news = true;
+    apic->has_pin_news = true;
 }
 
 void local_apic_set_virtual_wire(struct local_apic *apic)
@@ -67,7 +67,7 @@ void local_apic_set_virtual_wire(struct local_apic *apic)
     apic->lvt[LOCAL_APIC_LVT_LINT0] = APIC_EXTINT << LVT_DELIVERY_SHIFT;
     apic->lvt[LOCAL_APIC_LVT_LINT1] = APIC_NMI << LVT_DELIVERY_SHIFT;
     local_apic_publish(apic);
-    apic->has_news = true;
+    apic->has_pin_news = true;
 }
 
 /* By the current mode and EXTD + 2 * EN of the value written: "x2APIC State Transitions", figure
@@ -106,7 +106,7 @@ bool local_apic_write_base(struct local_apic *apic, uint64_t value)
         reset_registers(apic);
     local_apic_publish(apic);
     local_apic_update(apic);
-    apic->has_news = true;
+    apic->has_pin_news = true;
     return true;
 }
 
@@ -164,8 +164,6 @@ void local_apic_update_requests(struct local_apic *apic)
     /* To others a hint for lowest-priority arbitration, with nothing to be ordered with it. */
     __atomic_store_n(&APIC_REGISTER(apic, REGISTER_PPR), ppr, __ATOMIC_RELAXED);
 
-    apic->interrupt_status =
-        (uint16_t)((in_service < 0 ? 0 : in_service) << 8 | (requested < 0 ? 0 : requested));
     bool is_deliverable =
         apic->mode != LOCAL_APIC_DISABLED && requested >= 0 && (unsigned)requested >> 4 > ppr >> 4;
     int16_t pending = (int16_t)(is_deliverable ? requested : LOCAL_APIC_NO_VECTOR);
@@ -173,19 +171,11 @@ void local_apic_update_requests(struct local_apic *apic)
         apic->pending = pending;
         apic->has_news |= is_deliverable;
     }
-    apic->has_news |= apic->is_virtual; /* the processor has to be told, whatever has changed */
-}
-
-uint8_t local_apic_acknowledge(struct local_apic *apic)
-{
-    if (apic->pending == LOCAL_APIC_NO_VECTOR)
-        return (uint8_t)apic->svr;
-    uint8_t vector = (uint8_t)apic->pending;
-    vector_clear(&APIC_REGISTER(apic, REGISTER_IRR), vector);
-    vector_set(&APIC_REGISTER(apic, REGISTER_ISR), vector);
-    apic->in_service = vector; /* it has come before all that are */
-    local_apic_update_requests(apic);
-    return vector;
+    if (apic->is_virtual) {
+        apic->interrupt_status =
+            (uint16_t)((in_service < 0 ? 0 : in_service) << 8 | (requested < 0 ? 0 : requested));
+        apic->has_news = true; /* the processor has to be told, whatever has changed */
+    }
 }
 
 void local_apic_end_of_interrupt(struct local_apic *apic)
@@ -206,7 +196,7 @@ void local_apic_finish_interrupt(struct local_apic *apic, uint8_t vector)
     if ((*lint0 & LVT_REMOTE_IRR) != 0 && apic->lint0_vector == vector) {
         *lint0 &= ~(uint32_t)LVT_REMOTE_IRR;
         apic->is_shown = false;
-        apic->has_news = true; /* the pin may still be asserted */
+        apic->has_pin_news = true; /* it may still be asserted */
     }
     if (vector_test(&APIC_REGISTER(apic, REGISTER_TMR), vector) &&
         (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
@@ -223,20 +213,6 @@ bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
 }
 
 /* --- Interrupts of the APIC's own ------------------------------------------------------------- */
-
-void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level)
-{
-    if (vector < 16) {
-        local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
-        return;
-    }
-    vector_set(&APIC_REGISTER(apic, REGISTER_IRR), vector);
-    if (is_level)
-        vector_set(&APIC_REGISTER(apic, REGISTER_TMR), vector);
-    else
-        vector_clear(&APIC_REGISTER(apic, REGISTER_TMR), vector);
-    local_apic_update_requests(apic);
-}
 
 void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry)
 {

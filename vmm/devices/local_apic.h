@@ -3,7 +3,8 @@
  *
  * Everything but the part at the top of struct local_apic belongs to the vCPU that owns it, the
  * only one to call the functions here unless one says otherwise. Whoever has something for it posts
- * it to its inbox with atomic operations and kicks it (apic_bus.h); there is no lock. The owner
+ * it to its inbox with atomic operations and kicks it (apic_bus.h); there is no lock. What comes
+ * from the owner's own processor need not take that way (struct apic_bus_wires, is_own). The owner
  * moves the inbox into its registers with local_apic_accept, at the latest before it enters the
  * guest or halts:
  *
@@ -40,7 +41,11 @@ enum {
     LOCAL_APIC_NO_VECTOR = -1,
     LOCAL_APIC_MMIO_BYTES = 0x1000,
     LOCAL_APIC_TPR_OFFSET = 0x80,
+    LOCAL_APIC_PPR_OFFSET = 0xa0,
     LOCAL_APIC_EOI_OFFSET = 0xb0,
+    LOCAL_APIC_ISR_OFFSET = 0x100, /* eight registers, 16 bytes apart, as IRR */
+    LOCAL_APIC_IRR_OFFSET = 0x200,
+    LOCAL_APIC_ICR_OFFSET = 0x300,
 };
 
 #define LOCAL_APIC_DEFAULT_BASE UINT64_C(0xfee00000)
@@ -99,10 +104,11 @@ struct local_apic {
     _Alignas(64) int16_t pending; /* deliverable vector, or LOCAL_APIC_NO_VECTOR */
     bool is_virtual;              /* the processor takes interrupts out of the page by itself */
     bool is_shown; /* since then neither the mode nor what the page has copies of has changed */
-    uint16_t interrupt_status; /* highest in service << 8 | highest requested; 0 for none */
-    bool has_news;       /* since local_apic_accept: a pending vector, a LINT pin to look at */
-    bool extint_latched; /* an ExtINT message waits for the INTA cycle */
-    uint8_t extint_pins; /* bit n: LINTn leads to the processor's INTR */
+    uint16_t interrupt_status; /* while virtual: highest in service << 8 | highest requested */
+    bool has_news;             /* since local_apic_accept: a pending vector */
+    bool has_pin_news;         /* likewise: a LINT pin to look at */
+    bool extint_latched;       /* an ExtINT message waits for the INTA cycle */
+    uint8_t extint_pins;       /* bit n: LINTn leads to the processor's INTR */
     enum local_apic_mode mode;
     int16_t in_service; /* the highest vector of ISR, or LOCAL_APIC_NO_VECTOR */
     uint64_t base;      /* IA32_APIC_BASE */
@@ -188,6 +194,9 @@ bool local_apic_write_msr(struct local_apic *apic, uint32_t index, uint64_t now_
 bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
     __attribute__((warn_unused_result));
 
+/* What a write of the interrupt command register's low half does in xAPIC mode, likewise. */
+bool local_apic_send(struct local_apic *apic, uint32_t value) __attribute__((warn_unused_result));
+
 /* CR8 is bits 7:4 of TPR: "Task Priority in IA-32e Mode". value is 0..15; more is cut. Both work
  * while the APIC is disabled. */
 static inline uint64_t local_apic_cr8(const struct local_apic *apic)
@@ -199,16 +208,38 @@ void local_apic_write_cr8(struct local_apic *apic, uint64_t value);
 
 /* --- Interrupts, towards the processor -------------------------------------------------------- */
 
+/* Whether it takes fixed interrupts now: neither software nor IA32_APIC_BASE has disabled it. On
+ * any processor. One load: mode in bits 1:0, enabled by software in bit 2 (local_apic_publish). */
+static inline bool local_apic_takes_requests(const struct local_apic *apic)
+{
+    return (atomic_load_explicit(&apic->published, memory_order_relaxed) & 7) > 4;
+}
+
 /* Whether local_apic_accept has anything to do, or a pending vector has come up since it was last
- * called. Two loads. */
+ * called. Three loads. */
 static inline bool local_apic_needs_attention(const struct local_apic *apic)
 {
-    return apic->has_news || atomic_load_explicit(&apic->attention, memory_order_acquire) != 0;
+    return apic->has_news || apic->has_pin_news ||
+           atomic_load_explicit(&apic->attention, memory_order_acquire) != 0;
 }
 
 /* Empties the inbox into IRR and TMR, looks at the LINT pins, and clears the need for attention.
  * True if local_apic_take_events has something. */
 bool local_apic_accept(struct local_apic *apic) __attribute__((warn_unused_result));
+
+/* Behind the function below. */
+bool local_apic_accept_inbox(struct local_apic *apic) __attribute__((warn_unused_result));
+
+/* The same where nothing has come but requests for fixed interrupts, as nearly always. False, and
+ * nothing has happened: there is more, and local_apic_accept has to look. */
+static inline bool local_apic_accept_requests(struct local_apic *apic)
+{
+    if (apic->has_pin_news || (atomic_load_explicit(&apic->attention, memory_order_relaxed) != 0 &&
+                               !local_apic_accept_inbox(apic)))
+        return false;
+    apic->has_news = false;
+    return true;
+}
 
 /* Takes NMI, INIT and SIPI out of the inbox; several INITs count as one. An INIT has swept away
  * what came before it; of several SIPIs the first counts, as the others find a running processor.
@@ -227,8 +258,21 @@ static inline int local_apic_pending_vector(const struct local_apic *apic)
 int local_apic_highest_request(const struct local_apic *apic);
 
 /* The processor takes the pending vector: from IRR to ISR. With none pending it gets the spurious
- * vector, and nothing is in service ("Spurious Interrupt"). */
-uint8_t local_apic_acknowledge(struct local_apic *apic);
+ * vector, and nothing is in service ("Spurious Interrupt"). Not for a virtual APIC. */
+static inline uint8_t local_apic_acknowledge(struct local_apic *apic)
+{
+    if (__builtin_expect(apic->pending == LOCAL_APIC_NO_VECTOR, 0))
+        return (uint8_t)apic->svr;
+    uint8_t vector = (uint8_t)apic->pending;
+    uint32_t bit = UINT32_C(1) << vector % 32, *word = &apic->page[vector / 32 * 4];
+    word[LOCAL_APIC_IRR_OFFSET / 4] &= ~bit;
+    word[LOCAL_APIC_ISR_OFFSET / 4] |= bit;
+    /* It has come before all that are in service, and above TPR; no other request has. */
+    apic->in_service = vector;
+    apic->pending = LOCAL_APIC_NO_VECTOR;
+    __atomic_store_n(&apic->page[LOCAL_APIC_PPR_OFFSET / 4], vector & 0xf0u, __ATOMIC_RELAXED);
+    return vector;
+}
 
 /* Whether the processor shall run an INTA cycle with the 8259A: its INTR reaches the processor
  * through LINT0, because the APIC is disabled or LINT0 is in ExtINT mode, or an ExtINT message has
@@ -267,6 +311,12 @@ bool local_apic_move_tsc_deadline(struct local_apic *apic, uint64_t value, uint6
  * call that writes a register, and with local_apic_run, local_apic_accept and
  * local_apic_acknowledge. */
 uint64_t local_apic_next_deadline(const struct local_apic *apic);
+
+/* Whether the timer's interrupt has this vector: taking it may bring the next deadline. */
+static inline bool local_apic_is_timer_vector(const struct local_apic *apic, int vector)
+{
+    return (uint8_t)apic->lvt[LOCAL_APIC_LVT_TIMER] == vector;
+}
 
 /* Brings the timer up to now_tsc. Periods that went by in between are merged into one interrupt;
  * the next one keeps the phase. Harmless when nothing is due. */

@@ -71,6 +71,7 @@ static uint32_t take(_Atomic uint32_t *word)
 
 void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
 {
+    int highest = LOCAL_APIC_NO_VECTOR;
     bool has_illegal = false;
     for (uint32_t words = attention & ATTENTION_WORDS; words != 0; words &= words - 1) {
         unsigned word = (unsigned)__builtin_ctz(words);
@@ -86,10 +87,12 @@ void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
         uint32_t *tmr = &APIC_REGISTER(apic, REGISTER_TMR + word);
         APIC_REGISTER(apic, REGISTER_IRR + word) |= edge | level;
         *tmr = (*tmr & ~edge) | level;
+        if ((edge | level) != 0)
+            highest = (int)word * 32 + 31 - __builtin_clz(edge | level);
     }
-    if (has_illegal)
+    if (__builtin_expect(has_illegal, 0))
         local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
-    local_apic_update_requests(apic);
+    local_apic_update_requested(apic, highest);
 }
 
 int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin)
@@ -130,16 +133,30 @@ static void look_at_lint(struct local_apic *apic)
 
 bool local_apic_accept(struct local_apic *apic)
 {
-    if (atomic_load(&apic->attention) != 0) {
-        local_apic_merge_requests(apic, atomic_exchange(&apic->attention, 0));
-    }
-    look_at_lint(apic);
+    uint32_t attention = take(&apic->attention);
+
+    if (attention != 0)
+        local_apic_merge_requests(apic, attention);
+    if (apic->has_pin_news || (attention & ATTENTION_OTHER) != 0)
+        look_at_lint(apic);
     if ((atomic_load(&apic->events) & APIC_EVENT_EXTINT) != 0) {
         atomic_fetch_and(&apic->events, ~(uint32_t)APIC_EVENT_EXTINT);
         apic->extint_latched = true;
     }
     apic->has_news = false;
+    apic->has_pin_news = false;
     return atomic_load(&apic->events) != 0;
+}
+
+bool local_apic_accept_inbox(struct local_apic *apic)
+{
+    uint32_t attention = atomic_load_explicit(&apic->attention, memory_order_relaxed);
+
+    if ((attention & ATTENTION_OTHER) != 0 ||
+        !atomic_compare_exchange_strong(&apic->attention, &attention, 0))
+        return false;
+    local_apic_merge_requests(apic, attention);
+    return true;
 }
 
 struct local_apic_events local_apic_take_events(struct local_apic *apic)

@@ -120,14 +120,29 @@ bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level);
 /* Empties the requests in the inbox into IRR and TMR, those that attention tells of. */
 void local_apic_merge_requests(struct local_apic *apic, uint32_t attention);
 
-/* A fixed interrupt of the APIC's own. */
-void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
+/* A fixed interrupt that comes past the inbox: see below. */
+static inline void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
 
 /* Works PPR and the pending vector out anew after a change of IRR, ISR, TPR or mode. */
 void local_apic_update(struct local_apic *apic);
 
 /* The same where ISR is as it was, or in_service is up to date. */
 void local_apic_update_requests(struct local_apic *apic);
+
+/* The same where nothing has changed but that vector has come into IRR, or with
+ * LOCAL_APIC_NO_VECTOR nothing at all: what did not pend before does not because of that. None
+ * comes while the APIC is globally disabled. */
+static inline void local_apic_update_requested(struct local_apic *apic, int vector)
+{
+    uint32_t ppr = APIC_REGISTER(apic, REGISTER_PPR);
+
+    if (__builtin_expect(apic->is_virtual, 0)) {
+        local_apic_update_requests(apic);
+    } else if (vector > apic->pending && (unsigned)vector >> 4 > ppr >> 4) {
+        apic->pending = (int16_t)vector;
+        apic->has_news = true;
+    }
+}
 
 /* Tells senders what changed in mode, SVR, LDR, DFR or the LVT entries of LINT0 and LINT1. */
 void local_apic_publish(struct local_apic *apic);
@@ -214,6 +229,25 @@ static inline int vector_highest(const uint32_t *map)
             return pair * 64 + 63 - __builtin_clzll(bits);
     }
     return LOCAL_APIC_NO_VECTOR;
+}
+
+/* The same for a legal vector. */
+static inline void local_apic_set_request(struct local_apic *apic, uint8_t vector, bool is_level)
+{
+    vector_set(&APIC_REGISTER(apic, REGISTER_IRR), vector);
+    if (is_level)
+        vector_set(&APIC_REGISTER(apic, REGISTER_TMR), vector);
+    else
+        vector_clear(&APIC_REGISTER(apic, REGISTER_TMR), vector);
+    local_apic_update_requested(apic, vector);
+}
+
+static inline void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level)
+{
+    if (__builtin_expect(vector < 16, 0))
+        local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
+    else
+        local_apic_set_request(apic, vector, is_level);
 }
 
 #endif

@@ -7,7 +7,8 @@
 
 /* Interrupt command register, low half */
 enum {
-    ICR_DELIVERY_STATUS = 1u << 12, /* read-only; in x2APIC mode it reads as 0 */
+    ICR_WHITHER = 7u << 8 | 1u << 11 | 3u << 18, /* all 0: fixed, to the APIC with an ID */
+    ICR_DELIVERY_STATUS = 1u << 12,              /* read-only; in x2APIC mode it reads as 0 */
     ICR_ASSERT = 1u << 14,
     ICR_LEVEL = 1u << 15,
 };
@@ -89,6 +90,10 @@ static void send_ipi(struct local_apic *apic, uint32_t low, uint32_t destination
     enum apic_shorthand shorthand = (enum apic_shorthand)BITS(low, 19, 18);
     uint8_t vector = (uint8_t)low;
 
+    if ((low & ICR_WHITHER) == 0 && destination < APIC_BUS_IDS && vector >= 16) {
+        apic_bus_send_fixed(apic->bus, (uint8_t)destination, vector, apic);
+        return;
+    }
     if ((ipi_rules[delivery].shorthands >> shorthand & 1) == 0)
         return;
     if (ipi_rules[delivery].needs_vector && vector < 16) {
@@ -168,7 +173,7 @@ static void write_lvt(struct local_apic *apic, unsigned number, uint32_t value)
         local_apic_timer_write_lvt(apic, value);
     *lvt = value;
     local_apic_publish(apic);
-    apic->has_news = true; /* LINT0 may be asserted and has come to mean something */
+    apic->has_pin_news = true; /* LINT0 may be asserted and has come to mean something */
 }
 
 static void write_svr(struct local_apic *apic, uint32_t value)
@@ -284,6 +289,15 @@ bool local_apic_mmio_write(struct local_apic *apic, uint32_t offset, unsigned si
     else if ((registers[number].access & XAPIC_WRITE) != 0 && size_bytes == 4 &&
              (offset & 0xf) == 0)
         write_register(apic, number, value & defined_bits(apic, number));
+    return true;
+}
+
+/* Nothing that has to do with the time or with what is in the inbox. */
+bool local_apic_send(struct local_apic *apic, uint32_t value)
+{
+    if (apic->mode != LOCAL_APIC_XAPIC)
+        return false;
+    write_icr(apic, value & ICR_LOW);
     return true;
 }
 

@@ -16,13 +16,14 @@
 
 struct message_trigger {
     struct apic_bus *bus;
+    struct local_apic *only; /* apic_bus_only_receiver */
     struct apic_message message;
     _Atomic uint64_t raised; /* events since the beginning */
     _Atomic uint64_t lost;   /* of these, whose message no local APIC took */
 };
 
 /* Address and data as a device would write them (apic_message_of_msi, which must not refuse them).
- */
+ * All local APICs are on the bus, which may be null as long as nothing is raised. */
 void message_trigger_init(struct message_trigger *trigger, struct apic_bus *bus, uint64_t address,
                           uint32_t data);
 
