@@ -28,6 +28,7 @@ EXECUTED = re.compile(r"^\(\d+\)\.\[\d+\] \[[^\]]*\] [0-9a-f]+:([0-9a-f]+) \([^)
 HOST_ENTRY = "world_switch_exit"  # arch/x86/world_switch.asm
 GUEST_END = 16 << 20               # guest-linear addresses are below, the monitor is above
 BREAK = re.compile(r"^Next at t=", re.M)
+TRACING = "Tracing enabled"  # Bochs shows an instruction now and then without that, too
 
 # instructions: of host and guest. kinds: {mnemonic: count}. lines: [(address, mnemonic, operands)].
 Trace = collections.namedtuple("Trace", "instructions kinds lines")
@@ -53,15 +54,16 @@ def driver():
 
 def split(output):
     """The traced stretches of the debugger's output, each a Trace."""
-    traces, lines = [], []
+    traces, lines, is_tracing = [], [], False
     for line in output.split("\n"):
         match = EXECUTED.match(line)
-        if match:
+        is_tracing |= line.startswith(TRACING)
+        if match and is_tracing:
             lines.append((int(match[1], 16), match[2], match[3].split(";")[0].strip()))
         elif BREAK.match(line) and lines:
             kinds = collections.Counter(kind for _, kind, _ in lines)
             traces.append(Trace(len(lines), kinds, lines))
-            lines = []
+            lines, is_tracing = [], False
     return traces
 
 

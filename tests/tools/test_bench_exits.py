@@ -28,6 +28,7 @@ exits: PASS every round was counted
 """
 LISTING = """\
 Next at t=0
+(0).[729592784] [0x00003e067b31] 0000:000000003e067b31 (unk. ctxt): pause ; f390
 Next at t=757706261
 (0) [0x00003d00accf] 0018:000000000000accf (unk. ctxt): rdtsc ; 0f31
 Tracing enabled for CPU0
