@@ -36,8 +36,11 @@ static inline enum io_outcome access_pic(struct machine *machine, enum i8259_whi
 {
     unsigned offset = access->address & 1;
 
-    if (access->is_write ? i8259_write_mask(&machine->pic, which, offset, (uint8_t)access->value)
-                         : i8259_read_status(&machine->pic, which, offset, &access->value))
+    if (__builtin_expect(access->is_write, 1)) {
+        if (__builtin_expect(i8259_write_mask(&machine->pic, which, offset, (uint8_t)access->value),
+                             1))
+            return handled(machine);
+    } else if (i8259_read_status(&machine->pic, which, offset, &access->value))
         return handled(machine);
     return access_pic_any(machine, which, access);
 }
