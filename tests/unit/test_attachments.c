@@ -1,6 +1,5 @@
-#include "tests/unit/iobus_fixture.h"
+#include "tests/unit/attachments_fixture.h"
 
-#include "vmm/attachments/attachments.h"
 #include "vmm/base/time.h"
 #include "vmm/devices/i8259.h"
 
@@ -23,8 +22,6 @@ struct world {
     unsigned deadline_changes, work_wishes;
     char trace[4096];
 };
-
-static char message[ATTACHMENT_MESSAGE_BYTES];
 
 static void set_line(void *context, bool level)
 {
@@ -110,37 +107,6 @@ static int close_world(void **state)
     return 0;
 }
 
-static enum status attach(struct world *w, enum attachment_kind kind, const char *line)
-{
-    struct attachment_spec spec;
-
-    message[0] = '\0';
-    if (attachment_spec_parse_line(kind, line, strlen(line), &spec, message, sizeof(message)) !=
-        STATUS_OK)
-        fail_msg("'%s': %s", line, message);
-    return attachments_attach(&w->set, &spec, message, sizeof(message));
-}
-
-#define ATTACH(w, kind, line)                                                                      \
-    do {                                                                                           \
-        if (attach(w, ATTACHMENT_##kind, line) != STATUS_OK)                                       \
-            fail_msg("'%s': %s", line, message);                                                   \
-    } while (0)
-
-#define REFUSED(w, kind, line, expected_status, expected_message)                                  \
-    do {                                                                                           \
-        assert_int_equal(attach(w, ATTACHMENT_##kind, line), expected_status);                     \
-        assert_string_equal(message, expected_message);                                            \
-    } while (0)
-
-static enum status detach(struct world *w, const char *name)
-{
-    message[0] = '\0';
-    return attachments_detach(&w->set, name, message, sizeof(message));
-}
-
-#define DETACH(w, name) assert_int_equal(detach(w, name), STATUS_OK)
-
 static void out(struct world *w, uint64_t port, uint8_t size, uint64_t value)
 {
     struct io_access access = {.address = port, .size = size, .value = value, .is_write = true};
@@ -178,38 +144,6 @@ static void quiesce(struct world *w)
     iobus_reader_quiesce(&w->mmio_reader);
     (void)iobus_reclaim(&w->ports);
     (void)iobus_reclaim(&w->mmio);
-}
-
-struct search {
-    const char *name;
-    struct attachment_report found;
-    unsigned count;
-};
-
-static void search(void *context, const struct attachment_report *report)
-{
-    struct search *s = context;
-
-    s->count++;
-    if (s->name != NULL && strcmp(report->spec.name, s->name) == 0)
-        s->found = *report;
-}
-
-static struct attachment_report report_of(struct world *w, const char *name)
-{
-    struct search s = {.name = name};
-
-    attachments_for_each(&w->set, search, &s);
-    assert_string_equal(s.found.spec.name, name);
-    return s.found;
-}
-
-static unsigned count_all(struct world *w)
-{
-    struct search s = {0};
-
-    attachments_for_each(&w->set, search, &s);
-    return s.count;
 }
 
 /* A device that writes down what it is asked. */
@@ -261,7 +195,7 @@ static void test_a_thousand_on_one_address(void **state)
     for (unsigned i = 0; i < 1000; i++)
         for (unsigned times = 0; times <= i % 3; times++)
             out(w, 0x510, 2, 5 + i);
-    assert_int_equal(report_of(w, "bell").rings, 1999);
+    assert_int_equal(report_of(&w->set, "bell").rings, 1999);
     assert_int_equal(w->rises[7], 1999);
     assert_string_equal(under.log, "");
     out(w, 0x510, 2, 4);
@@ -272,7 +206,7 @@ static void test_a_thousand_on_one_address(void **state)
 
     DETACH(w, "bell");
     assert_int_equal(atomic_load(&w->ports.epoch), epoch + 2);
-    assert_int_equal(count_all(w), 0);
+    assert_int_equal(count_all(&w->set), 0);
     quiesce(w);
     assert_int_equal(w->set.object_count, 0);
     under.log[0] = '\0';
@@ -291,10 +225,10 @@ static void test_neighbours(void **state)
         store(w, 0xfeb00000 + i, 1, 0);
     for (unsigned i = 0; i < 16; i += 2)
         store(w, 0xfeb00100 + i, 4, i);
-    assert_int_equal(report_of(w, "any").rings, 4);
-    assert_int_equal(report_of(w, "four").rings, 3);
+    assert_int_equal(report_of(&w->set, "any").rings, 4);
+    assert_int_equal(report_of(&w->set, "four").rings, 3);
     store(w, 0xfeb00002, 8, 5);
-    assert_int_equal(report_of(w, "any").rings, 5);
+    assert_int_equal(report_of(&w->set, "any").rings, 5);
 }
 
 static void test_trace_is_deferred(void **state)
@@ -337,7 +271,7 @@ static void test_zone_keeps_order(void **state)
 
     add_device(&w->ports, "device", 0x300, 0x10, 1, &device);
     ATTACH(w, ZONE, "z port 0x304 4 ring 4");
-    assert_string_equal(report_of(w, "z").device, "device");
+    assert_string_equal(report_of(&w->set, "z").device, "device");
 
     out(w, 0x304, 1, 1);
     out(w, 0x305, 2, 0x0302); /* cut as the device takes it */
@@ -356,8 +290,8 @@ static void test_zone_keeps_order(void **state)
     for (unsigned i = 0; i < 9; i++)
         out(w, 0x304, 1, i);
     assert_string_equal(device.log, "304=0 304=1 304=2 304=3 304=4 304=5 304=6 304=7 ");
-    assert_int_equal(report_of(w, "z").waiting, 1);
-    assert_int_equal(report_of(w, "z").full, 2);
+    assert_int_equal(report_of(&w->set, "z").waiting, 1);
+    assert_int_equal(report_of(&w->set, "z").full, 2);
 
     DETACH(w, "z"); /* with the last write */
     assert_non_null(strstr(device.log, "304=7 304=8 "));
@@ -400,8 +334,8 @@ static void test_zone_deadline(void **state)
     attachments_run(&w->set, 101000);
     assert_string_equal(device.log, "0=1 ffc? ");
     assert_true(attachments_next_deadline(&w->set) == TIME_NEVER);
-    assert_int_equal(report_of(w, "slow").batches, 1);
-    assert_int_equal(report_of(w, "fast").drained, 2);
+    assert_int_equal(report_of(&w->set, "slow").batches, 1);
+    assert_int_equal(report_of(&w->set, "fast").drained, 2);
 }
 
 static void test_zone_without_device(void **state)
@@ -412,10 +346,10 @@ static void test_zone_without_device(void **state)
     store(w, 0xfeb00000, 8, 1);
     store(w, 0xfeb000ff, 1, 1);
     store(w, 0xfeb000fe, 4, 1); /* across the end */
-    assert_int_equal(report_of(w, "z").queued, 3);
+    assert_int_equal(report_of(&w->set, "z").queued, 3);
     assert_int_equal(load(w, 0xfeb00000, 4), 0xffffffff);
-    assert_int_equal(report_of(w, "z").unanswered, 3);
-    assert_string_equal(report_of(w, "z").device, "");
+    assert_int_equal(report_of(&w->set, "z").unanswered, 3);
+    assert_string_equal(report_of(&w->set, "z").device, "");
 }
 
 static void test_doorbell_drains_zone(void **state)
@@ -432,9 +366,9 @@ static void test_doorbell_drains_zone(void **state)
     assert_true(attachments_has_work(&w->set));
     attachments_work(&w->set);
     assert_string_equal(device.log, "0=1 ");
-    assert_int_equal(report_of(w, "go").rings, 1);
+    assert_int_equal(report_of(&w->set, "go").rings, 1);
 
-    assert_int_equal(detach(w, "z"), STATUS_CONFLICT);
+    assert_int_equal(detach(&w->set, "z"), STATUS_CONFLICT);
     assert_string_equal(message, "zone z is in use by doorbell go; detach that one first");
     DETACH(w, "go");
     DETACH(w, "z");
@@ -459,18 +393,18 @@ static void test_triggers(void **state)
     assert_true(w->levels[6]);
     assert_int_equal(attachments_raise(&w->set, "edge2", message, sizeof(message)), STATUS_OK);
     assert_int_equal(w->rises[5], 2);
-    assert_int_equal(report_of(w, "edge").raised, 1);
-    assert_int_equal(report_of(w, "edge2").delivered, 1);
+    assert_int_equal(report_of(&w->set, "edge").raised, 1);
+    assert_int_equal(report_of(&w->set, "edge2").delivered, 1);
     attachments_end_of_interrupt(&w->set, 5);
     attachments_end_of_interrupt(&w->set, 6);
     attachments_end_of_interrupt(&w->set, 24);
     attachments_end_of_interrupt(&w->set, UINT32_MAX);
     assert_int_equal(w->rises[6], 2);
-    assert_int_equal(report_of(w, "level").raised, 2);
-    assert_int_equal(report_of(w, "level").delivered, 1);
-    assert_int_equal(report_of(w, "level").pending, 1);
+    assert_int_equal(report_of(&w->set, "level").raised, 2);
+    assert_int_equal(report_of(&w->set, "level").delivered, 1);
+    assert_int_equal(report_of(&w->set, "level").pending, 1);
 
-    assert_int_equal(detach(w, "level"), STATUS_CONFLICT);
+    assert_int_equal(detach(&w->set, "level"), STATUS_CONFLICT);
     assert_string_equal(message, "trigger level is in use by doorbell l; detach that one first");
     DETACH(w, "l");
     DETACH(w, "level");
@@ -522,7 +456,7 @@ static void test_level_on_i8259(void **state)
         assert_int_equal(interrupts, burst);
         assert_false(w->levels[11]);
     }
-    assert_int_equal(report_of(w, "t").delivered, 15);
+    assert_int_equal(report_of(&w->set, "t").delivered, 15);
     w->pic = NULL;
 }
 
@@ -563,9 +497,9 @@ static void test_refusals(void **state)
             "zone y: y at 0xfeafffff-0xfeb00000 collides with z at 0xfeb00000-0xfeb000ff");
     REFUSED(w, ZONE, "y mmio 0xfec00010 1", STATUS_CONFLICT,
             "zone y: at 0xfec00010 there is zone free already");
-    assert_int_equal(detach(w, "u"), STATUS_NOT_FOUND);
+    assert_int_equal(detach(&w->set, "u"), STATUS_NOT_FOUND);
     assert_string_equal(message, "nothing is attached under the name 'u'");
-    assert_int_equal(count_all(w), 5);
+    assert_int_equal(count_all(&w->set), 5);
 
     /* A wrong spec, and one that undoes its claims: the line is free for the level trigger. */
     assert_int_equal(attachments_attach(&w->set, &(struct attachment_spec){.kind = ATTACHMENT_ZONE},
@@ -597,7 +531,7 @@ static void test_attach_all(void **state)
                      STATUS_OK);
     assert_int_equal(attachments_attach_all(&w->set, specs, 4, message, sizeof(message)),
                      STATUS_OK);
-    assert_int_equal(count_all(w), 4);
+    assert_int_equal(count_all(&w->set), 4);
     out(w, 0x510, 1, 0);
     assert_true(w->levels[5]);
 
@@ -609,7 +543,7 @@ static void test_attach_all(void **state)
     specs[2].line = 5; /* the trigger's */
     assert_int_equal(attachments_attach_all(&w->set, specs, 4, message, sizeof(message)),
                      STATUS_CONFLICT);
-    assert_int_equal(count_all(w), 0);
+    assert_int_equal(count_all(&w->set), 0);
     quiesce(w);
     specs[2].line = 6;
     assert_int_equal(attachments_attach_all(&w->set, specs, 4, message, sizeof(message)),
@@ -637,9 +571,9 @@ static void test_reset(void **state)
     load(w, 0, 4);
     assert_string_equal(device.log, "0? ");
     assert_string_equal(w->trace, "");
-    assert_int_equal(report_of(w, "d").rings, 2);
-    assert_int_equal(report_of(w, "t").raised, 2);
-    assert_int_equal(report_of(w, "t").pending, 0);
+    assert_int_equal(report_of(&w->set, "d").rings, 2);
+    assert_int_equal(report_of(&w->set, "t").raised, 2);
+    assert_int_equal(report_of(&w->set, "t").pending, 0);
     out(w, 0x510, 1, 0);
     assert_true(w->levels[5]);
 }
@@ -647,14 +581,14 @@ static void test_reset(void **state)
 /* Whichever allocation fails: a message, and everything as before. */
 static void try_without_memory(struct world *w, enum attachment_kind kind, const char *line)
 {
-    unsigned before = count_all(w), failures = 0;
+    unsigned before = count_all(&w->set), failures = 0;
 
     for (long i = 0;; i++) {
         quiesce(w);
         long used = used_bytes;
 
         fail_at = allocation_count + i;
-        enum status status = attach(w, kind, line);
+        enum status status = attach(&w->set, kind, line);
         bool reached = allocation_count > fail_at;
 
         fail_at = -1;
@@ -665,13 +599,13 @@ static void try_without_memory(struct world *w, enum attachment_kind kind, const
         failures++;
         assert_int_equal(status, STATUS_NO_MEMORY);
         assert_non_null(strstr(message, ": no memory for it"));
-        assert_int_equal(count_all(w), before);
+        assert_int_equal(count_all(&w->set), before);
         assert_int_equal(w->set.object_count, before);
         quiesce(w);
         /* The bus may keep slots that it made room for. */
         assert_true(used_bytes - used < 8192);
     }
-    assert_int_equal(count_all(w), before + 1);
+    assert_int_equal(count_all(&w->set), before + 1);
     assert_true(failures >= 1);
 }
 
@@ -699,7 +633,7 @@ static void test_out_of_memory(void **state)
     out(w, 0x300, 1, 2);
     assert_string_equal(device.log, "300=1 300=2 ");
     out(w, 0x400, 1, 3);
-    assert_int_equal(count_all(w), 0);
+    assert_int_equal(count_all(&w->set), 0);
     always_fail = false;
     quiesce(w);
     assert_int_equal(w->set.object_count, 0);
@@ -785,7 +719,7 @@ static void test_ringing_while_others_change(void **state)
     }
     pthread_join(thread, NULL);
     assert_true(rounds > 0);
-    assert_int_equal(report_of(w, "mine").rings, RINGS);
+    assert_int_equal(report_of(&w->set, "mine").rings, RINGS);
     assert_int_equal(w->rises[7], RINGS);
 }
 

@@ -1,8 +1,7 @@
 /* Messages to local APICs: the trigger itself, and as doorbells and triggers are attached. */
-#include "tests/unit/iobus_fixture.h"
+#include "tests/unit/attachments_fixture.h"
 #include "tests/unit/local_apic_fixture.h"
 
-#include "vmm/attachments/attachments.h"
 #include "vmm/devices/message_trigger.h"
 
 #include <pthread.h>
@@ -16,8 +15,6 @@ struct world {
     struct attachments set;
     unsigned line_changes, traces, work_wishes;
 };
-
-static char message[ATTACHMENT_MESSAGE_BYTES];
 
 static void set_line(void *context, bool level)
 {
@@ -94,62 +91,11 @@ static int close_world(void **state)
     return 0;
 }
 
-static enum status attach(struct world *w, enum attachment_kind kind, const char *line)
-{
-    struct attachment_spec spec;
-
-    message[0] = '\0';
-    if (attachment_spec_parse_line(kind, line, strlen(line), &spec, message, sizeof(message)) !=
-        STATUS_OK)
-        fail_msg("'%s': %s", line, message);
-    return attachments_attach(&w->set, &spec, message, sizeof(message));
-}
-
-#define ATTACH(w, kind, line)                                                                      \
-    do {                                                                                           \
-        if (attach(w, ATTACHMENT_##kind, line) != STATUS_OK)                                       \
-            fail_msg("'%s': %s", line, message);                                                   \
-    } while (0)
-
-static enum status detach(struct world *w, const char *name)
-{
-    message[0] = '\0';
-    return attachments_detach(&w->set, name, message, sizeof(message));
-}
-
-static enum status raise(struct world *w, const char *name)
-{
-    message[0] = '\0';
-    return attachments_raise(&w->set, name, message, sizeof(message));
-}
-
 static void out(struct world *w, uint64_t port, uint64_t value)
 {
     struct io_access access = {.address = port, .size = 1, .value = value, .is_write = true};
 
     iobus_access(&w->ports, &w->reader, &access);
-}
-
-struct search {
-    const char *name;
-    struct attachment_report found;
-};
-
-static void search(void *context, const struct attachment_report *report)
-{
-    struct search *s = context;
-
-    if (strcmp(report->spec.name, s->name) == 0)
-        s->found = *report;
-}
-
-static struct attachment_report report_of(struct world *w, const char *name)
-{
-    struct search s = {.name = name};
-
-    attachments_for_each(&w->set, search, &s);
-    assert_string_equal(s.found.spec.name, name);
-    return s.found;
 }
 
 /* --- The trigger ------------------------------------------------------------------------------ */
@@ -186,17 +132,17 @@ static void test_kinds(void **state)
     ATTACH(w, TRIGGER, "one message 0xfee0600c 0x52");
     ATTACH(w, TRIGGER, "nmi message 0xfee03000 0x400");
     ATTACH(w, TRIGGER, "level message 0xfee01000 0xc053");
-    assert_int_equal(raise(w, "all"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "all"), STATUS_OK);
     assert_int_equal(who_gets(f, 0x50), 0xf);
-    assert_int_equal(raise(w, "some"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "some"), STATUS_OK);
     assert_int_equal(who_gets(f, 0x51), 0xa);
     for (unsigned i = 0; i < 4; i++) {
-        assert_int_equal(raise(w, "one"), STATUS_OK);
+        assert_int_equal(raise(&w->set, "one"), STATUS_OK);
         assert_int_equal(who_gets(f, 0x52), i % 2 == 0 ? 2 : 4); /* in turn */
     }
-    assert_int_equal(raise(w, "nmi"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "nmi"), STATUS_OK);
     assert_true(accept_all(f, 3).nmi);
-    assert_int_equal(raise(w, "level"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "level"), STATUS_OK);
     assert_int_equal(who_gets(f, 0x53), 2);
     assert_int_equal(f->eoi_count, 1); /* its end is broadcast, and nobody has to know it */
     assert_int_equal(f->eoi_vector, 0x53);
@@ -213,7 +159,7 @@ static void test_doorbell(void **state)
     assert_int_equal(who_gets(&w->apics, 0x60), 2);
     out(w, 0x510, 0);
     assert_int_equal(who_gets(&w->apics, 0x60), 2);
-    assert_int_equal(report_of(w, "bell").rings, 2);
+    assert_int_equal(report_of(&w->set, "bell").rings, 2);
     assert_int_equal(w->work_wishes, 0);
 
     ATTACH(w, DOORBELL, "many port 0x520 width 1 data 3 count 100 message 0xfee02000 0x61");
@@ -221,7 +167,7 @@ static void test_doorbell(void **state)
         out(w, 0x520, data);
         assert_int_equal(who_gets(&w->apics, 0x61), data >= 3 && data < 103 ? 4 : 0);
     }
-    assert_int_equal(detach(w, "bell"), STATUS_OK);
+    assert_int_equal(detach(&w->set, "bell"), STATUS_OK);
     out(w, 0x510, 0);
     assert_int_equal(who_gets(&w->apics, 0x60), 0);
 }
@@ -237,18 +183,18 @@ static void test_doorbell_with_trigger(void **state)
     assert_int_equal(who_gets(&w->apics, 0x62), 1);
     out(w, 0x511, 0);
     assert_int_equal(who_gets(&w->apics, 0x62), 1);
-    assert_int_equal(raise(w, "sender"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "sender"), STATUS_OK);
     assert_int_equal(who_gets(&w->apics, 0x62), 1);
 
-    struct attachment_report report = report_of(w, "sender");
+    struct attachment_report report = report_of(&w->set, "sender");
 
     assert_true(report.raised == 3 && report.delivered == 3 && report.pending == 0);
-    assert_int_equal(detach(w, "sender"), STATUS_CONFLICT);
+    assert_int_equal(detach(&w->set, "sender"), STATUS_CONFLICT);
     assert_string_equal(message,
                         "trigger sender is in use by doorbell bell; detach that one first");
-    assert_int_equal(detach(w, "bell"), STATUS_OK);
-    assert_int_equal(detach(w, "other"), STATUS_OK);
-    assert_int_equal(detach(w, "sender"), STATUS_OK);
+    assert_int_equal(detach(&w->set, "bell"), STATUS_OK);
+    assert_int_equal(detach(&w->set, "other"), STATUS_OK);
+    assert_int_equal(detach(&w->set, "sender"), STATUS_OK);
 }
 
 /* A message is one of several things that a ring may do. */
@@ -296,12 +242,12 @@ static void test_lines_stay_free(void **state)
 
     assert_int_equal(attachments_attach(&w->set, &spec, message, sizeof(message)), STATUS_OK);
     ATTACH(w, TRIGGER, "level line 5 level");
-    assert_int_equal(raise(w, "t"), STATUS_OK);
+    assert_int_equal(raise(&w->set, "t"), STATUS_OK);
     assert_int_equal(w->line_changes, 0);
     assert_int_equal(who_gets(&w->apics, 0x41), 1);
     attachments_end_of_interrupt(&w->set, 5);
     attachments_reset(&w->set);
-    assert_int_equal(report_of(w, "t").raised, 1);
+    assert_int_equal(report_of(&w->set, "t").raised, 1);
 }
 
 static void test_without_apics(void **state)
@@ -311,9 +257,10 @@ static void test_without_apics(void **state)
     attachments_destroy(&w->set);
     begin(w, NULL);
     ATTACH(w, DOORBELL, "bell port 0x510");
-    assert_int_equal(attach(w, ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41"), STATUS_NOT_FOUND);
+    assert_int_equal(attach(&w->set, ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41"),
+                     STATUS_NOT_FOUND);
     assert_string_equal(message, "trigger t: the board has no local APICs for its message");
-    assert_int_equal(attach(w, ATTACHMENT_DOORBELL, "b port 0x511 message 0xfee00000 0x41"),
+    assert_int_equal(attach(&w->set, ATTACHMENT_DOORBELL, "b port 0x511 message 0xfee00000 0x41"),
                      STATUS_NOT_FOUND);
 }
 
@@ -327,7 +274,7 @@ static void *raise_often(void *context)
     struct world *w = context;
 
     for (unsigned i = 0; i < EACH; i++) {
-        if (raise(w, "t") != STATUS_OK)
+        if (raise(&w->set, "t") != STATUS_OK)
             return w;
     }
     return NULL;
@@ -342,7 +289,7 @@ static void test_raised_by_many(void **state)
     ATTACH(w, TRIGGER, "t message 0xfee02000 0x48");
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, raise_often, w), 0);
-    while (report_of(w, "t").raised < THREADS * EACH)
+    while (report_of(&w->set, "t").raised < THREADS * EACH)
         taken += who_gets(&w->apics, 0x48) != 0;
     for (unsigned i = 0; i < THREADS; i++) {
         void *failed;
@@ -353,7 +300,7 @@ static void test_raised_by_many(void **state)
     taken += who_gets(&w->apics, 0x48) != 0; /* the last one is never lost */
     assert_true(taken > 0 && taken <= THREADS * EACH);
     assert_int_equal(who_gets(&w->apics, 0x48), 0);
-    assert_int_equal(report_of(w, "t").delivered, THREADS * EACH);
+    assert_int_equal(report_of(&w->set, "t").delivered, THREADS * EACH);
 }
 
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
