@@ -87,12 +87,23 @@ static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
     vcpu->slack_cycles = vcpu->slack_full_cycles;
 }
 
+/* Nothing is to be done before deadline_tsc but for a note. Whoever leaves one writes attention
+ * before look_tsc, and here it is the other way round: either the note is seen, or its 0 comes
+ * after the deadline. */
+static void look_at_deadline(struct vcpu *vcpu)
+{
+    atomic_store_explicit(&vcpu->look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
+    if (atomic_load_explicit(&vcpu->attention, memory_order_seq_cst) != 0)
+        atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
+}
+
 /* For arm_preemption_timer. */
 static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
 {
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
+    look_at_deadline(vcpu);
 }
 
 /* No table of the buses is in use here. */
@@ -179,9 +190,11 @@ void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
     }
     /* Whoever was the first since the vCPU last took its notes has kicked it. What it noted itself
      * says nothing about that: it may be in its guest with such a note. */
-    if ((atomic_fetch_or_explicit(&vcpu->attention, attention | ATTENTION_KICKED,
-                                  memory_order_seq_cst) &
-         ATTENTION_KICKED) == 0)
+    uint32_t before = atomic_fetch_or_explicit(&vcpu->attention, attention | ATTENTION_KICKED,
+                                               memory_order_seq_cst);
+
+    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_seq_cst);
+    if ((before & ATTENTION_KICKED) == 0)
         cpus_kick(vcpu->cpu);
 }
 
@@ -214,6 +227,7 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         begin_reading(vcpu);
         set_activity(vcpu);
     }
+    look_at_deadline(vcpu);
     return true;
 }
 
@@ -273,6 +287,7 @@ static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanc
     if (attention != 0 || now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
         return service(vcpu, has_advanced);
     arm_preemption_timer(vcpu, now_tsc);
+    look_at_deadline(vcpu);
     quiesce(vcpu);
     return true;
 }
@@ -287,8 +302,9 @@ static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu,
     vcpu->exits[reason].count++;
     vcpu->exits[reason].cycles += cycles;
     vcpu->slack_cycles -= (int64_t)cycles;
-    if (__builtin_expect(vcpu->slack_cycles >= 0 && exited_tsc < vcpu->deadline_tsc &&
-                             atomic_load_explicit(&vcpu->attention, memory_order_relaxed) == 0,
+    if (__builtin_expect(vcpu->slack_cycles >= 0 &&
+                             exited_tsc <
+                                 atomic_load_explicit(&vcpu->look_tsc, memory_order_relaxed),
                          1))
         return true;
     return look_up(vcpu, has_advanced);

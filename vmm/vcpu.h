@@ -70,6 +70,8 @@ struct vcpu {
     uint32_t index; /* in the guest; 0 is the one that boots it */
     struct cpu *cpu;
     _Atomic uint32_t attention; /* of enum vcpu_attention */
+    _Atomic uint64_t look_tsc;  /* exits from then on look at more than themselves: deadline_tsc, or
+                                 * 0 where there may be a note */
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
@@ -125,6 +127,7 @@ void vcpu_run(struct vcpu *vcpu);
 static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
 {
     (void)atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_relaxed);
+    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
 }
 
 /* Leaves a note of enum vcpu_attention. The vCPU reads it before it next enters its guest; if it is
