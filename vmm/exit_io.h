@@ -60,7 +60,7 @@ exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t 
     case IOBUS_NOBODY:
         if (!is_write)
             exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), UINT64_MAX);
-        *tsc = iobus_read_tsc();
+        *tsc += (uint32_t)(iobus_read_tsc() - *tsc); /* it was a moment ago */
         return;
     case IOBUS_NOT_ASKED: question = (struct iobus_question){0}; break;
     }

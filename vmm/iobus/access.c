@@ -318,8 +318,7 @@ void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *
     if (access->is_write && call->point != IOBUS_NONE) {
         if (ring_at_once(table, reader, access, call->point, &asked))
             return;
-    } else if (call->handler == NULL &&
-               (call->unclaimed_sizes[access->is_write] & access->size) != 0 &&
+    } else if ((call->unclaimed_sizes[access->is_write] & access->size) != 0 &&
                is_aligned(access->address, access->size) &&
                access->address <= table->address_last) {
         note_unclaimed(table, reader, access->address, access->is_write);

@@ -44,8 +44,7 @@ iobus_question_at(struct iobus_reader *reader, uint64_t granule, const struct io
     if (__builtin_expect((misaligned | (call->refused_sizes[access->is_write] & access->size)) == 0,
                          1))
         return IOBUS_CALL;
-    if (call->handler == NULL &&
-        (misaligned | (call->unclaimed_sizes[access->is_write] & access->size)) == access->size) {
+    if ((misaligned | (call->unclaimed_sizes[access->is_write] & access->size)) == access->size) {
         iobus_unclaimed_note(&reader->unclaimed, access->address & ~(granule - 1),
                              access->is_write);
         return IOBUS_NOBODY;

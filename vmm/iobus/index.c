@@ -124,17 +124,18 @@ static uint32_t fitting_sizes(const struct iobus_segment *segment, uint32_t size
 static struct iobus_call call_of(const struct iobus_layout *layout,
                                  const struct iobus_segment *segment)
 {
-    uint32_t unclaimed = fitting_sizes(segment, IOBUS_SIZES_ALL);
+    uint16_t unclaimed = (uint16_t)fitting_sizes(segment, IOBUS_SIZES_ALL);
     struct iobus_call call = {
         .unclaimed_sizes = {unclaimed, segment->point == IOBUS_NONE ? unclaimed : 0},
         .point = IOBUS_NONE,
-        .refused_sizes = {UINT32_MAX, UINT32_MAX},
+        .refused_sizes = {UINT16_MAX, UINT16_MAX},
     };
 
     if (segment->target != IOBUS_NONE) {
         call = layout->targets[segment->target].call;
         for (unsigned is_write = 0; is_write < 2; is_write++)
-            call.refused_sizes[is_write] = ~fitting_sizes(segment, segment->direct_sizes[is_write]);
+            call.refused_sizes[is_write] =
+                (uint16_t)~fitting_sizes(segment, segment->direct_sizes[is_write]);
     }
     return call;
 }
@@ -188,7 +189,8 @@ static struct iobus_call write_call_of(const struct iobus_layout *layout,
     call.handler = layout->targets[bell].call.handler;
     call.context = layout->targets[bell].call.context;
     call.counter = layout->targets[bell].call.counter;
-    call.refused_sizes[1] = ~(width == 0 ? (uint32_t)IOBUS_SIZES_ALL : width);
+    call.refused_sizes[1] = (uint16_t) ~(width == 0 ? IOBUS_SIZES_ALL : width);
+    call.unclaimed_sizes[1] = 0;
     return call;
 }
 
@@ -526,10 +528,11 @@ enum status iobus_index_init(struct iobus *bus)
         return STATUS_NO_MEMORY;
     }
     for (uint32_t number = 0; number < IOBUS_NOBODY_CALLS; number++) {
+        const uint16_t unclaimed = is_ports(bus) ? (uint16_t)number : 0;
         const struct iobus_call nobody_there = {
-            .unclaimed_sizes = {is_ports(bus) ? number : 0, is_ports(bus) ? number : 0},
+            .unclaimed_sizes = {unclaimed, unclaimed},
             .point = IOBUS_NONE,
-            .refused_sizes = {UINT32_MAX, UINT32_MAX},
+            .refused_sizes = {UINT16_MAX, UINT16_MAX},
         };
 
         if (is_ports(bus))

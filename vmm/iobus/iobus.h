@@ -116,18 +116,18 @@ struct iobus_reader;
  * line. Kept as they are from table to table; see table.h. */
 struct iobus_call {
     _Alignas(32) io_handler *handler; /* null: nobody is there */
-    union {
-        void *context;
-        uint32_t unclaimed_sizes[2]; /* without a handler; for reads, for writes: the sizes that,
-                                      * aligned, nobody answers */
-    };
+    void *context;
     uint32_t counter; /* of its hits, in the reader's counters; its cycles are the next */
     uint32_t point;   /* the call's number if doorbells are there; or IOBUS_NONE. Of a
                        * doorbell in the table of bells: iobus_bell_key */
     union {
-        uint32_t refused_sizes[2]; /* for reads, for writes: all but the sizes that, aligned, go to
-                                    * the handler from wherever in the segment they begin */
-        uint64_t data;             /* of a doorbell in the table of bells: what it wants written */
+        struct {                       /* for reads, for writes */
+            uint16_t refused_sizes[2]; /* all but the sizes that, aligned, go to the handler from
+                                        * wherever in the segment they begin */
+            uint16_t
+                unclaimed_sizes[2]; /* without a handler, those that, aligned, nobody answers */
+        };
+        uint64_t data; /* of a doorbell in the table of bells: what it wants written */
     };
 };
 _Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");

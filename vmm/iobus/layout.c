@@ -198,7 +198,7 @@ static void fill_target(struct iobus_target *target, const struct iobus_registra
         .context = registration->context,
         .counter = iobus_slot_counter(registration->slot),
         .point = IOBUS_NONE,
-        .refused_sizes = {UINT32_MAX, UINT32_MAX},
+        .refused_sizes = {UINT16_MAX, UINT16_MAX},
     };
     target->access_sizes = registration->access_sizes;
     target->parent = IOBUS_NONE;
