@@ -98,7 +98,7 @@ static EFI_STATUS prepare(void)
 {
     EFI_STATUS status;
 
-    boot.acpi_rsdp = uefi_acpi_rsdp(&uefi);
+    uefi_read_acpi(&uefi, &boot.acpi);
     processors_find(&uefi, &boot);
     status = volume_open(&uefi, &volume);
     if (!EFI_ERROR(status))

@@ -2,7 +2,6 @@
 
 #include "arch/x86/ap_start.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/host_acpi.h"
 
 /* UEFI Platform Initialization Specification 1.7, vol. 2, "EFI_MP_SERVICES_PROTOCOL": the first two
  * of its functions. */
@@ -35,22 +34,13 @@ static void add(struct boot_info *boot, uint32_t apic_id)
         boot->cpu_apic_ids[boot->cpu_count++] = apic_id;
 }
 
-/* The firmware's own page tables map all that ACPI may point to. */
-static const void *acpi_memory(void *context, uint64_t address, uint64_t size_bytes)
-{
-    (void)context;
-    return address + size_bytes < address ? NULL : (const void *)address;
-}
-
 static void find_by_acpi(struct boot_info *boot)
 {
-    static struct host_acpi acpi;
+    const struct host_acpi *acpi = &boot->acpi;
 
-    if (host_acpi_read(&acpi, boot->acpi_rsdp, acpi_memory, NULL) != STATUS_OK)
-        return;
-    for (size_t i = 0; i < acpi.cpu_count; i++) {
-        if (acpi.cpus[i].is_enabled)
-            add(boot, acpi.cpus[i].apic_id);
+    for (size_t i = 0; i < acpi->cpu_count; i++) {
+        if (acpi->cpus[i].is_enabled)
+            add(boot, acpi->cpus[i].apic_id);
     }
 }
 

@@ -5,7 +5,7 @@
 #include "boot/uefi.h"
 #include "vmm/boot_info.h"
 
-/* Fills in boot's list of processors, from the ACPI tables (boot->acpi_rsdp), or where these list
+/* Fills in boot's list of processors, from the ACPI tables (boot->acpi), or where these list
  * none from the firmware's MP services; at least the one that runs this. */
 void processors_find(struct uefi *uefi, struct boot_info *boot);
 

@@ -1,5 +1,6 @@
 #include "boot/uefi.h"
 
+#include "boot/messages.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
 
@@ -82,7 +83,10 @@ const char *uefi_status_name(EFI_STATUS status)
     return code < ARRAY_COUNT(names) && names[code] != NULL ? names[code] : "an unknown error";
 }
 
-hpa_t uefi_acpi_rsdp(const struct uefi *uefi)
+/* --- ACPI --- */
+
+/* The root pointer of the newest revision that the firmware offers; 0: there is none. */
+static hpa_t find_rsdp(const struct uefi *uefi)
 {
     static const EFI_GUID acpi_20 = ACPI_20_TABLE_GUID, acpi_10 = ACPI_TABLE_GUID;
     const EFI_SYSTEM_TABLE *system = uefi->system;
@@ -97,6 +101,22 @@ hpa_t uefi_acpi_rsdp(const struct uefi *uefi)
             rsdp = HPA((uint64_t)table->VendorTable);
     }
     return rsdp;
+}
+
+/* The firmware's page tables map all that its tables point to. */
+static const void *acpi_memory(void *context, uint64_t address, uint64_t size_bytes)
+{
+    (void)context;
+    (void)size_bytes; /* the caller saw to it that it does not wrap */
+    return (const void *)address;
+}
+
+void uefi_read_acpi(struct uefi *uefi, struct host_acpi *acpi)
+{
+    enum status status = host_acpi_read(acpi, find_rsdp(uefi), acpi_memory, NULL);
+
+    if (status != STATUS_OK)
+        uefi_say(uefi, MSG_NO_ACPI, status_name(status));
 }
 
 /* --- Memory --- */

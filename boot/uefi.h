@@ -3,6 +3,7 @@
 #ifndef BOOT_UEFI_H
 #define BOOT_UEFI_H
 
+#include "arch/x86/host_acpi.h"
 #include "vmm/base/types.h"
 
 #include <efi.h>
@@ -44,9 +45,10 @@ void uefi_print(struct uefi *uefi, const char *text);
 /* The status's name in the UEFI specification (appendix D), "EFI_DEVICE_ERROR". Never null. */
 const char *uefi_status_name(EFI_STATUS status);
 
-/* The root pointer of the ACPI tables, of the newest revision that the firmware offers; 0: there is
- * none (UEFI 2.10, 4.6, "EFI Configuration Table"). */
-hpa_t uefi_acpi_rsdp(const struct uefi *uefi);
+/* Reads the ACPI tables, through the firmware's own mappings: what some firmware keeps them in is
+ * not memory any more once boot services have ended. Without tables *acpi describes a PC, and a
+ * line says so (UEFI 2.10, 4.6, "EFI Configuration Table"; ACPI 6.5, 5.2). */
+void uefi_read_acpi(struct uefi *uefi, struct host_acpi *acpi);
 
 /* size_bytes of EfiLoaderData at a multiple of alignment_bytes (a power of two, at least a page),
  * not at address 0; null when the firmware has no such piece. It is remembered for

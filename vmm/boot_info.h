@@ -3,6 +3,7 @@
 #ifndef VMM_BOOT_INFO_H
 #define VMM_BOOT_INFO_H
 
+#include "arch/x86/host_acpi.h"
 #include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/types.h"
 
@@ -88,7 +89,7 @@ struct boot_info {
     uint32_t cpu_apic_ids[BOOT_CPUS_MAX];
     hpa_t ap_area; /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h); 0: there are none */
 
-    hpa_t acpi_rsdp;             /* 0: the firmware has no ACPI tables */
+    struct host_acpi acpi;       /* usable whether or not there were tables */
     uint64_t wall_clock_seconds; /* Unix time, UTC */
     uint64_t wall_clock_tsc;     /* the TSC when wall_clock_seconds was read */
     hpa_t efi_runtime_services;  /* EFI_RUNTIME_SERVICES, for ResetSystem */

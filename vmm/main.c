@@ -2,7 +2,6 @@
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/fatal.h"
-#include "arch/x86/host_acpi.h"
 #include "arch/x86/ioapic.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/legacy_pic.h"
@@ -23,7 +22,6 @@ static struct {
     const struct boot_info *boot;
     struct heap heap;
     struct page_table page_table;
-    struct host_acpi acpi;
     bool has_own_paging;
     struct monitor monitor;
 } self;
@@ -111,36 +109,11 @@ static void map_image(const struct boot_info *boot)
 
 /* --- The machine's interrupts and clock --- */
 
-static const void *acpi_memory(void *context, uint64_t address, uint64_t size_bytes)
-{
-    const struct boot_info *boot = context;
-
-    for (size_t i = 0; i < boot->memory_count; i++) {
-        const struct memory_range *range = &boot->memory[i];
-        bool is_readable = range->kind == MEMORY_RAM || range->kind == MEMORY_ACPI ||
-                           range->kind == MEMORY_RUNTIME_DATA;
-        if (is_readable && address >= range->base.value && size_bytes <= range->size_bytes &&
-            address - range->base.value <= range->size_bytes - size_bytes)
-            return (const void *)address;
-    }
-    return NULL;
-}
-
-static void read_acpi(const struct boot_info *boot)
-{
-    enum status status =
-        host_acpi_read(&self.acpi, boot->acpi_rsdp, acpi_memory, (void *)(uintptr_t)boot);
-
-    if (status != STATUS_OK)
-        log_line("no usable ACPI tables (%s): assuming a PC's standard I/O APIC",
-                 status_name(status));
-}
-
 static void calibrate_clock(void)
 {
     struct tsc_calibration calibration;
 
-    if (tsc_calibrate(&self.acpi.pm_timer, &calibration) != STATUS_OK)
+    if (tsc_calibrate(&self.boot->acpi.pm_timer, &calibration) != STATUS_OK)
         give_up("neither the ACPI timer nor the 8254 counts",
                 "the machine needs one of them to measure its TSC against");
     clock_init(calibration.frequency_hz);
@@ -154,13 +127,13 @@ static void route_console_interrupt(const struct boot_info *boot)
 {
     const uint16_t com1 = 0x3f8, com3 = 0x3e8;
     unsigned isa_irq = boot->console_port == com1 || boot->console_port == com3 ? 4 : 3;
-    const struct host_acpi_irq *irq = &self.acpi.isa_irqs[isa_irq];
+    const struct host_acpi_irq *irq = &self.boot->acpi.isa_irqs[isa_irq];
     struct ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
     size_t count = 0;
 
-    for (size_t i = 0; i < self.acpi.ioapic_count; i++) {
-        if (ioapic_init(&ioapics[count], self.acpi.ioapics[i].base,
-                        self.acpi.ioapics[i].gsi_base) == STATUS_OK)
+    for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++) {
+        if (ioapic_init(&ioapics[count], self.boot->acpi.ioapics[i].base,
+                        self.boot->acpi.ioapics[i].gsi_base) == STATUS_OK)
             count++;
     }
     const struct ioapic *ioapic = ioapic_find(ioapics, count, irq->gsi);
@@ -177,11 +150,11 @@ static void route_console_interrupt(const struct boot_info *boot)
 static void map_interrupt_controllers(void)
 {
     map(align_down(lapic_base().value, PAGE_SIZE), PAGE_SIZE, PAGE_WRITE | PAGE_UNCACHED);
-    for (size_t i = 0; i < self.acpi.ioapic_count; i++)
-        map(align_down(self.acpi.ioapics[i].base.value, PAGE_SIZE), PAGE_SIZE,
+    for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++)
+        map(align_down(self.boot->acpi.ioapics[i].base.value, PAGE_SIZE), PAGE_SIZE,
             PAGE_WRITE | PAGE_UNCACHED);
-    if (self.acpi.pm_timer.kind == PM_TIMER_MEMORY)
-        map(align_down(self.acpi.pm_timer.address, PAGE_SIZE), PAGE_SIZE,
+    if (self.boot->acpi.pm_timer.kind == PM_TIMER_MEMORY)
+        map(align_down(self.boot->acpi.pm_timer.address, PAGE_SIZE), PAGE_SIZE,
             PAGE_WRITE | PAGE_UNCACHED);
 }
 
@@ -208,7 +181,6 @@ static _Noreturn void run_on_own_stack(void)
 
     backtrace_set_symbolizer(symbol_lookup);
     fatal_set_hooks(console_seize, console_flush);
-    read_acpi(boot);
     map_interrupt_controllers();
     paging_flush();
     legacy_pic_disable();

@@ -187,55 +187,147 @@ static void read_madt(const struct reader *reader, const uint8_t *table, uint32_
 /* --- FADT: ACPI 6.5, 5.2.9 "Fixed ACPI Description Table" --- */
 
 enum fadt_offset {
+    FADT_PM1A_CNT_BLK = 64,
+    FADT_PM1B_CNT_BLK = 68,
     FADT_PM_TMR_BLK = 76,
+    FADT_PM1_CNT_LEN = 89,
     FADT_PM_TMR_LEN = 91,
     FADT_FLAGS = 112,
-    FADT_X_PM_TMR_BLK = 208, /* Generic Address Structure: space, width, offset, access, address */
+    FADT_RESET_REG = 116,
+    FADT_RESET_VALUE = 128,
+    FADT_X_PM1A_CNT_BLK = 172,
+    FADT_X_PM1B_CNT_BLK = 184,
+    FADT_X_PM_TMR_BLK = 208,
 };
 
-#define FADT_BYTES_V1        116
-#define FADT_TMR_VAL_EXT     BIT(8)
-#define FADT_HW_REDUCED      BIT(20)
+#define FADT_BYTES_V1      116
+#define FADT_TMR_VAL_EXT   BIT(8)
+#define FADT_RESET_REG_SUP BIT(10)
+#define FADT_HW_REDUCED    BIT(20)
+
+/* A Generic Address Structure (ACPI 6.5, 5.2.3.2): space, width, offset, access, address. */
+#define ADDRESS_BYTES        12
 #define ADDRESS_SPACE_MEMORY 0
 #define ADDRESS_SPACE_IO     1
+#define ADDRESS_SPACE_NONE   0xff /* ours: neither of the two, or a place that cannot be */
+
+struct address {
+    uint8_t space;
+    uint64_t value;
+};
+
+/* The structure at offset, for a register of register_bytes. */
+static struct address read_address(const uint8_t *table, uint32_t size_bytes, uint32_t offset,
+                                   uint32_t register_bytes)
+{
+    struct address address = {.space = ADDRESS_SPACE_NONE};
+
+    if (size_bytes < offset + ADDRESS_BYTES)
+        return address;
+    address.value = get64(table + offset + 4);
+    if (address.value != 0 &&
+        ((table[offset] == ADDRESS_SPACE_MEMORY && is_aligned(address.value, register_bytes)) ||
+         (table[offset] == ADDRESS_SPACE_IO && address.value <= 0x10000 - register_bytes)))
+        address.space = table[offset];
+    return address;
+}
+
+/* A register block's port in the older, 32-bit field; 0: none. */
+static uint16_t read_port(const uint8_t *table, uint32_t offset, uint32_t register_bytes)
+{
+    uint32_t port = get32(table + offset);
+
+    return port <= 0x10000 - register_bytes ? (uint16_t)port : 0;
+}
+
+static void read_pm_timer(struct host_acpi_pm_timer *timer, const uint8_t *table,
+                          uint32_t size_bytes)
+{
+    struct address address = read_address(table, size_bytes, FADT_X_PM_TMR_BLK, 4);
+
+    timer->is_32bit = (get32(table + FADT_FLAGS) & FADT_TMR_VAL_EXT) != 0;
+    if (address.space != ADDRESS_SPACE_NONE) {
+        timer->kind = address.space == ADDRESS_SPACE_IO ? PM_TIMER_PORT : PM_TIMER_MEMORY;
+        timer->address = address.value;
+        return;
+    }
+    if (table[FADT_PM_TMR_LEN] != 4)
+        return;
+    timer->address = read_port(table, FADT_PM_TMR_BLK, 4);
+    if (timer->address != 0)
+        timer->kind = PM_TIMER_PORT;
+}
+
+/* No PC has it in memory. */
+static uint16_t read_pm1_control(const uint8_t *table, uint32_t size_bytes, uint32_t offset,
+                                 uint32_t extended_offset)
+{
+    struct address address = read_address(table, size_bytes, extended_offset, 2);
+
+    if (address.space == ADDRESS_SPACE_IO)
+        return (uint16_t)address.value;
+    return table[FADT_PM1_CNT_LEN] >= 2 ? read_port(table, offset, 2) : 0;
+}
+
+static void read_reset(struct host_acpi_reset *reset, const uint8_t *table, uint32_t size_bytes)
+{
+    struct address address = read_address(table, size_bytes, FADT_RESET_REG, 1);
+
+    if ((get32(table + FADT_FLAGS) & FADT_RESET_REG_SUP) == 0 || size_bytes <= FADT_RESET_VALUE ||
+        address.space == ADDRESS_SPACE_NONE)
+        return;
+    reset->kind = address.space == ADDRESS_SPACE_IO ? RESET_PORT : RESET_MEMORY;
+    reset->address = address.value;
+    reset->value = table[FADT_RESET_VALUE];
+}
 
 static void read_fadt(const struct reader *reader, const uint8_t *table, uint32_t size_bytes)
 {
-    struct host_acpi_pm_timer *timer = &reader->acpi->pm_timer;
+    struct host_acpi *acpi = reader->acpi;
 
     if (size_bytes < FADT_BYTES_V1) {
+        acpi->rejected_count++;
+        return;
+    }
+    read_reset(&acpi->reset, table, size_bytes);
+    /* Hardware-reduced machines have none of the fixed hardware. */
+    if ((get32(table + FADT_FLAGS) & FADT_HW_REDUCED) != 0)
+        return;
+    read_pm_timer(&acpi->pm_timer, table, size_bytes);
+    acpi->pm1a_control_port =
+        read_pm1_control(table, size_bytes, FADT_PM1A_CNT_BLK, FADT_X_PM1A_CNT_BLK);
+    acpi->pm1b_control_port =
+        read_pm1_control(table, size_bytes, FADT_PM1B_CNT_BLK, FADT_X_PM1B_CNT_BLK);
+}
+
+/* --- HPET: IA-PC HPET Specification 1.0a, 3.2.4 "The ACPI 2.0 HPET Description Table" --- */
+
+#define HPET_BASE_ADDRESS   40
+#define HPET_REGISTER_BYTES 1024
+
+static void read_hpet(const struct reader *reader, const uint8_t *table, uint32_t size_bytes)
+{
+    struct address address =
+        read_address(table, size_bytes, HPET_BASE_ADDRESS, HPET_REGISTER_BYTES);
+
+    if (address.space != ADDRESS_SPACE_MEMORY)
         reader->acpi->rejected_count++;
-        return;
-    }
-    uint32_t flags = get32(table + FADT_FLAGS);
-    if ((flags & FADT_HW_REDUCED) != 0) /* such machines have none of the fixed hardware */
-        return;
-    timer->is_32bit = (flags & FADT_TMR_VAL_EXT) != 0;
-
-    if (size_bytes >= FADT_X_PM_TMR_BLK + 12) {
-        uint8_t space = table[FADT_X_PM_TMR_BLK];
-        uint64_t address = get64(table + FADT_X_PM_TMR_BLK + 4);
-
-        if (space == ADDRESS_SPACE_MEMORY && address != 0 && is_aligned(address, 4)) {
-            timer->kind = PM_TIMER_MEMORY;
-            timer->address = address;
-            return;
-        }
-        if (space == ADDRESS_SPACE_IO && address != 0 && address <= 0xfffc) {
-            timer->kind = PM_TIMER_PORT;
-            timer->address = address;
-            return;
-        }
-    }
-    uint32_t port = get32(table + FADT_PM_TMR_BLK);
-    if (table[FADT_PM_TMR_LEN] == 4 && port != 0 && port <= 0xfffc) {
-        timer->kind = PM_TIMER_PORT;
-        timer->address = port;
-    }
+    else if (reader->acpi->hpet_address.value == 0) /* a machine may have several: the first */
+        reader->acpi->hpet_address = HPA(address.value);
 }
 
 /* --- The root --- */
 
+static const struct table_reader {
+    const char *signature;
+    void (*read)(const struct reader *reader, const uint8_t *table, uint32_t size_bytes);
+} table_readers[] = {
+    {"APIC", read_madt},
+    {"FACP", read_fadt},
+    {"HPET", read_hpet},
+};
+
+/* Tables that are of no interest here may be as broken as they like. */
 static void read_table(const struct reader *reader, uint64_t address)
 {
     uint32_t size_bytes;
@@ -245,17 +337,15 @@ static void read_table(const struct reader *reader, uint64_t address)
         reader->acpi->rejected_count++;
         return;
     }
-    /* Tables that are of no interest here may be as broken as they like. */
-    bool is_madt = has_signature(head, "APIC");
-    if (!is_madt && !has_signature(head, "FACP"))
-        return;
-    const uint8_t *table = open_table(reader, address, &size_bytes);
-    if (table == NULL)
-        reader->acpi->rejected_count++;
-    else if (is_madt)
-        read_madt(reader, table, size_bytes);
-    else
-        read_fadt(reader, table, size_bytes);
+    for (size_t i = 0; i < ARRAY_COUNT(table_readers); i++) {
+        if (!has_signature(head, table_readers[i].signature))
+            continue;
+        const uint8_t *table = open_table(reader, address, &size_bytes);
+        if (table != NULL)
+            table_readers[i].read(reader, table, size_bytes);
+        else
+            reader->acpi->rejected_count++;
+    }
 }
 
 /* ACPI 6.5, 5.2.7 "Root System Description Table" and 5.2.8 "Extended ...": addresses of 4 or 8

@@ -1,6 +1,7 @@
 /* What the monitor wants to know from the machine's ACPI tables: processors, I/O APICs, how ISA
- * interrupts are wired, the power-management timer. ACPI 6.5, 5.2 "ACPI System Description Tables".
- * Pure: the tables are firmware's, and nothing in them is believed before it is checked. */
+ * interrupts are wired, timers, how it is switched off and reset. ACPI 6.5, 5.2 "ACPI System
+ * Description Tables". Pure: the tables are firmware's, and nothing in them is believed before it
+ * is checked. */
 #ifndef ARCH_X86_HOST_ACPI_H
 #define ARCH_X86_HOST_ACPI_H
 
@@ -38,6 +39,13 @@ struct host_acpi_pm_timer {
     bool is_32bit;    /* else 24 bits count, and the upper 8 are not to be trusted */
 };
 
+/* What resets the machine when value is written to it (ACPI 6.5, 4.8.3.6 "Reset Register"). */
+struct host_acpi_reset {
+    enum { RESET_NONE, RESET_PORT, RESET_MEMORY } kind;
+    uint64_t address; /* I/O port or physical address of an 8-bit register */
+    uint8_t value;
+};
+
 struct host_acpi {
     bool has_madt;
     bool has_8259; /* MADT flag PCAT_COMPAT: there is a pair of 8259s to be silenced */
@@ -48,6 +56,11 @@ struct host_acpi {
     struct host_acpi_ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
     struct host_acpi_irq isa_irqs[HOST_ACPI_ISA_IRQS]; /* by ISA IRQ number */
     struct host_acpi_pm_timer pm_timer;
+    hpa_t hpet_address; /* the HPET's 1024 bytes of registers; 0: there is none */
+    uint16_t
+        pm1a_control_port; /* 16 bits, with SLP_TYP and SLP_EN (ACPI 6.5, 4.8.3.2.1); 0: none */
+    uint16_t pm1b_control_port; /* gets the same writes; 0: none */
+    struct host_acpi_reset reset;
     unsigned rejected_count; /* tables and entries that were passed over as malformed or too many */
 };
 
@@ -56,7 +69,8 @@ struct host_acpi {
  *   memory, context: how tables are reached; what it gives out stays as it is meanwhile.
  * *acpi is filled in whatever the result, and usable: what the tables do not tell is as on a PC
  * without ACPI - one I/O APIC at 0xfec00000 from GSI 0, ISA IRQ n on GSI n, active high and edge
- * triggered, 8259s present, local APICs at 0xfee00000, no processors listed, no timer.
+ * triggered, 8259s present, local APICs at 0xfee00000, no processors listed, no
+ * timers, no registers. Nothing in it points into the tables.
  * STATUS_OK: the root and a MADT are sound. STATUS_NOT_FOUND: rsdp is 0, or there is no sound MADT.
  * STATUS_INVALID: the root pointer or root table breaks its rules, or lies outside memory. */
 MUST_USE enum status host_acpi_read(struct host_acpi *acpi, hpa_t rsdp, host_acpi_memory *memory,

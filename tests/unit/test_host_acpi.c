@@ -14,6 +14,7 @@
 #define AT_XSDT (MEMORY_BASE + 0x204) /* tables need not be aligned */
 #define AT_MADT (MEMORY_BASE + 0x401)
 #define AT_FADT (MEMORY_BASE + 0x5003)
+#define AT_HPET (MEMORY_BASE + 0x6005)
 
 static uint8_t *memory_block;
 static struct host_acpi acpi;
@@ -81,7 +82,8 @@ static void madt_entry(const uint8_t *entry, size_t size_bytes)
         madt_entry(bytes, sizeof(bytes));                                                          \
     } while (0)
 
-/* A plain machine: two processors, one I/O APIC, the usual overrides, a 24-bit timer at 0x608. */
+/* A plain machine: two processors, one I/O APIC, the usual overrides, a 24-bit timer at 0x608, an
+ * HPET; power-off at 0x604, reset at 0xcf9. */
 static void build(void)
 {
     memset(memory_block, 0, MEMORY_BYTES);
@@ -92,19 +94,31 @@ static void build(void)
     put(AT_RSDP + 24, AT_XSDT, 8);
     seal_rsdp();
 
-    table(AT_RSDT, "RSDT", 36 + 8);
+    table(AT_RSDT, "RSDT", 36 + 12);
     put(AT_RSDT + 36, AT_FADT, 4);
     put(AT_RSDT + 40, AT_MADT, 4);
+    put(AT_RSDT + 44, AT_HPET, 4);
     seal(AT_RSDT);
-    table(AT_XSDT, "XSDT", 36 + 16);
+    table(AT_XSDT, "XSDT", 36 + 24);
     put(AT_XSDT + 36, AT_FADT, 8);
     put(AT_XSDT + 44, AT_MADT, 8);
+    put(AT_XSDT + 52, AT_HPET, 8);
     seal(AT_XSDT);
 
     table(AT_FADT, "FACP", 244);
+    put(AT_FADT + 64, 0x604, 4);
+    put(AT_FADT + 89, 2, 1);
     put(AT_FADT + 76, 0x608, 4);
     put(AT_FADT + 91, 4, 1);
+    put(AT_FADT + 112, 1 << 10, 4);
+    put(AT_FADT + 116, 1, 1);
+    put(AT_FADT + 120, 0xcf9, 8);
+    put(AT_FADT + 128, 6, 1);
     seal(AT_FADT);
+
+    table(AT_HPET, "HPET", 56);
+    put(AT_HPET + 44, 0xfed00000, 8);
+    seal(AT_HPET);
 
     table(AT_MADT, "APIC", 44);
     put(AT_MADT + 36, 0xfee00000, 4);
@@ -158,6 +172,12 @@ static void assert_plain_machine(void)
     assert_int_equal(acpi.pm_timer.kind, PM_TIMER_PORT);
     assert_int_equal(acpi.pm_timer.address, 0x608);
     assert_false(acpi.pm_timer.is_32bit);
+    assert_int_equal(acpi.hpet_address.value, 0xfed00000);
+    assert_int_equal(acpi.pm1a_control_port, 0x604);
+    assert_int_equal(acpi.pm1b_control_port, 0);
+    assert_int_equal(acpi.reset.kind, RESET_PORT);
+    assert_int_equal(acpi.reset.address, 0xcf9);
+    assert_int_equal(acpi.reset.value, 6);
 }
 
 static void test_plain_machine(void **state)
@@ -174,12 +194,28 @@ static void test_plain_machine(void **state)
     assert_plain_machine();
 }
 
+/* Once it is read the tables may go: firmware keeps them where nothing is left of them later. */
+static void test_tables_go(void **state)
+{
+    (void)state;
+    build();
+    assert_int_equal(read_all(), STATUS_OK);
+    free(memory_block);
+    memory_block = NULL;
+    assert_plain_machine();
+    memory_block = malloc(MEMORY_BYTES);
+    assert_non_null(memory_block);
+}
+
 static void test_no_acpi(void **state)
 {
     (void)state;
     assert_int_equal(host_acpi_read(&acpi, HPA(0), memory_at, &memory_block), STATUS_NOT_FOUND);
     assert_defaults();
     assert_int_equal(acpi.pm_timer.kind, PM_TIMER_NONE);
+    assert_int_equal(acpi.hpet_address.value, 0);
+    assert_int_equal(acpi.pm1a_control_port, 0);
+    assert_int_equal(acpi.reset.kind, RESET_NONE);
     assert_int_equal(
         host_acpi_read(&acpi, HPA(MEMORY_BASE + MEMORY_BYTES - 19), memory_at, &memory_block),
         STATUS_INVALID);
@@ -237,6 +273,79 @@ static void test_fadt(void **state)
     seal(AT_FADT);
     assert_int_equal(read_all(), STATUS_OK);
     assert_int_equal(acpi.pm_timer.address, 0x608);
+    assert_int_equal(acpi.pm1a_control_port, 0x604);
+    assert_int_equal(acpi.reset.kind, RESET_NONE);
+}
+
+static void test_power_registers(void **state)
+{
+    (void)state;
+    build();
+    put(AT_FADT + 68, 0x704, 4);
+    put(AT_FADT + 172, 1, 1);
+    put(AT_FADT + 176, 0x1804, 8); /* the extended one is preferred */
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.pm1a_control_port, 0x1804);
+    assert_int_equal(acpi.pm1b_control_port, 0x704);
+
+    put(AT_FADT + 172, 0, 1); /* in memory: none of a PC's */
+    put(AT_FADT + 68, 0xffff, 4);
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.pm1a_control_port, 0x604);
+    assert_int_equal(acpi.pm1b_control_port, 0);
+
+    build();
+    put(AT_FADT + 116, 0, 1);
+    put(AT_FADT + 120, 0xfed80cf9, 8);
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.reset.kind, RESET_MEMORY);
+    assert_int_equal(acpi.reset.address, 0xfed80cf9);
+
+    put(AT_FADT + 116, 2, 1); /* PCI configuration space */
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.reset.kind, RESET_NONE);
+
+    build();
+    put(AT_FADT + 112, 0, 4); /* not supported, says the flag */
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.reset.kind, RESET_NONE);
+
+    build();
+    put(AT_FADT + 112, 1 << 10 | 1 << 20, 4); /* hardware-reduced: has a reset register alone */
+    seal(AT_FADT);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.reset.kind, RESET_PORT);
+    assert_int_equal(acpi.pm1a_control_port, 0);
+}
+
+static void test_hpet(void **state)
+{
+    static const struct {
+        uint8_t space;
+        uint64_t address;
+    } unusable[] = {{1, 0x400}, {0, 0}, {0, 0xfed00100}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(unusable); i++) {
+        build();
+        put(AT_HPET + 40, unusable[i].space, 1);
+        put(AT_HPET + 44, unusable[i].address, 8);
+        seal(AT_HPET);
+        assert_int_equal(read_all(), STATUS_OK);
+        assert_int_equal(acpi.hpet_address.value, 0);
+        assert_int_equal(acpi.rejected_count, 1);
+    }
+    build();
+    put(AT_HPET + 4, 51, 4); /* too short for an address */
+    seal(AT_HPET);
+    assert_int_equal(read_all(), STATUS_OK);
+    assert_int_equal(acpi.hpet_address.value, 0);
+    assert_int_equal(acpi.rejected_count, 1);
 }
 
 static void test_madt_entries(void **state)
@@ -383,15 +492,15 @@ static void test_mutations(void **state)
 
     (void)state;
     for (unsigned run = 0; run < 20000; run++) {
-        const uint64_t tables[] = {AT_RSDP, AT_RSDT, AT_XSDT, AT_MADT, AT_FADT};
+        const uint64_t tables[] = {AT_RSDP, AT_RSDT, AT_XSDT, AT_MADT, AT_FADT, AT_HPET};
         build();
         for (unsigned i = 0; i < 3; i++) {
             random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
-            uint64_t where = tables[(random >> 33) % 5] + (random >> 40) % 110;
+            uint64_t where = tables[(random >> 33) % ARRAY_COUNT(tables)] + (random >> 40) % 200;
             *at(where) = (uint8_t)(random >> 56);
         }
         if (run % 2 == 0) {
-            for (unsigned i = 1; i < 5; i++) {
+            for (unsigned i = 1; i < ARRAY_COUNT(tables); i++) {
                 uint32_t size_bytes;
                 memcpy(&size_bytes, at(tables[i] + 4), 4);
                 if (size_bytes >= 36 && memory_at(&memory_block, tables[i], size_bytes) != NULL)
@@ -425,10 +534,11 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_machine), cmocka_unit_test(test_no_acpi),
-        cmocka_unit_test(test_fadt),          cmocka_unit_test(test_madt_entries),
-        cmocka_unit_test(test_too_many),      cmocka_unit_test(test_broken_root),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_plain_machine),   cmocka_unit_test(test_tables_go),
+        cmocka_unit_test(test_power_registers), cmocka_unit_test(test_hpet),
+        cmocka_unit_test(test_no_acpi),         cmocka_unit_test(test_fadt),
+        cmocka_unit_test(test_madt_entries),    cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_broken_root),     cmocka_unit_test(test_mutations),
     };
     return cmocka_run_group_tests_name("host_acpi", tests, set_up, tear_down);
 }
