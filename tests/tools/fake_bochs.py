@@ -5,6 +5,9 @@ The guest prints firmware clutter, a first line, and a prompt. What is typed is 
     exit N     the monitor's last line with code N, then power off
     hang N     the same line, but the emulator stays
     spoof      that line with code 0, and further output after it
+    dump       an internal error and its backtrace, in two pieces; the emulator stays
+    trap N     an exception's dump, then the last line with code N, then power off
+    refuse     the boot stage's refusal; the firmware goes on and the emulator stays
     die        the emulator ends without a result
     panic      a panic in the log, then as die
     where      says the private directory
@@ -53,6 +56,17 @@ def main():
                 line.sendall(last % words[5:])
             elif words == b"spoof":
                 line.sendall(last % b"0" + b"still here\r\n> ")
+            elif words == b"dump":
+                line.sendall(b"\r\nportcullis: internal error: ./vmm/a.c:7: b does not hold\r\n")
+                time.sleep(1)
+                line.sendall(b"backtrace:\r\n  0x0000000000001234 main+0x4\r\n")
+            elif words.startswith(b"trap "):
+                line.sendall(b"\r\nportcullis: internal error: exception 13, #GP\r\n  rip    0\r\n")
+                line.sendall(last % words[5:])
+                end(1)
+            elif words == b"refuse":
+                line.sendall(b"\r\nportcullis: vt-x: this processor has no VT-x\r\n"
+                             b"portcullis: nothing was started; back to the firmware\r\nShell> ")
             elif words == b"die":
                 sys.exit(1)
             elif words == b"panic":

@@ -98,6 +98,30 @@ class MachineTest(Bench):
         result = self.run_machine("--send", "^> =>spoof", "--timeout", "8")
         self.assertEqual(result.returncode, 3)
 
+    def test_internal_error(self):
+        result = self.run_machine("--send", "^> =>dump", "--until", "never")
+        self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),
+                         (1, "internal error", None))
+        self.assertIn(b"portcullis: internal error: ./vmm/a.c:7: b does not hold", result.stderr)
+        self.assertIn(b"0x0000000000001234 main+0x4", result.stdout)
+        self.assert_clean()
+
+    def test_exception_and_a_result_line(self):
+        for code, word in (("0", "success"), ("509", "failed")):
+            result = self.run_machine("--send", f"^> =>trap {code}")
+            self.assertEqual(result.json["result"], word)
+
+    def test_refusal(self):
+        result = self.run_machine("--send", "^> =>refuse", "--until", "never")
+        self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),
+                         (1, "refused", None))
+        self.assertIn(b"refused to start: portcullis: vt-x: this processor has no VT-x",
+                      result.stderr)
+        self.assertIn(b"back to the firmware", result.stdout)
+        self.assert_clean()
+        result = self.run_machine("--send", "^> =>refuse", "--past-refusal", "--until", "^Shell> ")
+        self.assertEqual((result.returncode, result.json["result"]), (0, "until"))
+
     def test_died(self):
         result = self.run_machine("--send", "^> =>die")
         self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),

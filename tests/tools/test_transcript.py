@@ -106,6 +106,31 @@ class TranscriptTest(unittest.TestCase):
         self.assertEqual(self.result(b"portcullis: machine off, exit code 0\nx\n",
                                      b"portcullis: machine off, exit code 5\n"), (5, True))
 
+    def follow(self, *pieces):
+        transcript = Transcript()
+        for piece in pieces:
+            transcript.feed(piece)
+        return transcript
+
+    def test_internal_error(self):
+        line = b"portcullis: internal error: exception 13, general protection\r\n"
+        for pieces in ((line,), (line[:20], line[20:], b"  rip 0\r\n"),
+                       (b"portcullis: machine off, exit code 0\r\n", line)):
+            transcript = self.follow(*pieces)
+            self.assertEqual(transcript.internal_error,
+                             "portcullis: internal error: exception 13, general protection")
+            self.assertIsNone(transcript.exit_code)
+        for pieces in ((b"guest: " + line,), (line[:-2],), (b"internal error: x\r\n",),
+                       (line, b"portcullis: machine off, exit code 9\r\n")):
+            self.assertIsNone(self.follow(*pieces).internal_error, pieces)
+
+    def test_refusal(self):
+        end = b"portcullis: nothing was started; back to the firmware\r\n"
+        transcript = self.follow(b"portcullis: this\r\nBds\r\nportcullis: that; do so\r\n\r\n", end)
+        self.assertEqual(transcript.refusal, "portcullis: that; do so")
+        for pieces in ((b"x" + end,), (end[:-2],), (b"portcullis: that; do so\r\n",)):
+            self.assertIsNone(self.follow(*pieces).refusal, pieces)
+
 
 class EmulatorTest(unittest.TestCase):
     def test_vmx(self):

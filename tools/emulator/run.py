@@ -170,36 +170,39 @@ class Run:
 
     transcript: what to type and wait for. terminal: the user's side. serial: an open binary file
     for the raw stream, or None. deadline: time.monotonic() at which the time is out.
+    past_refusal: whether a refusal of the boot stage does not end the run.
     """
 
-    def __init__(self, machine, transcript, terminal, serial, deadline):
+    def __init__(self, machine, transcript, terminal, serial, deadline, past_refusal=False):
         self._machine = machine
         self._transcript = transcript
         self._terminal = terminal
         self._serial = serial
         self._deadline = deadline
+        self._past_refusal = past_refusal
         self._keys = bytearray()
         self._closed = False
-        self._quiet_since = None  # since when the end has been in sight
+        self._quiet_since = None  # since when the end has been in sight and nothing came
         self._started = time.monotonic()
         self.problems = []
 
     def follow(self):
-        """How the run ended: "until", "success", "failed", "died" or "timeout"."""
+        """How the run ended: "until", "success", "failed", "internal error", "refused", "died" or
+        "timeout"."""
         while True:
             alive = self._machine.is_running
-            self._step(STEP_SECONDS if alive else 0)
+            has_news = self._step(STEP_SECONDS if alive else 0)
             if self._transcript.until_matched:
                 return "until"
+            if self._is_refused():
+                return self._verdict()
             now = time.monotonic()
             if not alive:
                 self._drain()
                 return self._verdict()
-            deadly = self._check_log()
-            if not self._closed and not (self._transcript.exit_code is not None
-                                         and self._transcript.after_result) and not deadly:
+            if not self._is_end_in_sight():
                 self._quiet_since = None
-            elif self._quiet_since is None:
+            elif self._quiet_since is None or has_news:
                 self._quiet_since = now
             elif now - self._quiet_since > OWN_END_SECONDS:
                 return self._verdict()
@@ -209,15 +212,28 @@ class Run:
                 self._terminal.progress(f"{self._machine.emulator}: the firmware is booting",
                                         int(now - self._started))
 
+    def _is_refused(self):
+        return self._transcript.refusal is not None and not self._past_refusal
+
+    def _is_end_in_sight(self):
+        """Whether little can come any more: a dump's further lines, the emulator's own end."""
+        is_deadly = self._check_log()
+        return (self._closed or is_deadly or self._transcript.internal_error is not None
+                or (self._transcript.exit_code is not None and self._transcript.after_result))
+
     def _verdict(self):
         if self._transcript.until_matched:
             return "until"
+        if self._is_refused():
+            return "refused"
+        if self._transcript.internal_error is not None:
+            return "internal error"
         if self._transcript.exit_code is None:
             return "died"
         return "success" if self._transcript.succeeded else "failed"
 
     def _step(self, seconds):
-        """Waits for something to do, at most so long, and does it."""
+        """Waits for something to do, at most so long, and does it. Whether the line brought data."""
         line, terminal = self._machine.line, self._terminal
         readers, writers = [], []
         if not self._closed and not terminal.is_full:
@@ -236,11 +252,12 @@ class Run:
         if line is None:
             if self._machine.waiting() in readable:
                 self._machine.accept()
-            return
+            return False
         if line in readable:
             self._read_line()
         if line in writable:
             self._write_line()
+        return line in readable
 
     def _read_line(self):
         try:

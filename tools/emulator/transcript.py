@@ -9,8 +9,13 @@ import re
 
 # The monitor's last word. Code v << 1 | 1 is what QEMU's isa-debug-exit makes of value v; 0 is an
 # ordinary power-off.
-RESULT = re.compile(r"^portcullis: machine off, exit code (\d+)[ \t]*\n", re.M)
+RESULT = re.compile(r"portcullis: machine off, exit code (\d+)[ \t]*")
 SUCCESS_CODES = (0, 1)
+# A check of the monitor failed, or it took an exception: a dump follows, and nothing else.
+INTERNAL_ERROR = re.compile(r"portcullis: internal error: .*")
+# The boot stage's last word; the line before it says what is wrong and what to do.
+REFUSAL = re.compile(r"portcullis: nothing was started\b.*")
+MONITOR_LINE = re.compile(r"portcullis: .*")
 
 # ECMA-48: control sequences, operating-system commands, and the escapes with intermediate bytes.
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])")
@@ -21,6 +26,7 @@ MOVES = re.compile(r"\x1b\[(?:[0-9;]*[Hf]|[23]J)\Z")
 
 WINDOW_CHARACTERS = 256 * 1024  # of text without a match that is still searched
 KEPT_CHARACTERS = 64 * 1024
+LINE_CHARACTERS_MAX = 4096  # of an unfinished line that are kept for the result
 
 
 class Cleaner:
@@ -111,10 +117,13 @@ class Transcript:
         self._cleaner = Cleaner()
         self._window = ""
         self._position = 0  # in the window: the latest match's end
-        self._tail = ""    # the latest lines, for the result
+        self._tail = ""    # the line that is not complete yet
+        self._said = ""    # the monitor's latest line
         self.until_matched = False
         self.exit_code = None  # of the latest result line
         self.after_result = False  # nothing but white space came after that line
+        self.internal_error = None  # the line that says so, if no result line came after it
+        self.refusal = None  # the boot stage's message, if it refused to start anything
         self.has_text = False  # anything but white space came so far
 
     @property
@@ -131,7 +140,7 @@ class Transcript:
         """(cleaned text, bytes to type) for the next piece of the stream."""
         text = self._cleaner.feed(data, final)
         self.has_text = self.has_text or bool(text.strip())
-        self._find_result(text, final)
+        self._read_lines(text, final)
         self._window += text
         keys = b""
         while self._steps:
@@ -148,18 +157,29 @@ class Transcript:
             self._position = max(1, self._position - dropped)  # not 0: that is no start of line
         return text, keys
 
-    def _find_result(self, text, final):
-        self._tail += text
-        if final and not self._tail.endswith("\n"):
-            self._tail += "\n"
-        end = None
-        for match in RESULT.finditer(self._tail):
-            self.exit_code, end = int(match.group(1)), match.end()
-        if end is not None:
-            self.after_result = not self._tail[end:].strip()
-        elif text.strip():
+    def _read_lines(self, text, final):
+        *lines, self._tail = (self._tail + text).split("\n")
+        if final:
+            lines.append(self._tail)
+            self._tail = ""
+        for line in lines:
+            self._read_line(line)
+        if self._tail.strip():
             self.after_result = False
-        self._tail = self._tail[self._tail.rfind("\n") + 1:][-4096:]
+        self._tail = self._tail[-LINE_CHARACTERS_MAX:]
+
+    def _read_line(self, line):
+        result = RESULT.fullmatch(line)
+        if result:
+            self.exit_code, self.internal_error = int(result.group(1)), None
+        elif INTERNAL_ERROR.fullmatch(line):
+            self.exit_code, self.internal_error = None, line
+        elif REFUSAL.fullmatch(line):
+            self.refusal = self._said
+        if MONITOR_LINE.fullmatch(line):
+            self._said = line
+        if line.strip():
+            self.after_result = result is not None
 
     @property
     def succeeded(self):
