@@ -152,7 +152,6 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, 0);
     vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 0);
-    vmcs_write32(VMCS_GUEST_SMBASE, 0);
     vmcs_write64(VMCS_LINK_POINTER, UINT64_MAX);
     vmx_vcpu_set_primary(vcpu, PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING,
                          false);
