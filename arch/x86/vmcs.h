@@ -7,156 +7,162 @@
 #define ARCH_X86_VMCS_H
 
 #include "vmm/base/bits.h"
-#include "vmm/base/check.h"
 #include "vmm/base/types.h"
 
-enum vmcs_field16 {
-    /* Control */
-    VMCS_VPID = 0x0000,
-    /* Guest state */
-    VMCS_GUEST_ES_SELECTOR = 0x0800,
-    VMCS_GUEST_CS_SELECTOR = 0x0802,
-    VMCS_GUEST_SS_SELECTOR = 0x0804,
-    VMCS_GUEST_DS_SELECTOR = 0x0806,
-    VMCS_GUEST_FS_SELECTOR = 0x0808,
-    VMCS_GUEST_GS_SELECTOR = 0x080a,
-    VMCS_GUEST_LDTR_SELECTOR = 0x080c,
-    VMCS_GUEST_TR_SELECTOR = 0x080e,
-    VMCS_GUEST_INTERRUPT_STATUS = 0x0810, /* with virtual-interrupt delivery */
-    /* Host state */
-    VMCS_HOST_ES_SELECTOR = 0x0c00,
-    VMCS_HOST_CS_SELECTOR = 0x0c02,
-    VMCS_HOST_SS_SELECTOR = 0x0c04,
-    VMCS_HOST_DS_SELECTOR = 0x0c06,
-    VMCS_HOST_FS_SELECTOR = 0x0c08,
-    VMCS_HOST_GS_SELECTOR = 0x0c0a,
-    VMCS_HOST_TR_SELECTOR = 0x0c0c,
-};
+/* FIELD(name, encoding) of each field that the monitor uses, by width. */
+#define VMCS_FIELDS_16(FIELD)                                                                      \
+    /* Control */                                                                                  \
+    FIELD(VPID, 0x0000)                                                                            \
+    /* Guest state */                                                                              \
+    FIELD(GUEST_ES_SELECTOR, 0x0800)                                                               \
+    FIELD(GUEST_CS_SELECTOR, 0x0802)                                                               \
+    FIELD(GUEST_SS_SELECTOR, 0x0804)                                                               \
+    FIELD(GUEST_DS_SELECTOR, 0x0806)                                                               \
+    FIELD(GUEST_FS_SELECTOR, 0x0808)                                                               \
+    FIELD(GUEST_GS_SELECTOR, 0x080a)                                                               \
+    FIELD(GUEST_LDTR_SELECTOR, 0x080c)                                                             \
+    FIELD(GUEST_TR_SELECTOR, 0x080e)                                                               \
+    FIELD(GUEST_INTERRUPT_STATUS, 0x0810) /* with virtual-interrupt delivery */                    \
+    /* Host state */                                                                               \
+    FIELD(HOST_ES_SELECTOR, 0x0c00)                                                                \
+    FIELD(HOST_CS_SELECTOR, 0x0c02)                                                                \
+    FIELD(HOST_SS_SELECTOR, 0x0c04)                                                                \
+    FIELD(HOST_DS_SELECTOR, 0x0c06)                                                                \
+    FIELD(HOST_FS_SELECTOR, 0x0c08)                                                                \
+    FIELD(HOST_GS_SELECTOR, 0x0c0a)                                                                \
+    FIELD(HOST_TR_SELECTOR, 0x0c0c)
 
-enum vmcs_field64 {
-    /* Control */
-    VMCS_IO_BITMAP_A = 0x2000,
-    VMCS_IO_BITMAP_B = 0x2002,
-    VMCS_MSR_BITMAPS = 0x2004,
-    VMCS_TSC_OFFSET = 0x2010,
-    VMCS_VIRTUAL_APIC_ADDRESS = 0x2012,
-    VMCS_APIC_ACCESS_ADDRESS = 0x2014,
-    VMCS_EPT_POINTER = 0x201a,
-    VMCS_EOI_EXIT_BITMAP0 = 0x201c, /* vectors 0-63; 1 to 3 are 2 apart */
-    /* Read-only data */
-    VMCS_GUEST_PHYSICAL_ADDRESS = 0x2400,
-    /* Guest state */
-    VMCS_LINK_POINTER = 0x2800,
-    VMCS_GUEST_IA32_DEBUGCTL = 0x2802,
-    VMCS_GUEST_IA32_PAT = 0x2804,
-    VMCS_GUEST_IA32_EFER = 0x2806,
-    VMCS_GUEST_PDPTE0 = 0x280a,
-    VMCS_GUEST_PDPTE1 = 0x280c,
-    VMCS_GUEST_PDPTE2 = 0x280e,
-    VMCS_GUEST_PDPTE3 = 0x2810,
-    /* Host state */
-    VMCS_HOST_IA32_PAT = 0x2c00,
-    VMCS_HOST_IA32_EFER = 0x2c02,
-};
+#define VMCS_FIELDS_64(FIELD)                                                                      \
+    /* Control */                                                                                  \
+    FIELD(IO_BITMAP_A, 0x2000)                                                                     \
+    FIELD(IO_BITMAP_B, 0x2002)                                                                     \
+    FIELD(MSR_BITMAPS, 0x2004)                                                                     \
+    FIELD(TSC_OFFSET, 0x2010)                                                                      \
+    FIELD(VIRTUAL_APIC_ADDRESS, 0x2012)                                                            \
+    FIELD(APIC_ACCESS_ADDRESS, 0x2014)                                                             \
+    FIELD(EPT_POINTER, 0x201a)                                                                     \
+    FIELD(EOI_EXIT_BITMAP0, 0x201c) /* vectors 0-63 */                                             \
+    FIELD(EOI_EXIT_BITMAP1, 0x201e)                                                                \
+    FIELD(EOI_EXIT_BITMAP2, 0x2020)                                                                \
+    FIELD(EOI_EXIT_BITMAP3, 0x2022)                                                                \
+    /* Read-only data */                                                                           \
+    FIELD(GUEST_PHYSICAL_ADDRESS, 0x2400)                                                          \
+    /* Guest state */                                                                              \
+    FIELD(LINK_POINTER, 0x2800)                                                                    \
+    FIELD(GUEST_IA32_DEBUGCTL, 0x2802)                                                             \
+    FIELD(GUEST_IA32_PAT, 0x2804)                                                                  \
+    FIELD(GUEST_IA32_EFER, 0x2806)                                                                 \
+    FIELD(GUEST_PDPTE0, 0x280a)                                                                    \
+    FIELD(GUEST_PDPTE1, 0x280c)                                                                    \
+    FIELD(GUEST_PDPTE2, 0x280e)                                                                    \
+    FIELD(GUEST_PDPTE3, 0x2810)                                                                    \
+    /* Host state */                                                                               \
+    FIELD(HOST_IA32_PAT, 0x2c00)                                                                   \
+    FIELD(HOST_IA32_EFER, 0x2c02)
 
-enum vmcs_field32 {
-    /* Control */
-    VMCS_PIN_BASED_CONTROLS = 0x4000,
-    VMCS_PRIMARY_CONTROLS = 0x4002,
-    VMCS_EXCEPTION_BITMAP = 0x4004,
-    VMCS_PAGE_FAULT_ERROR_CODE_MASK = 0x4006,
-    VMCS_PAGE_FAULT_ERROR_CODE_MATCH = 0x4008,
-    VMCS_CR3_TARGET_COUNT = 0x400a,
-    VMCS_EXIT_CONTROLS = 0x400c,
-    VMCS_EXIT_MSR_STORE_COUNT = 0x400e,
-    VMCS_EXIT_MSR_LOAD_COUNT = 0x4010,
-    VMCS_ENTRY_CONTROLS = 0x4012,
-    VMCS_ENTRY_MSR_LOAD_COUNT = 0x4014,
-    VMCS_ENTRY_INTERRUPTION_INFO = 0x4016,
-    VMCS_ENTRY_EXCEPTION_ERROR_CODE = 0x4018,
-    VMCS_ENTRY_INSTRUCTION_LENGTH = 0x401a,
-    VMCS_TPR_THRESHOLD = 0x401c,
-    VMCS_SECONDARY_CONTROLS = 0x401e,
-    /* Read-only data */
-    VMCS_INSTRUCTION_ERROR = 0x4400,
-    VMCS_EXIT_REASON = 0x4402,
-    VMCS_EXIT_INTERRUPTION_INFO = 0x4404,
-    VMCS_EXIT_INTERRUPTION_ERROR_CODE = 0x4406,
-    VMCS_IDT_VECTORING_INFO = 0x4408,
-    VMCS_IDT_VECTORING_ERROR_CODE = 0x440a,
-    VMCS_EXIT_INSTRUCTION_LENGTH = 0x440c,
-    VMCS_EXIT_INSTRUCTION_INFO = 0x440e,
-    /* Guest state */
-    VMCS_GUEST_ES_LIMIT = 0x4800,
-    VMCS_GUEST_CS_LIMIT = 0x4802,
-    VMCS_GUEST_SS_LIMIT = 0x4804,
-    VMCS_GUEST_DS_LIMIT = 0x4806,
-    VMCS_GUEST_FS_LIMIT = 0x4808,
-    VMCS_GUEST_GS_LIMIT = 0x480a,
-    VMCS_GUEST_LDTR_LIMIT = 0x480c,
-    VMCS_GUEST_TR_LIMIT = 0x480e,
-    VMCS_GUEST_GDTR_LIMIT = 0x4810,
-    VMCS_GUEST_IDTR_LIMIT = 0x4812,
-    VMCS_GUEST_ES_ACCESS_RIGHTS = 0x4814,
-    VMCS_GUEST_CS_ACCESS_RIGHTS = 0x4816,
-    VMCS_GUEST_SS_ACCESS_RIGHTS = 0x4818,
-    VMCS_GUEST_DS_ACCESS_RIGHTS = 0x481a,
-    VMCS_GUEST_FS_ACCESS_RIGHTS = 0x481c,
-    VMCS_GUEST_GS_ACCESS_RIGHTS = 0x481e,
-    VMCS_GUEST_LDTR_ACCESS_RIGHTS = 0x4820,
-    VMCS_GUEST_TR_ACCESS_RIGHTS = 0x4822,
-    VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
-    VMCS_GUEST_ACTIVITY_STATE = 0x4826,
-    VMCS_GUEST_IA32_SYSENTER_CS = 0x482a,
-    VMCS_PREEMPTION_TIMER = 0x482e,
-    /* Host state */
-    VMCS_HOST_IA32_SYSENTER_CS = 0x4c00,
-};
+#define VMCS_FIELDS_32(FIELD)                                                                      \
+    /* Control */                                                                                  \
+    FIELD(PIN_BASED_CONTROLS, 0x4000)                                                              \
+    FIELD(PRIMARY_CONTROLS, 0x4002)                                                                \
+    FIELD(EXCEPTION_BITMAP, 0x4004)                                                                \
+    FIELD(PAGE_FAULT_ERROR_CODE_MASK, 0x4006)                                                      \
+    FIELD(PAGE_FAULT_ERROR_CODE_MATCH, 0x4008)                                                     \
+    FIELD(CR3_TARGET_COUNT, 0x400a)                                                                \
+    FIELD(EXIT_CONTROLS, 0x400c)                                                                   \
+    FIELD(EXIT_MSR_STORE_COUNT, 0x400e)                                                            \
+    FIELD(EXIT_MSR_LOAD_COUNT, 0x4010)                                                             \
+    FIELD(ENTRY_CONTROLS, 0x4012)                                                                  \
+    FIELD(ENTRY_MSR_LOAD_COUNT, 0x4014)                                                            \
+    FIELD(ENTRY_INTERRUPTION_INFO, 0x4016)                                                         \
+    FIELD(ENTRY_EXCEPTION_ERROR_CODE, 0x4018)                                                      \
+    FIELD(ENTRY_INSTRUCTION_LENGTH, 0x401a)                                                        \
+    FIELD(TPR_THRESHOLD, 0x401c)                                                                   \
+    FIELD(SECONDARY_CONTROLS, 0x401e)                                                              \
+    /* Read-only data */                                                                           \
+    FIELD(INSTRUCTION_ERROR, 0x4400)                                                               \
+    FIELD(EXIT_REASON, 0x4402)                                                                     \
+    FIELD(EXIT_INTERRUPTION_INFO, 0x4404)                                                          \
+    FIELD(EXIT_INTERRUPTION_ERROR_CODE, 0x4406)                                                    \
+    FIELD(IDT_VECTORING_INFO, 0x4408)                                                              \
+    FIELD(IDT_VECTORING_ERROR_CODE, 0x440a)                                                        \
+    FIELD(EXIT_INSTRUCTION_LENGTH, 0x440c)                                                         \
+    FIELD(EXIT_INSTRUCTION_INFO, 0x440e)                                                           \
+    /* Guest state */                                                                              \
+    FIELD(GUEST_ES_LIMIT, 0x4800)                                                                  \
+    FIELD(GUEST_CS_LIMIT, 0x4802)                                                                  \
+    FIELD(GUEST_SS_LIMIT, 0x4804)                                                                  \
+    FIELD(GUEST_DS_LIMIT, 0x4806)                                                                  \
+    FIELD(GUEST_FS_LIMIT, 0x4808)                                                                  \
+    FIELD(GUEST_GS_LIMIT, 0x480a)                                                                  \
+    FIELD(GUEST_LDTR_LIMIT, 0x480c)                                                                \
+    FIELD(GUEST_TR_LIMIT, 0x480e)                                                                  \
+    FIELD(GUEST_GDTR_LIMIT, 0x4810)                                                                \
+    FIELD(GUEST_IDTR_LIMIT, 0x4812)                                                                \
+    FIELD(GUEST_ES_ACCESS_RIGHTS, 0x4814)                                                          \
+    FIELD(GUEST_CS_ACCESS_RIGHTS, 0x4816)                                                          \
+    FIELD(GUEST_SS_ACCESS_RIGHTS, 0x4818)                                                          \
+    FIELD(GUEST_DS_ACCESS_RIGHTS, 0x481a)                                                          \
+    FIELD(GUEST_FS_ACCESS_RIGHTS, 0x481c)                                                          \
+    FIELD(GUEST_GS_ACCESS_RIGHTS, 0x481e)                                                          \
+    FIELD(GUEST_LDTR_ACCESS_RIGHTS, 0x4820)                                                        \
+    FIELD(GUEST_TR_ACCESS_RIGHTS, 0x4822)                                                          \
+    FIELD(GUEST_INTERRUPTIBILITY, 0x4824)                                                          \
+    FIELD(GUEST_ACTIVITY_STATE, 0x4826)                                                            \
+    FIELD(GUEST_IA32_SYSENTER_CS, 0x482a)                                                          \
+    FIELD(PREEMPTION_TIMER, 0x482e)                                                                \
+    /* Host state */                                                                               \
+    FIELD(HOST_IA32_SYSENTER_CS, 0x4c00)
 
-enum vmcs_field_natural {
-    /* Control */
-    VMCS_CR0_GUEST_HOST_MASK = 0x6000,
-    VMCS_CR4_GUEST_HOST_MASK = 0x6002,
-    VMCS_CR0_READ_SHADOW = 0x6004,
-    VMCS_CR4_READ_SHADOW = 0x6006,
-    /* Read-only data */
-    VMCS_EXIT_QUALIFICATION = 0x6400,
-    VMCS_GUEST_LINEAR_ADDRESS = 0x640a,
-    /* Guest state */
-    VMCS_GUEST_CR0 = 0x6800,
-    VMCS_GUEST_CR3 = 0x6802,
-    VMCS_GUEST_CR4 = 0x6804,
-    VMCS_GUEST_ES_BASE = 0x6806,
-    VMCS_GUEST_CS_BASE = 0x6808,
-    VMCS_GUEST_SS_BASE = 0x680a,
-    VMCS_GUEST_DS_BASE = 0x680c,
-    VMCS_GUEST_FS_BASE = 0x680e,
-    VMCS_GUEST_GS_BASE = 0x6810,
-    VMCS_GUEST_LDTR_BASE = 0x6812,
-    VMCS_GUEST_TR_BASE = 0x6814,
-    VMCS_GUEST_GDTR_BASE = 0x6816,
-    VMCS_GUEST_IDTR_BASE = 0x6818,
-    VMCS_GUEST_DR7 = 0x681a,
-    VMCS_GUEST_RSP = 0x681c,
-    VMCS_GUEST_RIP = 0x681e,
-    VMCS_GUEST_RFLAGS = 0x6820,
-    VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS = 0x6822,
-    VMCS_GUEST_IA32_SYSENTER_ESP = 0x6824,
-    VMCS_GUEST_IA32_SYSENTER_EIP = 0x6826,
-    /* Host state */
-    VMCS_HOST_CR0 = 0x6c00,
-    VMCS_HOST_CR3 = 0x6c02,
-    VMCS_HOST_CR4 = 0x6c04,
-    VMCS_HOST_FS_BASE = 0x6c06,
-    VMCS_HOST_GS_BASE = 0x6c08,
-    VMCS_HOST_TR_BASE = 0x6c0a,
-    VMCS_HOST_GDTR_BASE = 0x6c0c,
-    VMCS_HOST_IDTR_BASE = 0x6c0e,
-    VMCS_HOST_IA32_SYSENTER_ESP = 0x6c10,
-    VMCS_HOST_IA32_SYSENTER_EIP = 0x6c12,
-    VMCS_HOST_RSP = 0x6c14,
-    VMCS_HOST_RIP = 0x6c16,
-};
+#define VMCS_FIELDS_NATURAL(FIELD)                                                                 \
+    /* Control */                                                                                  \
+    FIELD(CR0_GUEST_HOST_MASK, 0x6000)                                                             \
+    FIELD(CR4_GUEST_HOST_MASK, 0x6002)                                                             \
+    FIELD(CR0_READ_SHADOW, 0x6004)                                                                 \
+    FIELD(CR4_READ_SHADOW, 0x6006)                                                                 \
+    /* Read-only data */                                                                           \
+    FIELD(EXIT_QUALIFICATION, 0x6400)                                                              \
+    FIELD(GUEST_LINEAR_ADDRESS, 0x640a)                                                            \
+    /* Guest state */                                                                              \
+    FIELD(GUEST_CR0, 0x6800)                                                                       \
+    FIELD(GUEST_CR3, 0x6802)                                                                       \
+    FIELD(GUEST_CR4, 0x6804)                                                                       \
+    FIELD(GUEST_ES_BASE, 0x6806)                                                                   \
+    FIELD(GUEST_CS_BASE, 0x6808)                                                                   \
+    FIELD(GUEST_SS_BASE, 0x680a)                                                                   \
+    FIELD(GUEST_DS_BASE, 0x680c)                                                                   \
+    FIELD(GUEST_FS_BASE, 0x680e)                                                                   \
+    FIELD(GUEST_GS_BASE, 0x6810)                                                                   \
+    FIELD(GUEST_LDTR_BASE, 0x6812)                                                                 \
+    FIELD(GUEST_TR_BASE, 0x6814)                                                                   \
+    FIELD(GUEST_GDTR_BASE, 0x6816)                                                                 \
+    FIELD(GUEST_IDTR_BASE, 0x6818)                                                                 \
+    FIELD(GUEST_DR7, 0x681a)                                                                       \
+    FIELD(GUEST_RSP, 0x681c)                                                                       \
+    FIELD(GUEST_RIP, 0x681e)                                                                       \
+    FIELD(GUEST_RFLAGS, 0x6820)                                                                    \
+    FIELD(GUEST_PENDING_DEBUG_EXCEPTIONS, 0x6822)                                                  \
+    FIELD(GUEST_IA32_SYSENTER_ESP, 0x6824)                                                         \
+    FIELD(GUEST_IA32_SYSENTER_EIP, 0x6826)                                                         \
+    /* Host state */                                                                               \
+    FIELD(HOST_CR0, 0x6c00)                                                                        \
+    FIELD(HOST_CR3, 0x6c02)                                                                        \
+    FIELD(HOST_CR4, 0x6c04)                                                                        \
+    FIELD(HOST_FS_BASE, 0x6c06)                                                                    \
+    FIELD(HOST_GS_BASE, 0x6c08)                                                                    \
+    FIELD(HOST_TR_BASE, 0x6c0a)                                                                    \
+    FIELD(HOST_GDTR_BASE, 0x6c0c)                                                                  \
+    FIELD(HOST_IDTR_BASE, 0x6c0e)                                                                  \
+    FIELD(HOST_IA32_SYSENTER_ESP, 0x6c10)                                                          \
+    FIELD(HOST_IA32_SYSENTER_EIP, 0x6c12)                                                          \
+    FIELD(HOST_RSP, 0x6c14)                                                                        \
+    FIELD(HOST_RIP, 0x6c16)
+
+#define VMCS_FIELD_ENUMERATOR(name, encoding) VMCS_##name = encoding,
+enum vmcs_field16 { VMCS_FIELDS_16(VMCS_FIELD_ENUMERATOR) };
+enum vmcs_field64 { VMCS_FIELDS_64(VMCS_FIELD_ENUMERATOR) };
+enum vmcs_field32 { VMCS_FIELDS_32(VMCS_FIELD_ENUMERATOR) };
+enum vmcs_field_natural { VMCS_FIELDS_NATURAL(VMCS_FIELD_ENUMERATOR) };
+#undef VMCS_FIELD_ENUMERATOR
 
 /* "Pin-Based VM-Execution Controls" */
 #define PIN_EXTERNAL_INTERRUPT_EXITING BIT(0)
@@ -250,8 +256,12 @@ enum interruption_type {
 #define ACCESS_RIGHTS_D           BIT(14)
 #define ACCESS_RIGHTS_DPL(rights) ((unsigned)((rights) >> 5 & 3))
 
+/* Stops the monitor: instruction, "VMREAD" or "VMWRITE", has failed for the field with this
+ * encoding. Prints the field's name and the VM-instruction error. */
+_Noreturn void vmcs_access_failed(const char *instruction, uint64_t field);
+
 /* The accessors work on the current VMCS. VMREAD and VMWRITE fail only when there is no current
- * VMCS or the field does not exist on this CPU: both would be bugs of ours. */
+ * VMCS or the field does not exist on this processor: both would be bugs of ours. */
 static inline uint64_t vmcs_read_raw(uint64_t field)
 {
     uint64_t value;
@@ -260,7 +270,8 @@ static inline uint64_t vmcs_read_raw(uint64_t field)
     __asm__ volatile("vmread %[field], %[value]"
                      : [value] "=rm"(value), "=@ccbe"(failed)
                      : [field] "r"(field));
-    CHECK(!failed);
+    if (__builtin_expect(failed, 0))
+        vmcs_access_failed("VMREAD", field);
     return value;
 }
 
@@ -271,7 +282,8 @@ static inline void vmcs_write_raw(uint64_t field, uint64_t value)
     __asm__ volatile("vmwrite %[value], %[field]"
                      : "=@ccbe"(failed)
                      : [field] "r"(field), [value] "rm"(value));
-    CHECK(!failed);
+    if (__builtin_expect(failed, 0))
+        vmcs_access_failed("VMWRITE", field);
 }
 
 static inline uint16_t vmcs_read16(enum vmcs_field16 field)

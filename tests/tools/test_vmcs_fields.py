@@ -7,8 +7,6 @@ import re
 import sys
 import unittest
 
-
-
 sys.dont_write_bytecode = True
 ROOT = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..")
 HEADER = os.path.join(ROOT, "arch", "x86", "vmcs.h")
@@ -17,7 +15,7 @@ sys.path.insert(0, os.path.join(ROOT, "bench", "exits"))
 # pylint: disable=wrong-import-position
 import vmcs_fields  # noqa: E402
 
-NAMED = re.compile(r"^    VMCS_(\w+) = (0x[0-9a-f]+),", re.M)
+NAMED = re.compile(r"^    FIELD\((\w+), (0x[0-9a-f]+)\)", re.M)
 
 
 class FieldsTest(unittest.TestCase):
