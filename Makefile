@@ -13,11 +13,12 @@ Q := $(if $(V),,@)
 
 # --- Sources, by room -------------------------------------------------------------------------
 # Portable rooms compile for the host as they are: unit tests, fuzzing, sanitisers.
-PORTABLE_ROOMS := vmm/base vmm/iobus vmm/devices vmm/loader vmm/policy vmm/acpi vmm/console \
-                  vmm/memory vmm/attachments arch/x86/insn arch/x86/memory arch/x86/exits boot/config \
-                  boot/firmware
-PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c)) vmm/clock.c
-MONITOR_SRCS  := $(sort $(PORTABLE_SRCS) $(wildcard vmm/*.c arch/x86/*.c boot/*.c))
+PORTABLE_ROOMS := vmm/base arch/x86/memory arch/x86/exits arch/x86/insn vmm/memory vmm/acpi vmm/policy \
+                  vmm/iobus vmm/devices vmm/devices/apic vmm/devices/notify vmm/prompt vmm/attachments \
+                  vmm/loader boot/config boot/firmware
+MONITOR_ROOMS  := arch/x86 vmm/host vmm/console vmm/board vmm/guest vmm/vcpu vmm/run vmm/monitor boot
+PORTABLE_SRCS := $(wildcard $(PORTABLE_ROOMS:%=%/*.c))
+MONITOR_SRCS  := $(sort $(PORTABLE_SRCS) $(wildcard $(MONITOR_ROOMS:%=%/*.c)))
 MONITOR_ASM   := $(wildcard arch/x86/*.asm)
 UNIT_TESTS    := $(patsubst tests/unit/test_%.c,%,$(wildcard tests/unit/test_*.c))
 

@@ -11,7 +11,7 @@
  * a single store publishes afterwards is read in one step.
  *
  *   here                C                                                  store, by the machine above
- *   reader              vcpu.c's run loop: begin, accesses, quiesce or park
+ *   reader              run.c's run loop: begin, accesses, quiesce or park
  *   begin               iobus_reader_begin, iobus_reader_unpark            PARKED: XCHG, SEEN: MOV
  *   access              iobus_access: the table, its layout, who is dead (iobus_target_is_dead),
  *                       the handler's call; a handler may call iobus_update (-DHANDLER)

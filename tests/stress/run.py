@@ -46,7 +46,7 @@ MUTANT_SECONDS = 120
 SYMPTOM = re.compile(r"^FAIL|ERROR: |WARNING: |CHECK|not done|runtime error")
 
 RECLAIM, UPDATE = "vmm/iobus/reclaim.c", "vmm/iobus/update.c"
-HEADER, ASK, LOCK = "vmm/iobus/iobus.h", "vmm/iobus/ask.h", "vmm/base/spinlock.h"
+HEADER, ASK, LOCK = "vmm/iobus/iobus.h", "vmm/iobus/fast.h", "vmm/base/spinlock.h"
 
 # What is broken, file, what stands there, what is put in its place.
 MUTANTS = (

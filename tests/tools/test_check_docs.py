@@ -51,7 +51,7 @@ class DifferenceTest(unittest.TestCase):
 
     def test_wrong_port(self):
         self.edit("| 0x040 | 4 |", "| 0x048 | 4 |")
-        self.expect(1, "i8254", "vmm/machine_bus.c:")
+        self.expect(1, "i8254", "vmm/board/address_map.c:")
 
     def test_wrong_count(self):
         self.edit("| 0x040 | 4 |", "| 0x040 | 3 |")
@@ -73,14 +73,14 @@ class DifferenceTest(unittest.TestCase):
 
     def test_wrong_line(self):
         self.edit("| 4 | `IRQ_COM1` |", "| 3 | `IRQ_COM1` |")
-        self.expect(1, "`IRQ_COM1`", "vmm/machine.h:")
+        self.expect(1, "`IRQ_COM1`", "vmm/board/board.h:")
 
     def test_row_missing_in_document(self):
         self.edit("| 12 | `IRQ_AUX` |", "and 12 |")
         self.expect(1, "`IRQ_AUX`", "is missing")
 
     def test_row_missing_in_source(self):
-        self.edit("    IRQ_AUX = 12,\n", "", "vmm/machine.h")
+        self.edit("    IRQ_AUX = 12,\n", "", "vmm/board/board.h")
         self.expect(1, "`IRQ_AUX`", "is not in enum machine_irq")
 
     def test_source_moves_a_constant(self):
@@ -89,19 +89,19 @@ class DifferenceTest(unittest.TestCase):
         self.expect(1, "fw_cfg")
 
     def test_lines_counted_on(self):
-        self.edit("IRQ_KEYBOARD = 1,", "IRQ_KEYBOARD,", "vmm/machine.h")
+        self.edit("IRQ_KEYBOARD = 1,", "IRQ_KEYBOARD,", "vmm/board/board.h")
         self.expect(0)
 
     def test_row_of_another_shape(self):
-        self.edit('{"i8254", 0x40,', '{.name = "i8254", 0x40,', "vmm/machine_bus.c")
+        self.edit('{"i8254", 0x40,', '{.name = "i8254", 0x40,', "vmm/board/address_map.c")
         self.expect(2, "board_ports[]")
 
     def test_unknown_constant(self):
-        self.edit("I82093AA_WINDOW_BYTES,", "sizeof(struct i82093aa),", "vmm/machine_bus.c")
+        self.edit("I82093AA_WINDOW_BYTES,", "sizeof(struct i82093aa),", "vmm/board/address_map.c")
         self.expect(2, "sizeof")
 
     def test_no_array(self):
-        self.edit("board_mmio[] = {", "board_memory[] = {", "vmm/machine_bus.c")
+        self.edit("board_mmio[] = {", "board_memory[] = {", "vmm/board/address_map.c")
         self.expect(2, "board_mmio[]")
 
     def test_no_table(self):

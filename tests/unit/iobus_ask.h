@@ -1,8 +1,8 @@
-/* An access as the run loop makes it (vmm/exit_io.h, vmm/exit_mmio.h): the shortest way first. */
+/* An access as the run loop makes it (vmm/run/io.h, vmm/run/mmio.h): the shortest way first. */
 #ifndef TESTS_UNIT_IOBUS_ASK_H
 #define TESTS_UNIT_IOBUS_ASK_H
 
-#include "vmm/iobus/ask.h"
+#include "vmm/iobus/fast.h"
 
 /* As iobus_access. What is no access of a port goes there at once, on a bus of ports. */
 static inline void access_as_run_loop(struct iobus *bus, struct iobus_reader *reader,

@@ -4,7 +4,7 @@
 
 #include "tests/unit/unit.h"
 
-#include "vmm/devices/apic_bus.h"
+#include "vmm/devices/apic/apic_bus.h"
 
 #include <string.h>
 

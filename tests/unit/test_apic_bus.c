@@ -1,6 +1,6 @@
 #include "tests/unit/local_apic_fixture.h"
 
-#include "vmm/devices/local_apic_internal.h"
+#include "vmm/devices/apic/local_apic_state.h"
 
 #include <pthread.h>
 #include <sched.h>

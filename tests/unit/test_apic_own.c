@@ -2,7 +2,7 @@
  * step, there and when an interrupt is taken, is what the registers say. */
 #include "tests/unit/local_apic_fixture.h"
 
-#include "vmm/devices/local_apic_internal.h"
+#include "vmm/devices/apic/local_apic_state.h"
 
 static struct apic_fixture fixture;
 static struct local_apic *own; /* whose owner runs here */

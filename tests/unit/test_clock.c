@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
+#include "vmm/base/clock.h"
 #include "vmm/base/time.h"
-#include "vmm/clock.h"
 
 static const uint64_t frequencies_hz[] = {1000000,    50000000,   50000831,   999999999,
                                           1000000000, 2904000000, 3500000000, 6200000000};

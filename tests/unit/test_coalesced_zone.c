@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "vmm/base/time.h"
-#include "vmm/devices/coalesced_zone.h"
+#include "vmm/devices/notify/coalesced_zone.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "vmm/console/command.h"
+#include "vmm/prompt/command.h"
 
 #include <stdlib.h>
 #include <string.h>

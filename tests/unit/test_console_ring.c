@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "vmm/base/types.h"
-#include "vmm/console/byte_ring.h"
+#include "vmm/prompt/byte_ring.h"
 
 #include <pthread.h>
 #include <sched.h>

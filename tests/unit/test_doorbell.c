@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "vmm/devices/doorbell.h"
+#include "vmm/devices/notify/doorbell.h"
 
 #include <pthread.h>
 

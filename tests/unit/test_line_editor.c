@@ -1,6 +1,6 @@
 #include "tests/unit/unit.h"
 
-#include "vmm/console/line_editor.h"
+#include "vmm/prompt/line_editor.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include "vmm/devices/i8259.h"
-#include "vmm/devices/line_trigger.h"
+#include "vmm/devices/notify/line_trigger.h"
 
 #include <pthread.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /* A local APIC in the hands of a processor with APIC virtualization, which is modelled here by the
  * SDM's words: it has to end up as an emulated one does. */
 #include "tests/unit/local_apic_fixture.h"
-#include "vmm/devices/local_apic_internal.h"
-#include "vmm/devices/local_apic_virtual.h"
+#include "vmm/devices/apic/local_apic_state.h"
+#include "vmm/devices/apic/local_apic_virtual.h"
 
 #define NONE LOCAL_APIC_NO_VECTOR
 

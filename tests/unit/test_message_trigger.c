@@ -2,7 +2,7 @@
 #include "tests/unit/attachments_fixture.h"
 #include "tests/unit/local_apic_fixture.h"
 
-#include "vmm/devices/message_trigger.h"
+#include "vmm/devices/notify/message_trigger.h"
 
 #include <pthread.h>
 #include <stdio.h>

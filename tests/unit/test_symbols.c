@@ -20,7 +20,7 @@ __asm__(".data\n"
         "symbols_end:\n"
         ".text\n");
 
-#include "vmm/symbols.c"
+#include "vmm/host/symbols.c"
 
 static void expect(uint64_t image_offset, const char *name, uint64_t expected_offset)
 {

@@ -67,8 +67,8 @@ struct acpi_board {
     size_t reserved_count; /* 0..8 */
 };
 
-/* The board that vmm/machine.c builds. cpu_count is 0 in it, for the guest's own to be put in; then
- * IRQ 0 comes in at input 2 of the I/O APIC and the SCI at 9, level, active high. */
+/* The board that vmm/board/board.c builds. cpu_count is 0 in it, for the guest's own to be put in;
+ * then IRQ 0 comes in at input 2 of the I/O APIC and the SCI at 9, level, active high. */
 extern const struct acpi_board acpi_board_pc;
 
 /* Writes all tables for a guest that sees buffer at guest-physical address base; the RSDP is at

@@ -3,9 +3,9 @@
 #define VMM_ATTACHMENTS_ATTACHMENT_H
 
 #include "vmm/attachments/attachments.h"
-#include "vmm/devices/coalesced_zone.h"
-#include "vmm/devices/doorbell.h"
-#include "vmm/devices/message_trigger.h"
+#include "vmm/devices/notify/coalesced_zone.h"
+#include "vmm/devices/notify/doorbell.h"
+#include "vmm/devices/notify/message_trigger.h"
 
 /* Lives until nobody refers to it: the list, or after detaching the bus, holds one reference, each
  * doorbell group that names it one until it is freed itself, and everybody who works on it without

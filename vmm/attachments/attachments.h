@@ -16,9 +16,9 @@
 
 #include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/spinlock.h"
-#include "vmm/devices/apic_bus.h"
+#include "vmm/devices/apic/apic_bus.h"
 #include "vmm/devices/line.h"
-#include "vmm/devices/line_trigger.h"
+#include "vmm/devices/notify/line_trigger.h"
 #include "vmm/iobus/iobus.h"
 
 #define ATTACHMENT_TRACES_MAX 64

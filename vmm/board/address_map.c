@@ -1,0 +1,405 @@
+/* The board's address map: which chip answers where. Each handler takes the accesses that its row
+ * of the tables at the end lets through. docs/board.md shows them with what each chip is for. */
+#include "vmm/base/bits.h"
+#include "vmm/base/check.h"
+#include "vmm/board/board.h"
+#include "vmm/host/cpus.h"
+#include "vmm/vcpu/apic.h"
+
+/* Where a PC has its PCI configuration address and data registers. */
+#define PCI_CONFIG_PORT 0xcf8
+
+#define SIZES_1_2   (1 | 2)
+#define SIZES_1_2_4 (1 | 2 | 4)
+
+static enum io_outcome handled(struct machine *machine)
+{
+    machine_unlock(machine);
+    return IO_HANDLED;
+}
+
+/* --- Ports --- */
+
+static __attribute__((noinline)) enum io_outcome
+access_pic_any(struct machine *machine, enum i8259_which which, struct io_access *access)
+{
+    if (access->is_write)
+        i8259_write(&machine->pic, which, access->address & 1, (uint8_t)access->value);
+    else
+        access->value = i8259_read(&machine->pic, which, access->address & 1);
+    return handled(machine);
+}
+
+/* What changes no interrupt is done here, without a call: the rest is the function above. */
+static inline enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
+                                         struct io_access *access)
+{
+    unsigned offset = access->address & 1;
+
+    if (__builtin_expect(access->is_write, 1)) {
+        if (__builtin_expect(i8259_write_mask(&machine->pic, which, offset, (uint8_t)access->value),
+                             1))
+            return handled(machine);
+    } else if (i8259_read_status(&machine->pic, which, offset, &access->value))
+        return handled(machine);
+    return access_pic_any(machine, which, access);
+}
+
+static enum io_outcome on_pic_master(void *context, struct io_access *access)
+{
+    return access_pic(machine_lock(context), I8259_MASTER, access);
+}
+
+static enum io_outcome on_pic_slave(void *context, struct io_access *access)
+{
+    return access_pic(machine_lock(context), I8259_SLAVE, access);
+}
+
+static enum io_outcome on_elcr(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    enum i8259_which which = access->address & 1 ? I8259_SLAVE : I8259_MASTER;
+
+    if (access->is_write)
+        i8259_elcr_write(&machine->pic, which, (uint8_t)access->value);
+    else
+        access->value = i8259_elcr_read(&machine->pic, which);
+    return handled(machine);
+}
+
+static __attribute__((noinline)) enum io_outcome access_pit_any(struct machine *machine,
+                                                                struct io_access *access)
+{
+    unsigned offset = access->address & 3;
+
+    if (access->is_write)
+        i8254_write(&machine->pit, offset, (uint8_t)access->value, machine_now_ns(machine));
+    else
+        access->value = i8254_read(&machine->pit, offset, machine_now_ns(machine));
+    if (machine->pit.has_moved)
+        machine_update_timer(machine, TIMER_PIT);
+    return handled(machine);
+}
+
+/* Reading a counter moves no deadline, but for edges that came due meanwhile. */
+static enum io_outcome on_pit(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (!access->is_write && i8254_read_running(&machine->pit, access->address & 3,
+                                                machine_now_ns(machine), &access->value))
+        return handled(machine);
+    return access_pit_any(machine, access);
+}
+
+static enum io_outcome on_port_61(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write)
+        port_61_write(&machine->port_61, (uint8_t)access->value, machine_now_ns(machine));
+    else
+        access->value = port_61_read(&machine->port_61, machine_now_ns(machine));
+    if (machine->pit.has_moved)
+        machine_update_timer(machine, TIMER_PIT);
+    return handled(machine);
+}
+
+static enum io_outcome on_rtc(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = access->address & 1;
+
+    if (access->is_write)
+        mc146818_write(&machine->rtc, offset, (uint8_t)access->value, machine_now_ns(machine));
+    else
+        access->value = mc146818_read(&machine->rtc, offset, machine_now_ns(machine));
+    machine_update_timer(machine, TIMER_RTC);
+    return handled(machine);
+}
+
+static enum io_outcome on_i8042(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    uint16_t port = (uint16_t)access->address;
+
+    if (access->is_write)
+        i8042_write(&machine->i8042, port, (uint8_t)access->value, machine_now_ns(machine));
+    else
+        access->value = i8042_read(&machine->i8042, port, machine_now_ns(machine));
+    machine_update_timer(machine, TIMER_I8042);
+    return handled(machine);
+}
+
+static enum io_outcome on_com1(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = access->address & 7;
+
+    if (access->is_write)
+        uart16550_write(&machine->com1, offset, (uint8_t)access->value, machine_now_ns(machine));
+    else
+        access->value = uart16550_read(&machine->com1, offset, machine_now_ns(machine));
+    machine_update_timer(machine, TIMER_COM1);
+    return handled(machine);
+}
+
+static enum io_outcome on_acpi_pm(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = (unsigned)(access->address - BOARD_ACPI_PM_PORT);
+
+    if (access->is_write)
+        acpi_pm_write(&machine->acpi_pm, offset, access->size, (uint32_t)access->value,
+                      machine_now_ns(machine));
+    else
+        access->value =
+            acpi_pm_read(&machine->acpi_pm, offset, access->size, machine_now_ns(machine));
+    machine_update_timer(machine, TIMER_ACPI_PM);
+    return handled(machine);
+}
+
+static enum io_outcome on_smi_command(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write) {
+        acpi_pm_write_smi_command(&machine->acpi_pm, (uint8_t)access->value,
+                                  machine_now_ns(machine));
+        machine_update_timer(machine, TIMER_ACPI_PM);
+    } else
+        access->value = acpi_pm_read_smi_command(&machine->acpi_pm);
+    return handled(machine);
+}
+
+static void access_reset_control(struct machine *machine, struct io_access *access)
+{
+    if (access->is_write)
+        acpi_pm_write_reset_control(&machine->acpi_pm, (uint8_t)access->value);
+    else
+        access->value = acpi_pm_read_reset_control(&machine->acpi_pm);
+}
+
+/* The configuration ports of a PCI bus that is not there read as ones. The reset control register
+ * lies among them, and is a byte: a wider access to the address register must not reach it
+ * (Intel 82371AB datasheet, order number 290562, "RC - Reset Control Register"). */
+static enum io_outcome on_pci_config(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->address == ACPI_RESET_PORT && access->size == 1)
+        access_reset_control(machine, access);
+    else if (!access->is_write)
+        access->value = bytes_mask(access->size);
+    return handled(machine);
+}
+
+static enum io_outcome on_debug_console(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write)
+        debug_console_write(&machine->debug_console, (uint8_t)access->value);
+    else
+        access->value = debug_console_read(&machine->debug_console);
+    return handled(machine);
+}
+
+static enum io_outcome on_debug_exit(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write)
+        debug_exit_write(&machine->debug_exit, access->size, (uint32_t)access->value);
+    else
+        access->value = debug_exit_read(&machine->debug_exit, access->size);
+    return handled(machine);
+}
+
+static enum io_outcome on_shutdown(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write)
+        shutdown_port_write(&machine->shutdown_port, (uint8_t)access->value);
+    else
+        access->value = shutdown_port_read(&machine->shutdown_port);
+    return handled(machine);
+}
+
+static enum io_outcome on_fw_cfg(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = (unsigned)(access->address - FW_CFG_PORT);
+
+    if (access->is_write)
+        fw_cfg_write(&machine->fw_cfg, offset, access->size, (uint16_t)access->value);
+    else
+        access->value = fw_cfg_read(&machine->fw_cfg, offset, access->size);
+    return handled(machine);
+}
+
+static enum io_outcome on_testdev_latch(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = (unsigned)(access->address - TESTDEV_LATCH_PORT);
+
+    if (access->is_write)
+        testdev_latch_write(&machine->testdev, offset, access->size, (uint32_t)access->value);
+    else
+        access->value = testdev_latch_read(&machine->testdev, offset, access->size);
+    return handled(machine);
+}
+
+static enum io_outcome on_testdev_flush(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+
+    if (access->is_write)
+        testdev_flush_write(&machine->testdev, access->size, (uint32_t)access->value);
+    else
+        access->value = testdev_flush_read(&machine->testdev);
+    return handled(machine);
+}
+
+static enum io_outcome on_testdev_line(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned line = (unsigned)(access->address - TESTDEV_LINE_PORT);
+
+    if (access->is_write)
+        testdev_line_write(&machine->testdev, line, (uint8_t)access->value);
+    else
+        access->value = testdev_line_read(&machine->testdev, line);
+    return handled(machine);
+}
+
+/* --- Memory-mapped devices --- */
+
+static enum io_outcome on_ioapic(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    unsigned offset = (unsigned)(access->address - I82093AA_ADDRESS);
+
+    if (access->is_write)
+        i82093aa_write(&machine->ioapic, offset, access->size, (uint32_t)access->value);
+    else
+        access->value = i82093aa_read(&machine->ioapic, offset, access->size);
+    return handled(machine);
+}
+
+static enum io_outcome on_testdev_memory(void *context, struct io_access *access)
+{
+    struct machine *machine = machine_lock(context);
+    uint64_t offset = access->address - TESTDEV_MEMORY;
+
+    if (access->is_write)
+        testdev_memory_write(&machine->testdev, offset, access->size, access->value);
+    else
+        access->value = testdev_memory_read(&machine->testdev, offset, access->size);
+    return handled(machine);
+}
+
+/* Each processor finds its own local APIC at this address: that of the vCPU whose exit this is. No
+ * lock, as nobody else touches it. */
+static enum io_outcome on_local_apic(void *context, struct io_access *access)
+{
+    (void)context;
+    return vcpu_access_apic(cpu_this()->vcpu, access) ? IO_HANDLED : IO_DECLINED;
+}
+
+/* --- The tables --- */
+
+struct board_range {
+    const char *name;
+    uint64_t first;
+    uint32_t length_bytes;
+    uint8_t access_sizes;
+    io_handler *handler;
+};
+
+static const struct board_range board_ports[] = {
+    {"i8259 master", 0x20, 2, IOBUS_SIZES_1, on_pic_master},
+    {"i8254", 0x40, 4, IOBUS_SIZES_1, on_pit},
+    {"i8042 data", I8042_PORT_DATA, 1, IOBUS_SIZES_1, on_i8042},
+    {"port 61", 0x61, 1, IOBUS_SIZES_1, on_port_61},
+    {"i8042 command", I8042_PORT_COMMAND, 1, IOBUS_SIZES_1, on_i8042},
+    {"mc146818", 0x70, 2, IOBUS_SIZES_1, on_rtc},
+    {"port 92", I8042_PORT_A, 1, IOBUS_SIZES_1, on_i8042},
+    {"i8259 slave", 0xa0, 2, IOBUS_SIZES_1, on_pic_slave},
+    {"acpi smi command", ACPI_SMI_COMMAND_PORT, 1, IOBUS_SIZES_1, on_smi_command},
+    {"debug console", DEBUG_CONSOLE_PORT, 1, IOBUS_SIZES_1, on_debug_console},
+    {"debug exit", DEBUG_EXIT_PORT, DEBUG_EXIT_PORT_COUNT, SIZES_1_2_4, on_debug_exit},
+    {"uart16550 com1", BOARD_COM1_PORT, UART16550_PORT_COUNT, IOBUS_SIZES_1, on_com1},
+    {"i8259 elcr", 0x4d0, 2, IOBUS_SIZES_1, on_elcr},
+    {"acpi pm", BOARD_ACPI_PM_PORT, ACPI_PM_BLOCK_BYTES, SIZES_1_2_4, on_acpi_pm},
+    {"pci absent", PCI_CONFIG_PORT, 8, SIZES_1_2_4, on_pci_config},
+    {"shutdown", SHUTDOWN_PORT, 1, IOBUS_SIZES_1, on_shutdown},
+};
+
+/* With testdev = on. */
+static const struct board_range testdev_ports[] = {
+    {"testdev latch", TESTDEV_LATCH_PORT, TESTDEV_LATCH_COUNT, SIZES_1_2_4, on_testdev_latch},
+    {"testdev flush", TESTDEV_FLUSH_PORT, TESTDEV_FLUSH_COUNT, SIZES_1_2_4, on_testdev_flush},
+    {"testdev bytes", TESTDEV_BYTES_PORT, 4, IOBUS_SIZES_1, on_testdev_latch},
+    {"fw_cfg", FW_CFG_PORT, FW_CFG_PORT_COUNT, SIZES_1_2, on_fw_cfg},
+    {"testdev lines", TESTDEV_LINE_PORT, TESTDEV_LINE_COUNT, IOBUS_SIZES_1, on_testdev_line},
+};
+
+/* The board's memory map, RAM aside. */
+static const struct board_range board_mmio[] = {
+    {"i82093aa", I82093AA_ADDRESS, I82093AA_WINDOW_BYTES, SIZES_1_2_4, on_ioapic},
+    {"local apic", LOCAL_APIC_DEFAULT_BASE, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, on_local_apic},
+};
+
+static const struct board_range testdev_mmio[] = {
+    {"testdev memory", TESTDEV_MEMORY, TESTDEV_MEMORY_BYTES, IOBUS_SIZES_ALL, on_testdev_memory},
+};
+
+static enum status register_ranges(struct machine *machine, struct iobus *bus,
+                                   const struct board_range *rows, size_t count)
+{
+    struct iobus_range ranges[ARRAY_COUNT(board_ports)];
+
+    CHECK(count <= ARRAY_COUNT(ranges));
+    for (size_t i = 0; i < count; i++)
+        ranges[i] = (struct iobus_range){
+            .name = rows[i].name,
+            .first = rows[i].first,
+            .length_bytes = rows[i].length_bytes,
+            .access_sizes = rows[i].access_sizes,
+            .handler = rows[i].handler,
+            .context = machine,
+        };
+    return iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
+                        NULL);
+}
+
+enum status machine_register(struct machine *machine, struct iobus *ports, struct iobus *mmio)
+{
+    enum status status = register_ranges(machine, ports, board_ports, ARRAY_COUNT(board_ports));
+
+    if (status == STATUS_OK)
+        status = register_ranges(machine, mmio, board_mmio, ARRAY_COUNT(board_mmio));
+    if (status != STATUS_OK || machine->config.testdev_memory == NULL)
+        return status;
+    status = register_ranges(machine, ports, testdev_ports, ARRAY_COUNT(testdev_ports));
+    if (status == STATUS_OK)
+        status = register_ranges(machine, mmio, testdev_mmio, ARRAY_COUNT(testdev_mmio));
+    return status;
+}
+
+enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
+                                       struct iobus_handle *handle)
+{
+    const struct iobus_range range = {
+        .name = "local apic, moved",
+        .first = page,
+        .length_bytes = LOCAL_APIC_MMIO_BYTES,
+        .access_sizes = IOBUS_SIZES_ALL,
+        .handler = on_local_apic,
+        .context = machine,
+    };
+
+    return iobus_register(mmio, &range, handle, NULL);
+}

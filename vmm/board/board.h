@@ -1,0 +1,193 @@
+/* The guest's board: every device, port and line of it, wired in one place. */
+#ifndef VMM_BOARD_BOARD_H
+#define VMM_BOARD_BOARD_H
+
+#include "arch/x86/cpu.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/spinlock.h"
+#include "vmm/devices/acpi_pm.h"
+#include "vmm/devices/apic/apic_bus.h"
+#include "vmm/devices/debug_console.h"
+#include "vmm/devices/debug_exit.h"
+#include "vmm/devices/fw_cfg.h"
+#include "vmm/devices/i8042.h"
+#include "vmm/devices/i82093aa.h"
+#include "vmm/devices/i8254.h"
+#include "vmm/devices/i8259.h"
+#include "vmm/devices/irq_lines.h"
+#include "vmm/devices/mc146818.h"
+#include "vmm/devices/port_61.h"
+#include "vmm/devices/shutdown_port.h"
+#include "vmm/devices/testdev.h"
+#include "vmm/devices/uart16550.h"
+#include "vmm/iobus/iobus.h"
+
+#define BOARD_COM1_PORT    0x3f8
+#define BOARD_ACPI_PM_PORT 0x600 /* PM1a event, PM1a control, PM timer: enum in acpi_pm.h */
+
+/* Interrupt lines of the board, as on a PC/AT. */
+enum machine_irq {
+    IRQ_TIMER = 0,
+    IRQ_KEYBOARD = 1,
+    IRQ_COM1 = 4,
+    IRQ_RTC = 8,
+    IRQ_SCI = 9,
+    IRQ_AUX = 12,
+};
+
+/* Who may drive a line. */
+enum machine_source {
+    SOURCE_DEVICE,     /* a chip of the board, one for each line */
+    SOURCE_ATTACHMENT, /* what is attached at run time */
+    SOURCE_TESTDEV,
+};
+
+struct machine;
+
+/* A line's end for somebody who does not have the board locked. */
+struct machine_wire {
+    struct machine *machine;
+    struct line line;
+};
+
+/* What differs from board to board. */
+struct machine_config {
+    uint64_t ram_bytes;
+    uint32_t cpu_count;
+    uint8_t
+        *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
+};
+
+/* What the board asks of its surroundings. All are called on whichever processor caused it, the two
+ * of the local APICs from anywhere, the others with the board locked, and must not call the board
+ * again. */
+struct machine_hooks {
+    /* A byte leaves COM1; false: not now, machine_serial_ready will tell. */
+    bool (*serial_transmit)(void *context, uint8_t byte);
+    void (*debug_byte)(void *context, uint8_t byte);
+    void (*debug_exit)(void *context, uint64_t code);
+    void (*power_off)(void *context);
+    void (*reset)(void *context);
+    void (*shut_down)(void *context);                 /* "Shutdown" was written to port 0x8900 */
+    void (*kick)(void *context, unsigned index);      /* of the vCPU: its local APIC has news; */
+    bool (*is_own)(struct local_apic *apic);          /* both as struct apic_bus_wires has them */
+    void (*line_ended)(void *context, unsigned line); /* the guest ended its interrupt */
+    void (*deadline_moved)(void *context);            /* deadline_tsc is another one */
+    void *context;
+};
+
+/* The devices that have something to do at times of their own. */
+enum machine_timer {
+    TIMER_PIT,
+    TIMER_RTC,
+    TIMER_COM1,
+    TIMER_I8042,
+    TIMER_ACPI_PM,
+    TIMER_COUNT,
+};
+
+/* Chips have no locks of their own: the board's keeps the vCPUs apart. It is taken by every
+ * function below and by every access to the board, never around anything else. The local APICs do
+ * without. */
+struct machine {
+    struct spinlock lock;
+    struct machine_hooks hooks;
+    struct machine_config config;
+    struct i8259_pair pic;
+    struct i82093aa ioapic;
+    struct apic_bus apics;
+    struct irq_lines lines;
+    struct machine_wire wires[IRQ_LINE_COUNT];
+    struct i8254 pit;
+    struct port_61 port_61;
+    struct mc146818 rtc;
+    struct uart16550 com1;
+    struct i8042 i8042;
+    struct acpi_pm acpi_pm;
+    struct debug_console debug_console;
+    struct debug_exit debug_exit;
+    struct shutdown_port shutdown_port;
+    struct fw_cfg fw_cfg;
+    struct testdev testdev;
+
+    uint64_t start_tsc; /* when the guest's clock read 0 */
+    uint64_t deadlines_ns[TIMER_COUNT];
+    uint64_t deadline_ns;          /* the earliest of them */
+    _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
+};
+
+/* Registers the whole board on the guest's buses and wires its lines. The local APICs come onto
+ * machine->apics by their vCPUs. Devices are not in a defined state before machine_power_on. hooks
+ * and config are copied. STATUS_NO_MEMORY. */
+enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
+                         const struct machine_config *config, struct iobus *ports,
+                         struct iobus *mmio) MUST_USE;
+
+/* Lets local APICs answer at another page than the usual one, too. Errors as iobus_register. */
+enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
+                                       struct iobus_handle *handle) MUST_USE;
+
+/* Power-on: the board's clock starts at 0 now and every chip is as after reset. wall_seconds: Unix
+ * time for the RTC. */
+void machine_power_on(struct machine *machine, uint64_t wall_seconds);
+
+/* The board's reset line: every chip as after reset; what a battery keeps, the RTC's clock and RAM,
+ * and the board's clock go on. */
+void machine_reset(struct machine *machine);
+
+/* Nanoseconds since power-on. */
+static inline uint64_t machine_now_ns(const struct machine *machine)
+{
+    return clock_ns_from_ticks(rdtsc() - machine->start_tsc);
+}
+
+/* When machine_run_until will have something to do. */
+static inline uint64_t machine_deadline_tsc(const struct machine *machine)
+{
+    return atomic_load_explicit(&machine->deadline_tsc, memory_order_relaxed);
+}
+
+/* Does everything that device timers have due by now_tsc: one compare when nothing is. */
+void machine_run_until(struct machine *machine, uint64_t now_tsc);
+
+/* The lines for whoever is not part of the board: may be driven from anywhere, also from within
+ * hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
+struct line machine_line(struct machine *machine, unsigned line);
+
+/* A local APIC may take messages that it did not take before: what the I/O APIC could not deliver
+ * is sent again. */
+void machine_retry_interrupts(struct machine *machine);
+
+/* The acknowledge cycle of a processor that takes the PIC's interrupt: the vector. */
+uint8_t machine_acknowledge_interrupt(struct machine *machine);
+
+/* COM1's receiving side: how many bytes it takes now, and one byte. */
+size_t machine_serial_space(struct machine *machine);
+void machine_serial_receive(struct machine *machine, uint8_t byte);
+
+/* What serial_transmit refused may be tried again. */
+void machine_serial_ready(struct machine *machine);
+
+/* --- Within the board: board.c and address_map.c --- */
+
+static inline struct machine *machine_lock(void *context)
+{
+    struct machine *machine = context;
+
+    spinlock_acquire(&machine->lock);
+    return machine;
+}
+
+static inline void machine_unlock(struct machine *machine)
+{
+    spinlock_release(&machine->lock);
+}
+
+/* After an access to the device: its next deadline counts. */
+void machine_update_timer(struct machine *machine, enum machine_timer timer);
+
+/* Registers all ranges of the board. */
+enum status machine_register(struct machine *machine, struct iobus *ports,
+                             struct iobus *mmio) MUST_USE;
+
+#endif

@@ -1,0 +1,477 @@
+#include "vmm/console/console.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/uart.h"
+#include "vmm/base/log.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+#include "vmm/prompt/line_editor.h"
+
+#define OUTPUT_BYTES  (64 * 1024)
+#define INPUT_BYTES   (64 * 1024)
+#define MONITOR_SHARE (8 * 1024) /* of the output ring, out of the guest's reach */
+#define ESCAPE_KEY    0x1d       /* Ctrl-] */
+#define PROMPT        "portcullis> "
+
+enum focus {
+    FOCUS_PROMPT,
+    FOCUS_GUEST,
+};
+
+static struct {
+    /* Keeps the processors apart. Whoever has it may take it again: what the console calls may log.
+     */
+    struct spinlock lock;
+    const struct cpu *_Atomic owner;
+    unsigned depth;
+
+    struct uart uart;
+    bool is_present;
+    bool has_interrupt;
+    bool transmit_interrupt; /* enabled at the UART */
+
+    struct byte_ring output; /* to the UART */
+    struct byte_ring input;  /* from the UART */
+    uint8_t output_bytes[OUTPUT_BYTES];
+    uint8_t input_bytes[INPUT_BYTES];
+    bool at_line_start;
+    bool guest_is_in_line; /* the guest has begun a line and not ended it */
+    bool prompt_is_open; /* the prompt is the last that was written, but for what is typed there */
+    bool guest_was_refused; /* console_guest_transmit said no */
+    uint64_t input_lost;
+
+    enum focus focus;
+    struct guest *guest;
+    struct line_editor editor;
+    const struct command *commands;
+    size_t command_count;
+    void *command_context;
+} console;
+
+volatile bool console_has_work;
+
+/* --- The lock --- */
+
+static void lock(void)
+{
+    const struct cpu *self = cpu_this();
+
+    if (atomic_load_explicit(&console.owner, memory_order_relaxed) != self) {
+        spinlock_acquire(&console.lock);
+        atomic_store_explicit(&console.owner, self, memory_order_relaxed);
+    }
+    console.depth++;
+}
+
+static void unlock(void)
+{
+    if (--console.depth > 0)
+        return;
+    atomic_store_explicit(&console.owner, NULL, memory_order_relaxed);
+    spinlock_release(&console.lock);
+}
+
+void console_seize(void)
+{
+    atomic_store_explicit(&console.lock.is_held, true, memory_order_relaxed);
+    atomic_store_explicit(&console.owner, cpu_this(), memory_order_relaxed);
+    console.depth = 1;
+}
+
+/* --- Output --- */
+
+/* Gives the UART what it takes; the transmitter-empty interrupt asks for the rest. */
+static void send(void)
+{
+    const uint8_t *bytes;
+    size_t available, sent;
+
+    while ((available = byte_ring_peek(&console.output, &bytes)) > 0) {
+        for (sent = 0; sent < available && uart_try_put(&console.uart, bytes[sent]); sent++)
+            ;
+        byte_ring_consume(&console.output, sent);
+        if (sent < available)
+            break;
+    }
+    bool want_interrupt = available > 0;
+    if (console.has_interrupt && want_interrupt != console.transmit_interrupt) {
+        console.transmit_interrupt = want_interrupt;
+        uart_set_interrupts(&console.uart, true, want_interrupt);
+    }
+}
+
+static void send_one_polled(void)
+{
+    const uint8_t *bytes;
+
+    if (byte_ring_peek(&console.output, &bytes) == 0)
+        return;
+    (void)uart_put_polled(&console.uart, bytes[0]); /* a stuck UART must not stop the machine */
+    byte_ring_consume(&console.output, 1);
+}
+
+static void put(uint8_t byte)
+{
+    while (byte_ring_put(&console.output, &byte, 1) == 0)
+        send_one_polled();
+    console.at_line_start = byte == '\n';
+}
+
+static void start_sending(void)
+{
+    if (console.has_interrupt)
+        send();
+    else
+        console_flush(); /* nobody would send the rest */
+}
+
+/* Text of the monitor's own: never lost, lines end as terminals want it. */
+static void write_text(void *context, const char *text, size_t length)
+{
+    (void)context;
+    lock();
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '\n')
+            put('\r');
+        put((uint8_t)text[i]);
+    }
+    start_sending();
+    unlock();
+}
+
+/* What the line editor shows of the user's typing: for a terminal already. */
+static void echo(void *context, const char *text, size_t length)
+{
+    (void)context;
+    lock();
+    for (size_t i = 0; i < length; i++)
+        put((uint8_t)text[i]);
+    start_sending();
+    unlock();
+}
+
+/* Messages begin on a line of their own, whatever the guest or the user was at. */
+static void write_log(void *context, const char *text, size_t length)
+{
+    if (!console.is_present)
+        return;
+    lock();
+    if ((console.guest_is_in_line && console.focus == FOCUS_GUEST) || console.prompt_is_open)
+        write_text(context, "\n", 1);
+    console.prompt_is_open = false;
+    console.guest_is_in_line = false;
+    write_text(context, text, length);
+    unlock();
+}
+
+static void put_for_guest(uint8_t byte)
+{
+    put(byte);
+    console.guest_is_in_line = byte != '\n';
+}
+
+static bool guest_may_put(const struct byte_ring *ring, size_t reserve)
+{
+    return byte_ring_space(ring) > reserve;
+}
+
+void console_backlog_init(struct console_backlog *backlog)
+{
+    byte_ring_init(&backlog->ring, backlog->bytes, sizeof(backlog->bytes));
+    backlog->dropped = 0;
+}
+
+/* A guest that the user has not in view must not stand still because of that: its oldest output
+ * makes room. */
+static void keep(struct console_backlog *backlog, uint8_t byte)
+{
+    if (byte_ring_space(&backlog->ring) == 0) {
+        byte_ring_consume(&backlog->ring, 1);
+        backlog->dropped++;
+    }
+    (void)byte_ring_put(&backlog->ring, &byte, 1);
+}
+
+static bool take_from_guest(struct guest *guest, uint8_t byte)
+{
+    if (guest != console.guest) {
+        keep(&guest->backlog, byte);
+        return true;
+    }
+    if (console.focus == FOCUS_GUEST ? guest_may_put(&console.output, MONITOR_SHARE)
+                                     : guest_may_put(&guest->backlog.ring, 0)) {
+        if (console.focus == FOCUS_GUEST)
+            put_for_guest(byte);
+        else
+            (void)byte_ring_put(&guest->backlog.ring, &byte, 1);
+        return true;
+    }
+    console.guest_was_refused = true;
+    return false;
+}
+
+bool console_guest_transmit(struct guest *guest, uint8_t byte)
+{
+    bool is_taken;
+
+    lock();
+    is_taken = take_from_guest(guest, byte);
+    if (is_taken && !console_has_work) {
+        console_has_work = true;
+        if (cpu_this()->index != 0)
+            cpus_kick(cpus_get(0));
+        else if (cpu_this()->vcpu != NULL)
+            vcpu_note(cpu_this()->vcpu, ATTENTION_CONSOLE);
+    }
+    unlock();
+    return is_taken;
+}
+
+/* What the guest printed while the line was not its own. */
+static void release_backlog(struct guest *guest)
+{
+    const uint8_t *bytes;
+
+    if (guest->backlog.dropped > 0)
+        log_line("%lu bytes that %s printed before were not kept", guest->backlog.dropped,
+                 guest->config->name);
+    guest->backlog.dropped = 0;
+    while (byte_ring_peek(&guest->backlog.ring, &bytes) > 0) {
+        put_for_guest(bytes[0]);
+        byte_ring_consume(&guest->backlog.ring, 1);
+    }
+}
+
+static void tell_guest_of_room(void)
+{
+    struct guest *guest = NULL;
+
+    lock();
+    if (console.guest_was_refused && console.guest != NULL &&
+        byte_ring_space(&console.output) > MONITOR_SHARE + UART16550_FIFO_BYTES) {
+        console.guest_was_refused = false;
+        guest = console.guest;
+    }
+    unlock();
+    /* Not under the lock: the board's is taken first, then the console's, never the other way. */
+    if (guest != NULL)
+        machine_serial_ready(&guest->machine);
+}
+
+/* --- Focus --- */
+
+void console_show_prompt(void)
+{
+    lock();
+    if (!console.at_line_start)
+        write_text(NULL, "\n", 1);
+    console.focus = FOCUS_PROMPT;
+    write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
+    command_print(&(struct command_output){.write = write_text}, "%s",
+                  line_editor_pending(&console.editor));
+    console.prompt_is_open = true;
+    unlock();
+}
+
+static void leave_prompt(void)
+{
+    if (console.guest == NULL)
+        return;
+    lock();
+    command_print(&(struct command_output){.write = write_text}, "\n[%s; Ctrl-] for the monitor]\n",
+                  console.guest->config->name);
+    console.focus = FOCUS_GUEST;
+    console.prompt_is_open = false;
+    release_backlog(console.guest);
+    unlock();
+}
+
+void console_connect(struct guest *guest)
+{
+    lock();
+    if (guest == NULL && console.guest != NULL)
+        release_backlog(console.guest);
+    console.guest = guest;
+    console.guest_was_refused = false;
+    console.focus = guest != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
+    console.prompt_is_open = false;
+    if (guest != NULL)
+        release_backlog(guest);
+    unlock();
+}
+
+void console_select(struct guest *guest)
+{
+    lock();
+    console.guest = guest;
+    console.guest_was_refused = false;
+    unlock();
+}
+
+/* --- Input --- */
+
+static void type_at_prompt(uint8_t byte)
+{
+    struct command_output output = {.write = write_text};
+    enum line_result result = line_editor_feed(&console.editor, (char)byte);
+    char line[LINE_BYTES_MAX + 1];
+
+    if (result == LINE_PENDING)
+        return;
+    if (result == LINE_DONE) {
+        const char *text = line_editor_text(&console.editor);
+        size_t length = 0;
+        for (; text[length] != '\0'; length++)
+            line[length] = text[length];
+        line[length] = '\0';
+        console.prompt_is_open = false;
+        (void)command_run(console.commands, console.command_count, console.command_context, &output,
+                          line); /* what went wrong has been printed */
+    }
+    if (console.focus == FOCUS_PROMPT) {
+        write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
+        console.prompt_is_open = true;
+    }
+}
+
+/* False: the byte has to wait until the guest has read its receiver. */
+static bool take_input(uint8_t byte)
+{
+    if (byte == ESCAPE_KEY) {
+        if (console.focus == FOCUS_GUEST)
+            console_show_prompt();
+        else
+            leave_prompt();
+        return true;
+    }
+    if (console.focus == FOCUS_PROMPT) {
+        type_at_prompt(byte);
+        return true;
+    }
+    if (!guest_is_running(console.guest))
+        return true; /* nobody will ever read it */
+    if (machine_serial_space(&console.guest->machine) == 0)
+        return false;
+    machine_serial_receive(&console.guest->machine, byte);
+    return true;
+}
+
+/* The way to the prompt must not depend on a guest that reads: what was typed before Ctrl-] is
+ * dropped then. */
+static bool drop_input_before_escape(void)
+{
+    const uint8_t *bytes;
+    size_t available = byte_ring_peek(&console.input, &bytes);
+
+    for (size_t i = 0; i < available; i++) {
+        if (bytes[i] == ESCAPE_KEY) {
+            byte_ring_consume(&console.input, i);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void receive(void)
+{
+    uint8_t byte;
+
+    while (uart_try_get(&console.uart, &byte)) {
+        if (byte_ring_put(&console.input, &byte, 1) == 0)
+            console.input_lost++;
+    }
+}
+
+static void on_interrupt(void *context)
+{
+    (void)context;
+    for (;;) {
+        switch (uart_interrupt_cause(&console.uart)) {
+        case UART_CAUSE_NONE: console_has_work = true; return;
+        case UART_CAUSE_RECEIVED: receive(); break;
+        case UART_CAUSE_TRANSMITTED:
+            lock();
+            send();
+            unlock();
+            break;
+        case UART_CAUSE_OTHER: break;
+        }
+    }
+}
+
+void console_work(void)
+{
+    const uint8_t *bytes;
+    bool waits_for_guest = false;
+
+    console_has_work = !console.has_interrupt; /* without it, look after every exit */
+    if (!console.has_interrupt && console.is_present)
+        receive();
+    while (byte_ring_peek(&console.input, &bytes) > 0) {
+        waits_for_guest = !take_input(bytes[0]);
+        if (!waits_for_guest)
+            byte_ring_consume(&console.input, 1);
+        else if (!drop_input_before_escape())
+            break;
+    }
+    lock();
+    send();
+    unlock();
+    tell_guest_of_room();
+    /* The guest empties its receiver at an exit of its own: look again after each until it has. */
+    if (waits_for_guest || console.guest_was_refused)
+        console_has_work = true;
+}
+
+/* --- Setting up, waiting, ending --- */
+
+enum status console_init(uint16_t port, uint32_t baud)
+{
+    enum status status = uart_init(&console.uart, port, baud);
+
+    byte_ring_init(&console.output, console.output_bytes, OUTPUT_BYTES);
+    byte_ring_init(&console.input, console.input_bytes, INPUT_BYTES);
+    line_editor_init(&console.editor, echo, NULL);
+    console.at_line_start = true;
+    console.is_present = status == STATUS_OK;
+    console_has_work = true;
+    log_set_sink(write_log, NULL);
+    return status;
+}
+
+void console_set_commands(const struct command *commands, size_t count, void *context)
+{
+    console.commands = commands;
+    console.command_count = count;
+    console.command_context = context;
+}
+
+void console_use_interrupt(uint8_t vector)
+{
+    trap_set_interrupt_handler(vector, on_interrupt, NULL);
+    console.has_interrupt = true;
+    uart_set_interrupts(&console.uart, true, false);
+    receive();
+    console_has_work = true;
+}
+
+void console_wait(void)
+{
+    if (!console_has_work)
+        cpus_wait();
+    else if (!console.has_interrupt)
+        cpu_pause();
+    console_service();
+}
+
+void console_flush(void)
+{
+    if (!console.is_present)
+        return;
+    lock();
+    while (byte_ring_used(&console.output) > 0)
+        send_one_polled();
+    (void)uart_flush(&console.uart);
+    unlock();
+}

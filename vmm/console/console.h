@@ -1,0 +1,75 @@
+/* The one serial line, shared by a guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
+ * the other and back. While the prompt has the line, the guest runs on; what it prints waits.
+ * Guests that are not connected run on as well; the last that each printed is kept until it is.
+ *
+ * The first processor has the line's interrupt, its input and the prompt; any of them may print. */
+#ifndef VMM_CONSOLE_CONSOLE_H
+#define VMM_CONSOLE_CONSOLE_H
+
+#include "vmm/base/status.h"
+#include "vmm/base/types.h"
+#include "vmm/prompt/byte_ring.h"
+#include "vmm/prompt/command.h"
+
+struct guest;
+
+#define CONSOLE_HELD_BYTES (16 * 1024)
+
+/* What a guest has printed and nobody has seen. The console's own. */
+struct console_backlog {
+    struct byte_ring ring;
+    uint8_t bytes[CONSOLE_HELD_BYTES];
+    uint64_t dropped; /* oldest bytes, for want of room */
+};
+
+/* Before the guest prints. */
+void console_backlog_init(struct console_backlog *backlog);
+
+/* Sets up the UART and takes over the monitor's log. Polled until console_use_interrupt.
+ * STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
+enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
+
+/* What the prompt offers, and what its handlers are called with. */
+void console_set_commands(const struct command *commands, size_t count, void *context);
+
+/* From here on the line's interrupt arrives as `vector` and is enabled at the UART. */
+void console_use_interrupt(uint8_t vector);
+
+/* The guest whose COM1 is connected, null for none: then the prompt has the line. */
+void console_connect(struct guest *guest);
+
+/* The same, but the prompt keeps the line: Ctrl-] goes to this guest then. */
+void console_select(struct guest *guest);
+
+/* A byte from the guest's COM1. False when there is no room: machine_serial_ready follows when
+ * there is. */
+bool console_guest_transmit(struct guest *guest, uint8_t byte);
+
+/* There is something to do: input, room for output, output waiting. Set by interrupts too. */
+extern volatile bool console_has_work;
+
+/* Does it: sends and receives, feeds the guest, runs commands. */
+void console_work(void);
+
+/* Between exits: one load when there is nothing to do. */
+static inline void console_service(void)
+{
+    if (console_has_work)
+        console_work();
+}
+
+/* Halts the processor until there may be something to do, here or for the caller, and does the
+ * console's part. Returns after any interrupt. */
+void console_wait(void);
+
+/* Gives the line to the prompt, with a fresh prompt on it. */
+void console_show_prompt(void);
+
+/* Waits until everything is out. */
+void console_flush(void);
+
+/* For a processor that is dying, and may have died while it or another one printed: takes the line
+ * for good. */
+void console_seize(void);
+
+#endif

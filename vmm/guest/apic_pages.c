@@ -1,0 +1,138 @@
+/* What the vCPUs' local APICs mean for the guest as a whole: whether anybody is left to wake
+ * anybody, and where in its memory the APICs answer. */
+#include "vmm/base/check.h"
+#include "vmm/base/log.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+#include "vmm/memory/heap.h"
+
+void guest_count_dead(struct guest *guest, int change)
+{
+    uint32_t before =
+        atomic_fetch_add_explicit(&guest->dead_count, (uint32_t)change, memory_order_seq_cst);
+
+    if (change < 0 || before + 1 < guest->vcpu_count)
+        return;
+    /* What was sent before everybody halted may not have been looked at. */
+    for (uint32_t i = 0; i < guest->vcpu_count; i++) {
+        if (local_apic_needs_attention(&guest->vcpus[i].apic))
+            return;
+    }
+    guest_stop(guest, "halted with interrupts off: nothing can wake it");
+}
+
+static struct guest_apic_page *find_apic_page(struct guest *guest, uint64_t page)
+{
+    struct guest_apic_page *free = NULL;
+
+    for (unsigned i = 0; i < GUEST_APIC_PAGES_MAX; i++) {
+        struct guest_apic_page *entry = &guest->apic_pages[i];
+
+        if (entry->user_count > 0 && entry->page == page)
+            return entry;
+        if (entry->user_count == 0)
+            free = entry;
+    }
+    return free;
+}
+
+static void leave_apic_page(struct guest *guest, uint64_t page)
+{
+    struct guest_apic_page *entry = find_apic_page(guest, page);
+
+    if (page == LOCAL_APIC_DEFAULT_BASE || entry == NULL || entry->user_count == 0)
+        return;
+    if (--entry->user_count == 0)
+        CHECK(iobus_remove(&guest->mmio, entry->handle, NULL) == STATUS_OK);
+}
+
+static void enter_apic_page(struct guest *guest, uint64_t page)
+{
+    struct guest_apic_page *entry = find_apic_page(guest, page);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (page == LOCAL_APIC_DEFAULT_BASE)
+        return;
+    if (entry != NULL && entry->user_count > 0) {
+        entry->user_count++;
+        return;
+    }
+    if (entry != NULL)
+        status = machine_register_apic_page(&guest->machine, &guest->mmio, page, &entry->handle);
+    if (status != STATUS_OK) {
+        log_line("guest %s: a local APIC at 0x%lx does not answer there: %s", guest->config->name,
+                 page, status_name(status));
+        return;
+    }
+    entry->page = page;
+    entry->user_count = 1;
+}
+
+void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_page)
+{
+    spinlock_acquire(&guest->apic_pages_lock);
+    leave_apic_page(guest, old_page);
+    enter_apic_page(guest, new_page);
+    spinlock_release(&guest->apic_pages_lock);
+}
+
+/* --- The APIC-access page ---
+ *
+ * What is behind it does not matter: with "virtualize APIC accesses" the processor goes by its
+ * address and never touches it (SDM vol. 3C, "Virtualizing Memory-Mapped APIC Accesses"). */
+
+static bool uses_apic_virtualization(const struct guest *guest)
+{
+    enum guest_apic wanted = guest->config->apic;
+
+    for (uint32_t i = 0; i < guest->config->cpu_count; i++) {
+        const struct cpu *cpu = cpus_get(cpu_this()->index + i);
+
+        if (!cpu->vmx.virtualizes_apic || (wanted == GUEST_APIC_AUTO && cpu->apic_fault != NULL))
+            return false;
+    }
+    return wanted != GUEST_APIC_EMULATED;
+}
+
+static enum status map_apic_access_page(struct guest *guest)
+{
+    enum status status;
+
+    if (guest->apic_access_page == NULL || guest->apic_access_is_mapped)
+        return STATUS_OK;
+    status =
+        ept_map(&guest->ept, GPA(LOCAL_APIC_DEFAULT_BASE), HPA((uint64_t)guest->apic_access_page),
+                PAGE_SIZE, EPT_READ | EPT_WRITE, EPT_WRITE_BACK);
+    guest->apic_access_is_mapped = status == STATUS_OK;
+    return status;
+}
+
+enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap)
+{
+    if (!uses_apic_virtualization(guest))
+        return STATUS_OK;
+    guest->apic_access_page = heap_allocate_zeroed(heap, PAGE_SIZE, PAGE_SIZE);
+    return guest->apic_access_page == NULL ? STATUS_NO_MEMORY : map_apic_access_page(guest);
+}
+
+void guest_hide_apic_access_page(struct guest *guest)
+{
+    spinlock_acquire(&guest->apic_pages_lock);
+    if (guest->apic_access_is_mapped)
+        CHECK(ept_unmap(&guest->ept, GPA(LOCAL_APIC_DEFAULT_BASE), PAGE_SIZE) == STATUS_OK);
+    guest->apic_access_is_mapped = false;
+    spinlock_release(&guest->apic_pages_lock);
+}
+
+/* After a reset all are where they were at first. */
+void guest_reset_apic_pages(struct guest *guest)
+{
+    CHECK(map_apic_access_page(guest) == STATUS_OK); /* where it was mapped at the creation */
+    for (unsigned i = 0; i < GUEST_APIC_PAGES_MAX; i++) {
+        struct guest_apic_page *entry = &guest->apic_pages[i];
+
+        if (entry->user_count > 0)
+            CHECK(iobus_remove(&guest->mmio, entry->handle, NULL) == STATUS_OK);
+        entry->user_count = 0;
+    }
+}

@@ -1,0 +1,52 @@
+/* How guests end: by themselves, or stopped by the monitor with a dump. */
+#include "vmm/base/format.h"
+#include "vmm/base/log.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+
+void guest_notify_all(struct guest *guest, uint32_t attention)
+{
+    for (uint32_t i = 0; i < guest->vcpu_count; i++)
+        vcpu_notify(&guest->vcpus[i], attention);
+}
+
+/* The first of several vCPUs that end the guest at once has it. */
+static bool end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
+{
+    bool is_first;
+
+    spinlock_acquire(&guest->end_lock);
+    is_first = guest_is_running(guest);
+    if (is_first) {
+        guest->end.exit_code = exit_code;
+        format_text(guest->end.reason, sizeof(guest->end.reason), "%s", reason);
+        atomic_store_explicit(&guest->end.kind, kind, memory_order_release);
+    }
+    spinlock_release(&guest->end_lock);
+    if (is_first)
+        guest_notify_all(guest, ATTENTION_STOP);
+    return is_first;
+}
+
+void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
+{
+    if (end(guest, kind, exit_code, reason))
+        guest_flush_debug_line(guest);
+}
+
+void guest_stop(struct guest *guest, const char *format, ...)
+{
+    char reason[GUEST_END_REASON_BYTES];
+    struct vcpu *vcpu = cpu_this()->vcpu;
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_text_v(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    if (!end(guest, GUEST_STOPPED, EXIT_CODE_STOPPED, reason))
+        return;
+    guest_flush_debug_line(guest);
+    log_line("guest %s stopped: %s", guest->config->name, reason);
+    if (vcpu != NULL) /* else it never ran */
+        guest_dump(vcpu);
+}

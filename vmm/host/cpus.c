@@ -1,0 +1,385 @@
+#include "vmm/host/cpus.h"
+
+#include "arch/x86/ap_start.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/extended_state.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/tsc_agreement.h"
+#include "arch/x86/vmx.h"
+#include "arch/x86/vmx_apic_trial.h"
+#include "vmm/base/check.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/log.h"
+#include "vmm/memory/heap.h"
+
+#include <string.h>
+
+#define STACK_BYTES       (16 * PAGE_SIZE)
+#define ANSWER_TIMEOUT_US 1000000
+#define MESSAGE_BYTES     256
+
+/* TSCs this far apart are taken to agree: an emulator whose processors take turns lets one of them
+ * run so many instructions ahead. It is less than a message between processors takes. */
+#define TSC_TICKS_APART_MAX 64
+
+static struct {
+    struct page_table *page_table;
+    struct heap *heap;
+    struct cpu *cpus[BOOT_CPUS_MAX];
+    uint32_t count;
+} self;
+
+static struct cpu first_cpu; /* there before the heap gives anything */
+
+uint32_t cpus_count(void)
+{
+    return self.count;
+}
+
+struct cpu *cpus_get(uint32_t index)
+{
+    CHECK(index < self.count);
+    return self.cpus[index];
+}
+
+/* --- Setting up a processor --- */
+
+/* A stack with an unmapped page below it: an overflow is a fault, not somebody else's data. 0: no
+ * memory. */
+static uint64_t make_stack(void)
+{
+    uint8_t *pages = heap_allocate(self.heap, PAGE_SIZE + STACK_BYTES, PAGE_SIZE);
+
+    if (pages == NULL || page_table_unmap(self.page_table, (uint64_t)pages, PAGE_SIZE) != STATUS_OK)
+        return 0;
+    return (uint64_t)pages + PAGE_SIZE + STACK_BYTES;
+}
+
+static enum status prepare(struct cpu *cpu)
+{
+    struct exception_stacks stacks = {
+        .nmi_top = make_stack(),
+        .double_fault_top = make_stack(),
+        .machine_check_top = make_stack(),
+    };
+
+    cpu->self = cpu;
+    cpu->stack_top = make_stack();
+    cpu->vmxon_region = heap_allocate(self.heap, PAGE_SIZE, PAGE_SIZE);
+    if (stacks.nmi_top == 0 || stacks.double_fault_top == 0 || stacks.machine_check_top == 0 ||
+        cpu->stack_top == 0 || cpu->vmxon_region == NULL)
+        return STATUS_NO_MEMORY;
+    memset(cpu->vmxon_region, 0, PAGE_SIZE);
+    descriptors_init(&cpu->descriptors, &stacks);
+    paging_flush(); /* the guard pages were mapped before */
+    return STATUS_OK;
+}
+
+void cpus_begin(void)
+{
+    first_cpu.self = &first_cpu;
+    wrmsr(IA32_GS_BASE, (uint64_t)&first_cpu);
+}
+
+/* On the processor itself: tables, traps, its number in GS. */
+static void load(struct cpu *cpu)
+{
+    descriptors_load(&cpu->descriptors);
+    wrmsr(IA32_GS_BASE, (uint64_t)cpu);
+    trap_enable_machine_checks();
+}
+
+static void on_kick(void *context)
+{
+    (void)context; /* to be interrupted was all */
+}
+
+enum status cpus_init(struct page_table *page_table, struct heap *heap)
+{
+    enum status status;
+
+    self.page_table = page_table;
+    self.heap = heap;
+    status = prepare(&first_cpu);
+    if (status != STATUS_OK)
+        return status;
+    load(&first_cpu);
+    self.cpus[self.count++] = &first_cpu;
+    first_cpu.is_online = true;
+    trap_set_interrupt_handler(CPUS_KICK_VECTOR, on_kick, NULL);
+    return STATUS_OK;
+}
+
+/* See struct cpu. */
+static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
+{
+    const char *fault = "could not be tried, for want of memory";
+    void *pages;
+
+    if (!capabilities->virtualizes_apic)
+        return NULL;
+    pages = heap_allocate_zeroed(self.heap, VMX_APIC_TRIAL_BYTES, PAGE_SIZE);
+    if (pages != NULL)
+        fault = vmx_apic_find_fault(capabilities, pages, CPUS_KICK_VECTOR);
+    heap_release(self.heap, pages);
+    return fault;
+}
+
+enum status cpus_enable_vmx(char *message, size_t size)
+{
+    struct cpu *cpu = cpu_this();
+    enum status status = vmx_check_capabilities(&cpu->vmx, message, size);
+
+    if (status != STATUS_OK)
+        return status;
+    status = vmx_enable(&cpu->vmx, cpu->vmxon_region);
+    if (status != STATUS_OK) {
+        static const char text[] = "VMXON failed";
+
+        memcpy(message, text, size < sizeof(text) ? size : sizeof(text));
+        message[size - 1] = '\0';
+        return status;
+    }
+    cpu->is_in_vmx_operation = true;
+    cpu->has_sound_xsavec = extended_state_compacts_rightly();
+    cpu->cpuid = (struct cpuid_board){
+        .host = cpuid,
+        .has_apic = true,
+        .rdtscp = cpu->vmx.rdtscp,
+        .invpcid = cpu->vmx.invpcid,
+        .xsavec = cpu->has_sound_xsavec,
+        .physical_address_bits = 48, /* what a 4-level EPT walk covers */
+    };
+    cpu->cpuid_summary = cpuid_summarize(&cpu->cpuid);
+    cpu->apic_fault = find_apic_fault(&cpu->vmx);
+    return STATUS_OK;
+}
+
+/* --- Work --- */
+
+void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context)
+{
+    cpu->work_context = context;
+    atomic_store_explicit(&cpu->work, function, memory_order_release);
+    cpus_kick(cpu);
+}
+
+void cpus_call(uint32_t index, void (*function)(void *context), void *context)
+{
+    struct cpu *cpu = cpus_get(index);
+
+    if (cpu == cpu_this()) {
+        function(context);
+        return;
+    }
+    cpus_run(cpu, function, context);
+    while (!cpus_is_idle(cpu))
+        cpu_pause();
+}
+
+bool cpus_is_idle(const struct cpu *cpu)
+{
+    return atomic_load_explicit(&cpu->work, memory_order_acquire) == NULL;
+}
+
+void cpus_wait(void)
+{
+    sti_hlt();
+    cli();
+}
+
+static _Noreturn void run_work(struct cpu *cpu)
+{
+    for (;;) {
+        void (*work)(void *) = atomic_load_explicit(&cpu->work, memory_order_acquire);
+
+        if (work == NULL) {
+            cpus_wait();
+            continue;
+        }
+        work(cpu->work_context);
+        atomic_store_explicit(&cpu->work, NULL, memory_order_release);
+        cpus_kick(&first_cpu); /* who may be waiting for the end */
+    }
+}
+
+/* --- The others --- */
+
+/* On a processor that is of no use here: it says why, and stops. */
+static _Noreturn void leave_out(struct cpu *cpu, const char *why, const char *what)
+{
+    log_line("processor %u is left out: %s%s", cpu->apic_id, why, what);
+    if (cpu->is_in_vmx_operation)
+        vmx_disable();
+    atomic_store_explicit(&cpu->is_unfit, true, memory_order_release);
+    cpu_stop();
+}
+
+/* What guests rely on must not depend on which processor they run on. */
+static bool has_same_vmx(const struct cpu *cpu)
+{
+    const struct vmx_capabilities *a = &first_cpu.vmx, *b = &cpu->vmx;
+
+    return a->revision == b->revision && a->pin_based == b->pin_based && a->primary == b->primary &&
+           a->secondary == b->secondary && a->exit == b->exit && a->entry == b->entry &&
+           a->preemption_timer_shift == b->preemption_timer_shift &&
+           a->ept_1gb_pages == b->ept_1gb_pages;
+}
+
+static void compare_with_first(struct cpu *cpu)
+{
+    const char *difference = cpuid_difference(&cpu->cpuid_summary, &first_cpu.cpuid_summary);
+
+    if (!has_same_vmx(cpu))
+        leave_out(cpu, "its VT-x differs from the first one's; update the firmware", "");
+    if (difference != NULL)
+        leave_out(cpu, "it differs from the first one in what guests would see: ", difference);
+}
+
+/* The first C code of another processor. The one that started it waits and prints nothing. */
+static void arrive(void *context)
+{
+    struct cpu *cpu = context;
+    char message[MESSAGE_BYTES];
+
+    /* Not what firmware or reset left: caches, PAT, protection as on the first one. */
+    if (paging_enable(self.page_table) != STATUS_OK)
+        cpu_stop();
+    load(cpu);
+    if (lapic_init() != STATUS_OK)
+        leave_out(cpu, "its local APIC does not work as the first one's", "");
+    if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK)
+        leave_out(cpu, message, "");
+    compare_with_first(cpu);
+    atomic_store_explicit(&cpu->is_online, true, memory_order_release);
+    run_work(cpu);
+}
+
+static void wait_us(uint64_t microseconds)
+{
+    uint64_t end = rdtsc() + clock_ticks_from_ns(microseconds * 1000);
+
+    while (rdtsc() < end)
+        cpu_pause();
+}
+
+/* Whether it has come and can be used; if not, somebody has said why. */
+static bool comes_online(const struct cpu *cpu)
+{
+    uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
+
+    while (!atomic_load_explicit(&cpu->is_online, memory_order_acquire)) {
+        if (atomic_load_explicit(&cpu->is_unfit, memory_order_acquire))
+            return false;
+        if (rdtsc() >= end) {
+            log_line("processor %u is left out: it does not answer within a second", cpu->apic_id);
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+static void stop(void *context)
+{
+    struct cpu *cpu = cpu_this();
+
+    (void)context;
+    vmx_disable();
+    atomic_store_explicit(&cpu->work, NULL, memory_order_release);
+    cpu_stop();
+}
+
+/* Has an idle processor leave VMX operation and halt for good. */
+static void dismiss(struct cpu *cpu)
+{
+    uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
+
+    cpus_run(cpu, stop, NULL);
+    while (!cpus_is_idle(cpu) && rdtsc() < end)
+        cpu_pause();
+}
+
+static void answer_about_tsc(void *context)
+{
+    tsc_agreement_answer(context);
+}
+
+/* By how many ticks its TSC is ahead (behind, below 0) of this processor's; 0: they agree. */
+static int64_t tsc_difference(struct cpu *cpu)
+{
+    struct tsc_agreement agreement = {0};
+    int64_t ticks;
+
+    cpus_run(cpu, answer_about_tsc, &agreement);
+    ticks = tsc_agreement_ask(&agreement);
+    while (!cpus_is_idle(cpu))
+        cpu_pause();
+    return ticks >= -TSC_TICKS_APART_MAX && ticks <= TSC_TICKS_APART_MAX ? 0 : ticks;
+}
+
+/* A guest takes its processors' TSCs for one: the vCPUs' offsets are the same. */
+static bool has_same_tsc(struct cpu *cpu)
+{
+    int64_t ticks = tsc_difference(cpu);
+
+    if (ticks == 0)
+        return true;
+    log_line("processor %u is left out: its TSC is %lu ticks %s the first one's", cpu->apic_id,
+             (uint64_t)(ticks < 0 ? -ticks : ticks), ticks < 0 ? "behind" : "ahead of");
+    dismiss(cpu);
+    return false;
+}
+
+static void start_other(uint32_t apic_id)
+{
+    struct cpu *cpu = heap_allocate(self.heap, sizeof(*cpu), _Alignof(struct cpu));
+
+    if (cpu != NULL) {
+        memset(cpu, 0, sizeof(*cpu));
+        cpu->index = self.count;
+        cpu->apic_id = apic_id;
+    }
+    /* What a processor holds that did not come stays with it: it may come yet. */
+    if (cpu == NULL || prepare(cpu) != STATUS_OK) {
+        log_line("processor %u is left out: no memory for it", apic_id);
+    } else if (ap_start(apic_id, cpu->stack_top, arrive, cpu, wait_us) != STATUS_OK) {
+        log_line("processor %u is left out: the local APIC cannot reach it", apic_id);
+    } else if (comes_online(cpu) && has_same_tsc(cpu)) {
+        self.cpus[self.count++] = cpu;
+    }
+}
+
+void cpus_start_others(const struct boot_info *boot)
+{
+    enum status status;
+
+    first_cpu.apic_id = lapic_id();
+    if (boot->cpu_count <= 1)
+        return;
+    status = ap_start_prepare(self.page_table, boot->ap_area);
+    if (status != STATUS_OK) {
+        log_line("the other processors cannot be started: no memory below 1 MiB (%s)",
+                 status_name(status));
+        return;
+    }
+    for (size_t i = 0; i < boot->cpu_count; i++) {
+        if (boot->cpu_apic_ids[i] != first_cpu.apic_id)
+            start_other(boot->cpu_apic_ids[i]);
+    }
+    ap_start_finish();
+    log_line("%u of %lu processors are used", self.count, boot->cpu_count);
+}
+
+void cpus_stop_others(void)
+{
+    for (uint32_t i = 1; i < self.count; i++)
+        dismiss(self.cpus[i]);
+    self.count = 1;
+    if (first_cpu.is_in_vmx_operation)
+        vmx_disable();
+    first_cpu.is_in_vmx_operation = false;
+}

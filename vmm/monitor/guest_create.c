@@ -1,0 +1,371 @@
+#include "vmm/guest/guest.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/vmx.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/log.h"
+#include "vmm/console/console.h"
+#include "vmm/host/cpus.h"
+#include "vmm/memory/heap.h"
+#include "vmm/vcpu/apic.h"
+
+#include <string.h>
+
+/* --- Memory and bus plumbing --- */
+
+static void *allocate_for_bus(void *context, size_t size_bytes, size_t alignment_bytes)
+{
+    return heap_allocate(context, size_bytes, alignment_bytes);
+}
+
+static void release_for_bus(void *context, void *memory, size_t size_bytes)
+{
+    (void)size_bytes;
+    heap_release(context, memory);
+}
+
+static void *allocate_ept_page(void *context)
+{
+    return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
+}
+
+static void release_ept_page(void *context, void *page)
+{
+    heap_release(context, page);
+}
+
+static enum status map_ram(struct guest *guest)
+{
+    guest->ram_block_count = guest_ram_blocks(guest->config->memory_bytes, guest->ram_blocks);
+    for (size_t i = 0; i < guest->ram_block_count; i++) {
+        const struct guest_ram_block *block = &guest->ram_blocks[i];
+        hpa_t hpa = HPA(guest->config->ram.value + block->offset_bytes);
+        enum status status =
+            ept_map(&guest->ept, block->gpa, hpa, block->size_bytes, EPT_ALL, EPT_WRITE_BACK);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status create_ept(struct guest *guest, const struct guest_environment *environment)
+{
+    struct ept_capabilities capabilities = {
+        .largest_page_bytes = cpu_this()->vmx.ept_1gb_pages ? PAGE_SIZE_HUGE : PAGE_SIZE_LARGE,
+        .physical_address_bits = paging_physical_address_bits(),
+    };
+    struct page_source source = {
+        .allocate = allocate_ept_page,
+        .release = release_ept_page,
+        .context = environment->heap,
+    };
+    enum status status = ept_init(&guest->ept, &capabilities, &source);
+
+    if (status != STATUS_OK)
+        return status;
+    status = map_ram(guest);
+    if (status != STATUS_OK)
+        ept_destroy(&guest->ept);
+    return status;
+}
+
+/* --- What the board asks for --- */
+
+static bool on_serial_transmit(void *context, uint8_t byte)
+{
+    return console_guest_transmit(context, byte);
+}
+
+void guest_flush_debug_line(struct guest *guest)
+{
+    if (guest->debug_length == 0)
+        return;
+    log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
+    guest->debug_length = 0;
+}
+
+static void on_debug_byte(void *context, uint8_t byte)
+{
+    struct guest *guest = context;
+
+    if (byte == '\n') {
+        if (guest->debug_length == 0)
+            log_text("%s:\n", guest->config->name);
+        guest_flush_debug_line(guest);
+    } else if (byte != '\r') {
+        guest->debug_line[guest->debug_length++] = (char)byte;
+        if (guest->debug_length == sizeof(guest->debug_line))
+            guest_flush_debug_line(guest);
+    }
+}
+
+static void on_debug_exit(void *context, uint64_t code)
+{
+    guest_end(context, GUEST_EXITED, code, "wrote to the debug exit port");
+}
+
+static void on_power_off(void *context)
+{
+    guest_end(context, GUEST_POWERED_OFF, EXIT_CODE_POWER_OFF, "powered off");
+}
+
+static void on_reset(void *context)
+{
+    guest_end(context, GUEST_WANTS_RESET, 0, "asked for a reset");
+}
+
+static void on_shutdown(void *context)
+{
+    guest_end(context, GUEST_POWERED_OFF, EXIT_CODE_POWER_OFF, "wrote Shutdown to port 0x8900");
+}
+
+static void on_kick(void *context, unsigned index)
+{
+    struct guest *guest = context;
+
+    vcpu_notify(&guest->vcpus[index], ATTENTION_INTERRUPT);
+}
+
+/* Only what runs here can be asked of its owner; and outside the run loop nobody would look. */
+static bool on_own_news(struct local_apic *apic)
+{
+    struct vcpu *vcpu = vcpu_of_apic(apic);
+
+    if (cpu_this()->vcpu != vcpu)
+        return false;
+    vcpu_note(vcpu, ATTENTION_INTERRUPT);
+    return true;
+}
+
+static void on_line_ended(void *context, unsigned line)
+{
+    struct guest *guest = context;
+
+    attachments_end_of_interrupt(&guest->attachments, line);
+}
+
+/* The first vCPU runs the board's timers. */
+static void on_deadline_moved(void *context)
+{
+    struct guest *guest = context;
+
+    vcpu_notify(&guest->vcpus[0], ATTENTION_TIMER);
+}
+
+/* --- What is attached at run time --- */
+
+static uint64_t attachments_now_ns(void *context)
+{
+    const struct guest *guest = context;
+
+    return machine_now_ns(&guest->machine);
+}
+
+static void trace_ring(void *context, const char *name, const struct io_access *access,
+                       uint64_t missed)
+{
+    const struct guest *guest = context;
+
+    if (missed > 0)
+        log_line("guest %s: %lu rings are not shown", guest->config->name, missed);
+    log_line("guest %s: doorbell %s: %u bytes, 0x%lx", guest->config->name, name, access->size,
+             access->value);
+}
+
+static void init_attachments(struct guest *guest, struct heap *heap)
+{
+    const unsigned cascade = 2;
+    struct attachments_setup setup = {
+        .ports = &guest->ports,
+        .mmio = &guest->mmio,
+        .allocator = {.allocate = allocate_for_bus, .release = release_for_bus, .context = heap},
+        .apics = &guest->machine.apics,
+        .now_ns = attachments_now_ns,
+        .trace = trace_ring,
+        .deadline_changed = on_deadline_moved,
+        .work_wanted = on_deadline_moved,
+        .context = guest,
+    };
+
+    for (unsigned line = 0; line < ATTACHMENT_LINES; line++) {
+        if (line != cascade)
+            setup.lines[line] = machine_line(&guest->machine, line);
+    }
+    attachments_init(&guest->attachments, &setup);
+}
+
+static enum status attach_configured(struct guest *guest)
+{
+    const struct guest_config *config = guest->config;
+    char message[ATTACHMENT_MESSAGE_BYTES];
+    enum status status = attachments_attach_all(&guest->attachments, config->attachments,
+                                                config->attachment_count, message, sizeof(message));
+
+    if (status != STATUS_OK)
+        log_line("guest %s: %s", config->name, message);
+    return status;
+}
+
+/* --- Creation --- */
+
+static enum status create_buses(struct guest *guest, struct heap *heap)
+{
+    struct iobus_allocator allocator = {
+        .allocate = allocate_for_bus,
+        .release = release_for_bus,
+        .context = heap,
+    };
+    enum status status = iobus_init(&guest->ports, IOBUS_PORT_LAST, &allocator, iobus_tsc);
+
+    if (status != STATUS_OK)
+        return status;
+    status = iobus_init(&guest->mmio, IOBUS_MMIO_LAST, &allocator, iobus_tsc);
+    if (status != STATUS_OK)
+        iobus_destroy(&guest->ports);
+    return status;
+}
+
+static void destroy_buses(struct guest *guest)
+{
+    iobus_destroy(&guest->mmio);
+    iobus_destroy(&guest->ports);
+}
+
+/* One vCPU's creation or end, on the processor that it belongs to. */
+struct vcpu_task {
+    struct guest *guest;
+    const struct guest_environment *environment;
+    uint32_t index;
+    enum status status;
+};
+
+#define GUEST_VPID 1 /* 0 is the monitor's own; one guest at a time lives on a processor */
+
+static void create_vcpu(void *context)
+{
+    struct vcpu_task *task = context;
+    struct guest *guest = task->guest;
+
+    task->status =
+        vcpu_create(&guest->vcpus[task->index], guest, task->index, task->environment->heap,
+                    ept_pointer(&guest->ept, false), GUEST_VPID);
+}
+
+static void destroy_vcpu(void *context)
+{
+    struct vcpu_task *task = context;
+
+    vcpu_destroy(&task->guest->vcpus[task->index], task->environment->heap);
+    /* The next guest's EPT may reuse these pages, and the VPID: nothing of the old may linger. */
+    vmx_invalidate_ept_all();
+}
+
+static void destroy_vcpus(struct guest *guest, const struct guest_environment *environment)
+{
+    while (guest->vcpu_count > 0) {
+        struct vcpu_task task = {guest, environment, --guest->vcpu_count, STATUS_OK};
+
+        cpus_call(cpu_this()->index + task.index, destroy_vcpu, &task);
+    }
+    heap_release(environment->heap, guest->vcpus);
+}
+
+static enum status create_vcpus(struct guest *guest, const struct guest_environment *environment)
+{
+    uint32_t count = guest->config->cpu_count;
+
+    guest->vcpus =
+        heap_allocate(environment->heap, count * sizeof(struct vcpu), _Alignof(struct vcpu));
+    if (guest->vcpus == NULL)
+        return STATUS_NO_MEMORY;
+    for (uint32_t i = 0; i < count; i++) {
+        struct vcpu_task task = {guest, environment, i, STATUS_OK};
+
+        cpus_call(cpu_this()->index + i, create_vcpu, &task);
+        if (task.status != STATUS_OK) {
+            destroy_vcpus(guest, environment);
+            return task.status;
+        }
+        guest->vcpu_count++;
+    }
+    return STATUS_OK;
+}
+
+static enum status create_board(struct guest *guest, struct heap *heap)
+{
+    struct machine_hooks hooks = {
+        .serial_transmit = on_serial_transmit,
+        .debug_byte = on_debug_byte,
+        .debug_exit = on_debug_exit,
+        .power_off = on_power_off,
+        .reset = on_reset,
+        .shut_down = on_shutdown,
+        .kick = on_kick,
+        .is_own = on_own_news,
+        .line_ended = on_line_ended,
+        .deadline_moved = on_deadline_moved,
+        .context = guest,
+    };
+    struct machine_config config = {
+        .ram_bytes = guest->config->memory_bytes,
+        .cpu_count = guest->config->cpu_count,
+    };
+
+    if (guest->config->has_testdev) {
+        guest->testdev_memory = heap_allocate(heap, TESTDEV_MEMORY_BYTES, PAGE_SIZE);
+        if (guest->testdev_memory == NULL)
+            return STATUS_NO_MEMORY;
+        config.testdev_memory = guest->testdev_memory;
+    }
+    return machine_init(&guest->machine, &hooks, &config, &guest->ports, &guest->mmio);
+}
+
+enum status guest_create(struct guest *guest, const struct guest_config *config,
+                         const struct guest_environment *environment)
+{
+    enum status status;
+
+    memset(guest, 0, sizeof(*guest));
+    guest->config = config;
+    guest->ram = (uint8_t *)config->ram.value;
+    console_backlog_init(&guest->backlog);
+    status = create_ept(guest, environment);
+    if (status != STATUS_OK)
+        return status;
+    status = create_buses(guest, environment->heap);
+    if (status != STATUS_OK)
+        goto no_buses;
+    status = create_board(guest, environment->heap);
+    if (status != STATUS_OK)
+        goto no_board;
+    init_attachments(guest, environment->heap);
+    status = guest_create_apic_access_page(guest, environment->heap);
+    if (status == STATUS_OK)
+        status = create_vcpus(guest, environment);
+    if (status == STATUS_OK) {
+        status = attach_configured(guest);
+        if (status == STATUS_OK)
+            return STATUS_OK;
+        destroy_vcpus(guest, environment);
+    }
+    attachments_destroy(&guest->attachments);
+    heap_release(environment->heap, guest->apic_access_page);
+
+no_board:
+    destroy_buses(guest);
+    heap_release(environment->heap, guest->testdev_memory);
+no_buses:
+    ept_destroy(&guest->ept);
+    return status;
+}
+
+void guest_destroy(struct guest *guest, const struct guest_environment *environment)
+{
+    destroy_vcpus(guest, environment);
+    attachments_destroy(&guest->attachments);
+    destroy_buses(guest);
+    heap_release(environment->heap, guest->apic_access_page);
+    heap_release(environment->heap, guest->testdev_memory);
+    ept_destroy(&guest->ept);
+}

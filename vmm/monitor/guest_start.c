@@ -1,0 +1,209 @@
+/* A guest's power-on and reset, and its run from there to its end. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/registers.h"
+#include "vmm/acpi/acpi_tables.h"
+#include "vmm/base/check.h"
+#include "vmm/base/clock.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+#include "vmm/loader/bios_area.h"
+#include "vmm/loader/loader.h"
+#include "vmm/loader/memory_layout.h"
+
+#include <string.h>
+
+/* Segment access rights of a freshly started processor, in the VMCS's layout (SDM vol. 3C, "Format
+ * of Access Rights"): present, accessed, and for 16-bit real mode DPL 0. */
+#define RIGHTS_REAL_CODE 0x009b
+#define RIGHTS_REAL_DATA 0x0093
+#define RIGHTS_CODE64    0xa09b /* G, L */
+#define RIGHTS_CODE32    0xc09b /* G, D/B */
+#define RIGHTS_DATA      0xc093 /* G, D/B */
+#define RIGHTS_LDT       0x0082
+#define RIGHTS_TSS_BUSY  0x008b
+
+static struct vmx_segment flat_segment(uint16_t selector, uint32_t access_rights)
+{
+    return (struct vmx_segment){
+        .selector = selector, .limit = UINT32_MAX, .access_rights = access_rights};
+}
+
+static struct vmx_segment real_segment(uint16_t selector, uint32_t access_rights)
+{
+    return (struct vmx_segment){.selector = selector,
+                                .base = (uint64_t)selector << 4,
+                                .limit = 0xffff,
+                                .access_rights = access_rights};
+}
+
+static struct vmx_start_state start_state(const struct loader_entry *entry)
+{
+    const bool is_long = entry->mode == LOADER_MODE_LONG64;
+    const bool is_real = entry->mode == LOADER_MODE_REAL;
+    struct vmx_start_state state = {
+        .rip = entry->rip,
+        .rflags = entry->rflags,
+        .cr0 = CR0_ET | (is_real ? 0 : CR0_PE) | (is_long ? CR0_PG : 0),
+        .cr3 = entry->cr3,
+        .cr4 = is_long ? CR4_PAE : 0,
+        .efer = is_long ? EFER_LME | EFER_LMA : 0,
+        .gdtr = {.base = entry->gdt_base, .limit = entry->gdt_limit},
+        .idtr = {.limit = is_real ? 0x3ff : 0}, /* real mode: the interrupt vector table at 0 */
+    };
+
+    state.gpr[GPR_RAX] = entry->rax;
+    state.gpr[GPR_RBX] = entry->rbx;
+    state.gpr[GPR_RSP] = entry->rsp;
+    state.gpr[GPR_RDX] = entry->rdx;
+    state.gpr[GPR_RSI] = entry->rsi;
+    for (unsigned i = 0; i < SEGMENT_LDTR; i++)
+        state.segments[i] = is_real ? real_segment(entry->data_selector, RIGHTS_REAL_DATA)
+                                    : flat_segment(entry->data_selector, RIGHTS_DATA);
+    state.segments[SEGMENT_CS] =
+        is_real ? real_segment(entry->code_selector, RIGHTS_REAL_CODE)
+                : flat_segment(entry->code_selector, is_long ? RIGHTS_CODE64 : RIGHTS_CODE32);
+    state.segments[SEGMENT_LDTR] =
+        (struct vmx_segment){.limit = 0xffff, .access_rights = RIGHTS_LDT};
+    state.segments[SEGMENT_TR] =
+        (struct vmx_segment){.limit = 0xffff, .access_rights = RIGHTS_TSS_BUSY};
+    return state;
+}
+
+static uint64_t wall_seconds_now(const struct boot_info *boot)
+{
+    return boot->wall_clock_seconds +
+           clock_ns_from_ticks(rdtsc() - boot->wall_clock_tsc) / NS_PER_SECOND;
+}
+
+/* Returns where the root pointer is, for the loader. */
+static gpa_t write_acpi_tables(struct guest *guest)
+{
+    struct acpi_board board = acpi_board_pc;
+    size_t used_bytes;
+    enum status status;
+
+    board.cpu_count = guest->config->cpu_count;
+    status = acpi_tables_build(&board, GPA(GUEST_FIRMWARE_AREA), guest->ram + GUEST_FIRMWARE_AREA,
+                               GUEST_BIOS_AREA - GUEST_FIRMWARE_AREA, &used_bytes);
+
+    CHECK(status == STATUS_OK); /* the board is ours and the area is large enough */
+    return GPA(GUEST_FIRMWARE_AREA);
+}
+
+/* The chips as a PC's firmware leaves them. */
+static void play_bios(struct guest *guest)
+{
+    struct vcpu *vcpu = &guest->vcpus[0];
+
+    iobus_reader_begin(&vcpu->ports_reader);
+    for (size_t i = 0; i < bios_port_write_count; i++) {
+        struct io_access access = {
+            .address = bios_port_writes[i].port,
+            .value = bios_port_writes[i].value,
+            .size = 1,
+            .is_write = true,
+        };
+
+        iobus_access(&guest->ports, &vcpu->ports_reader, &access);
+    }
+    iobus_reader_park(&vcpu->ports_reader);
+}
+
+/* On the vCPU's own processor. */
+static void start_other_vcpu(void *context)
+{
+    struct vcpu *vcpu = context;
+
+    vcpu_start(vcpu, NULL, vcpu->guest->machine.start_tsc);
+}
+
+enum status guest_start(struct guest *guest, const struct guest_environment *environment)
+{
+    const struct guest_config *config = guest->config;
+    struct loader_entry entry;
+    struct vmx_start_state state;
+    gpa_t acpi_rsdp;
+    enum status status;
+
+    guest->end.exit_code = 0;
+    guest->end.reason[0] = '\0';
+    atomic_store_explicit(&guest->end.kind, GUEST_RUNNING, memory_order_release);
+    guest_flush_debug_line(guest); /* of the life before a reset */
+    memset(guest->ram, 0, config->memory_bytes);
+    acpi_rsdp = write_acpi_tables(guest);
+    status = loader_load(config, guest->ram, acpi_rsdp, &entry);
+    if (status != STATUS_OK) {
+        guest_stop(guest, "its image cannot be loaded: %s", status_name(status));
+        return status;
+    }
+    if (guest->start_count++ == 0)
+        machine_power_on(&guest->machine, wall_seconds_now(environment->boot));
+    else
+        machine_reset(&guest->machine);
+    state = start_state(&entry);
+    attachments_reset(&guest->attachments);
+    guest_reset_apic_pages(guest);
+    vcpu_start(&guest->vcpus[0], &state, guest->machine.start_tsc);
+    for (uint32_t i = 1; i < guest->vcpu_count; i++)
+        cpus_call(guest->vcpus[i].cpu->index, start_other_vcpu, &guest->vcpus[i]);
+    atomic_store_explicit(&guest->dead_count, guest->vcpu_count - 1, memory_order_relaxed);
+    play_bios(guest);
+    return STATUS_OK;
+}
+
+/* --- Run --- */
+
+static void run_vcpu(void *vcpu)
+{
+    vcpu_run(vcpu);
+}
+
+void guest_run(struct guest *guest)
+{
+    for (uint32_t i = 1; i < guest->vcpu_count; i++)
+        cpus_run(guest->vcpus[i].cpu, run_vcpu, &guest->vcpus[i]);
+    vcpu_run(&guest->vcpus[0]);
+    for (uint32_t i = 1; i < guest->vcpu_count; i++) {
+        while (!cpus_is_idle(guest->vcpus[i].cpu))
+            cpu_pause();
+    }
+}
+
+uint64_t guest_deadline_tsc(const struct guest *guest)
+{
+    uint64_t board_tsc = machine_deadline_tsc(&guest->machine), tsc;
+    uint64_t zones_ns = attachments_next_deadline(&guest->attachments);
+
+    if (zones_ns == TIME_NEVER)
+        return board_tsc;
+    tsc = guest->machine.start_tsc + clock_ticks_from_ns(zones_ns);
+    return tsc < board_tsc ? tsc : board_tsc;
+}
+
+static void collect(struct guest *guest)
+{
+    size_t waiting = iobus_reclaim(&guest->ports) + iobus_reclaim(&guest->mmio);
+
+    atomic_store_explicit(&guest->has_garbage, waiting > 0, memory_order_relaxed);
+}
+
+void guest_collect_garbage(struct guest *guest)
+{
+    collect(guest);
+    if (atomic_load_explicit(&guest->has_garbage, memory_order_relaxed))
+        guest_notify_all(guest, ATTENTION_QUIESCE);
+}
+
+bool guest_work(struct guest *guest, uint64_t now_tsc)
+{
+    machine_run_until(&guest->machine, now_tsc);
+    if (attachments_has_work(&guest->attachments))
+        attachments_work(&guest->attachments);
+    if (attachments_next_deadline(&guest->attachments) != TIME_NEVER)
+        attachments_run(&guest->attachments,
+                        clock_ns_from_ticks(now_tsc - guest->machine.start_tsc));
+    if (atomic_load_explicit(&guest->has_garbage, memory_order_relaxed))
+        collect(guest);
+    return attachments_has_work(&guest->attachments) ||
+           atomic_load_explicit(&guest->has_garbage, memory_order_relaxed);
+}

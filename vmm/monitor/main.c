@@ -1,0 +1,226 @@
+/* The monitor's start: from what the firmware left to guests on a machine that is ours. */
+#include "arch/x86/backtrace.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/fatal.h"
+#include "arch/x86/ioapic.h"
+#include "arch/x86/lapic.h"
+#include "arch/x86/legacy_pic.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/tsc.h"
+#include "vmm/base/clock.h"
+#include "vmm/base/log.h"
+#include "vmm/console/console.h"
+#include "vmm/host/cpus.h"
+#include "vmm/host/symbols.h"
+#include "vmm/memory/heap.h"
+#include "vmm/monitor/monitor.h"
+
+#define CONSOLE_VECTOR VECTOR_FIRST
+
+/* All of the monitor's state that has no better place. */
+static struct {
+    const struct boot_info *boot;
+    struct heap heap;
+    struct page_table page_table;
+    bool has_own_paging;
+    struct monitor monitor;
+} self;
+
+/* --- Switching off --- */
+
+/* The firmware's runtime code and data, executable and writable as it likes them; the guests are
+ * gone. What cannot be mapped is left out: nothing is left to do about it. */
+static void map_runtime_services(const struct boot_info *boot)
+{
+    for (size_t i = 0; i < boot->memory_count; i++) {
+        const struct memory_range *range = &boot->memory[i];
+        unsigned flags = PAGE_WRITE | PAGE_EXECUTE | PAGE_FIRMWARE;
+
+        if (range->kind == MEMORY_MMIO)
+            flags = PAGE_WRITE | PAGE_UNCACHED;
+        else if (range->kind != MEMORY_RUNTIME_CODE && range->kind != MEMORY_RUNTIME_DATA)
+            continue;
+        (void)!page_table_map(&self.page_table, range->base.value, range->size_bytes, flags);
+    }
+    paging_flush();
+}
+
+static _Noreturn void switch_off(void)
+{
+    log_line("machine off, exit code %lu", self.monitor.exit_code);
+    console_flush();
+    cpus_stop_others();
+    if (self.has_own_paging)
+        map_runtime_services(self.boot);
+    firmware_power_off(self.boot->efi_runtime_services);
+    log_line("the firmware does not switch off: please do it by hand");
+    console_flush();
+    cpu_stop();
+}
+
+/* Something that the monitor cannot go on without, found after the firmware is gone. */
+static _Noreturn void give_up(const char *what, const char *remedy)
+{
+    log_line("%s; %s", what, remedy);
+    self.monitor.exit_code = EXIT_CODE_STOPPED;
+    switch_off();
+}
+
+static void must(enum status status, const char *what)
+{
+    if (status != STATUS_OK)
+        give_up(what, status_name(status));
+}
+
+/* --- Memory --- */
+
+static void *allocate_table(void *context)
+{
+    return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
+}
+
+static void map(uint64_t base, uint64_t size_bytes, unsigned flags)
+{
+    if (size_bytes > 0)
+        must(page_table_map(&self.page_table, base, size_bytes, flags), "page tables");
+}
+
+static void map_memory(const struct boot_info *boot)
+{
+    for (size_t i = 0; i < boot->memory_count; i++) {
+        const struct memory_range *range = &boot->memory[i];
+        switch (range->kind) {
+        case MEMORY_RAM: map(range->base.value, range->size_bytes, PAGE_WRITE); break;
+        case MEMORY_ACPI:
+        case MEMORY_RUNTIME_DATA: map(range->base.value, range->size_bytes, 0); break;
+        case MEMORY_RUNTIME_CODE: /* until the machine is switched off */
+        case MEMORY_MMIO:
+        case MEMORY_RESERVED: break;
+        }
+    }
+}
+
+static void map_image(const struct boot_info *boot)
+{
+    map(boot->image.value, boot->image_bytes, 0);
+    map(boot->text.value, boot->text_bytes, PAGE_EXECUTE);
+    map(boot->data.value, boot->data_bytes, PAGE_WRITE);
+}
+
+/* --- The machine's interrupts and clock --- */
+
+static void calibrate_clock(void)
+{
+    struct tsc_calibration calibration;
+
+    if (tsc_calibrate(&self.boot->acpi.pm_timer, &calibration) != STATUS_OK)
+        give_up("neither the ACPI timer nor the 8254 counts",
+                "the machine needs one of them to measure its TSC against");
+    clock_init(calibration.frequency_hz);
+    log_line("TSC at %lu kHz by the %s%s", calibration.frequency_hz / 1000, calibration.source,
+             tsc_is_invariant() ? "" : "; it is not invariant, time may drift");
+}
+
+/* Where the serial line's interrupt cannot be had, the prompt is looked at between exits only: that
+ * still works, but an idle guest does not notice a key. */
+static void route_console_interrupt(const struct boot_info *boot)
+{
+    const uint16_t com1 = 0x3f8, com3 = 0x3e8;
+    unsigned isa_irq = boot->console_port == com1 || boot->console_port == com3 ? 4 : 3;
+    const struct host_acpi_irq *irq = &self.boot->acpi.isa_irqs[isa_irq];
+    struct ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
+    size_t count = 0;
+
+    for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++) {
+        if (ioapic_init(&ioapics[count], self.boot->acpi.ioapics[i].base,
+                        self.boot->acpi.ioapics[i].gsi_base) == STATUS_OK)
+            count++;
+    }
+    const struct ioapic *ioapic = ioapic_find(ioapics, count, irq->gsi);
+    struct ioapic_trigger trigger = {.is_active_low = irq->is_active_low,
+                                     .is_level = irq->is_level};
+    if (ioapic == NULL ||
+        ioapic_route(ioapic, irq->gsi, trigger, CONSOLE_VECTOR, lapic_id()) != STATUS_OK) {
+        log_line("no I/O APIC takes the serial line's interrupt: keys are seen at exits only");
+        return;
+    }
+    console_use_interrupt(CONSOLE_VECTOR);
+}
+
+static void map_interrupt_controllers(void)
+{
+    map(align_down(lapic_base().value, PAGE_SIZE), PAGE_SIZE, PAGE_WRITE | PAGE_UNCACHED);
+    for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++)
+        map(align_down(self.boot->acpi.ioapics[i].base.value, PAGE_SIZE), PAGE_SIZE,
+            PAGE_WRITE | PAGE_UNCACHED);
+    if (self.boot->acpi.pm_timer.kind == PM_TIMER_MEMORY)
+        map(align_down(self.boot->acpi.pm_timer.address, PAGE_SIZE), PAGE_SIZE,
+            PAGE_WRITE | PAGE_UNCACHED);
+}
+
+/* --- The start itself --- */
+
+static void start_vmx(void)
+{
+    char message[256];
+
+    if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK)
+        give_up(message, "the boot stage had found nothing wrong");
+    if (!cpu_this()->has_sound_xsavec)
+        log_line("this processor's XSAVEC misplaces what it saves, as in Bochs 2.7: guests do not "
+                 "see it");
+    if (cpu_this()->apic_fault != NULL)
+        log_line("this processor's APIC virtualization %s: not for apic = auto",
+                 cpu_this()->apic_fault);
+}
+
+/* On the monitor's own stack and page tables. */
+static _Noreturn void run_on_own_stack(void)
+{
+    const struct boot_info *boot = self.boot;
+
+    backtrace_set_symbolizer(symbol_lookup);
+    fatal_set_hooks(console_seize, console_flush);
+    map_interrupt_controllers();
+    paging_flush();
+    legacy_pic_disable();
+    must(lapic_init(), "the local APIC");
+    calibrate_clock();
+    start_vmx();
+    cpus_start_others(boot);
+
+    self.monitor.environment = (struct guest_environment){.boot = boot, .heap = &self.heap};
+    commands_install(&self.monitor);
+    route_console_interrupt(boot);
+    schedule_guests(&self.monitor);
+    switch_off();
+}
+
+void monitor_main(const struct boot_info *boot)
+{
+    struct page_source source = {.allocate = allocate_table, .context = &self.heap};
+
+    cpus_begin();
+    self.boot = boot;
+    if (console_init(boot->console_port, boot->console_baud) != STATUS_OK)
+        cpu_stop(); /* nobody to tell */
+    log_line("has the machine");
+    must(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
+    must(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
+         "page tables");
+    map_memory(boot);
+    map_image(boot);
+    must(paging_enable(&self.page_table), "paging");
+    self.has_own_paging = true;
+    must(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
+    /* The firmware's stack is left for good. */
+    __asm__ volatile("mov %0, %%rsp\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "call *%1\n\t"
+                     "ud2"
+                     :
+
+                     : "r"(cpu_this()->stack_top), "r"(run_on_own_stack)
+                     : "memory");
+    __builtin_unreachable();
+}

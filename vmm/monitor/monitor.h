@@ -1,0 +1,54 @@
+/* The monitor as a whole: what it booted with and the guests it runs. */
+#ifndef VMM_MONITOR_MONITOR_H
+#define VMM_MONITOR_MONITOR_H
+
+#include "vmm/guest/guest.h"
+
+enum slot_state {
+    SLOT_WAITING, /* its turn has not come */
+    SLOT_ACTIVE,  /* it runs, or is about to */
+    SLOT_ENDED,
+};
+
+/* One configured guest and what becomes of it. */
+struct guest_slot {
+    struct monitor *monitor;
+    const struct guest_config *config;
+    uint32_t first_cpu;  /* the processor of its first vCPU; the others' follow it */
+    struct guest *guest; /* null before its first start, and once a sequence has gone on */
+    _Atomic enum slot_state state;
+    bool restarts; /* asked for at the prompt after it had ended */
+};
+
+struct monitor {
+    struct guest_environment environment;
+    struct guest_slot slots[BOOT_GUESTS_MAX];
+    size_t slot_count;
+    size_t selected; /* the slot that has the serial line, and that commands are about */
+
+    struct spinlock result_lock;
+    uint64_t exit_code; /* of the first guest that failed, else of the last that ended */
+    bool has_failed;
+    bool quits; /* asked for at the prompt: no guest starts any more */
+};
+
+static inline struct guest_slot *monitor_selected(struct monitor *monitor)
+{
+    return &monitor->slots[monitor->selected];
+}
+
+/* Gives the prompt its commands. */
+void commands_install(struct monitor *monitor);
+
+/* Runs the configured guests until all have ended, then does what on_last_exit says. Returns when
+ * the machine is to be switched off. */
+void schedule_guests(struct monitor *monitor);
+
+/* Starts the slot's guest anew, running or not. Nothing happens before its turn, or when quitting.
+ */
+void schedule_restart(struct guest_slot *slot);
+
+/* Ends all guests and switches the machine off. */
+void schedule_quit(struct monitor *monitor);
+
+#endif

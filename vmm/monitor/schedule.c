@@ -1,0 +1,240 @@
+/* Which guest runs when and where. A guest has its processors to itself from start to end. Guests
+ * in parallel have one processor after the other, in the order of the file; those of a sequence
+ * follow one another on the same ones. */
+#include "vmm/base/log.h"
+#include "vmm/console/console.h"
+#include "vmm/host/cpus.h"
+#include "vmm/loader/loader.h"
+#include "vmm/memory/heap.h"
+#include "vmm/monitor/monitor.h"
+
+static void record_result(struct monitor *monitor, uint64_t exit_code)
+{
+    spinlock_acquire(&monitor->result_lock);
+    if (!monitor->has_failed) {
+        monitor->exit_code = exit_code;
+        monitor->has_failed = !exit_code_is_success(exit_code);
+    }
+    spinlock_release(&monitor->result_lock);
+}
+
+static enum slot_state state_of(const struct guest_slot *slot)
+{
+    return atomic_load_explicit(&slot->state, memory_order_acquire);
+}
+
+static void set_state(struct guest_slot *slot, enum slot_state state)
+{
+    atomic_store_explicit(&slot->state, state, memory_order_release);
+}
+
+/* --- One guest, on the processor of its first vCPU --- */
+
+static enum status create_guest(struct guest_slot *slot)
+{
+    struct heap *heap = slot->monitor->environment.heap;
+    struct guest *guest = heap_allocate(heap, sizeof(*guest), _Alignof(struct guest));
+    enum status status = STATUS_NO_MEMORY;
+
+    if (guest != NULL)
+        status = guest_create(guest, slot->config, &slot->monitor->environment);
+    if (status == STATUS_OK) {
+        slot->guest = guest;
+        return status;
+    }
+    if (guest != NULL)
+        heap_release(heap, guest);
+    log_line("guest %s cannot be created: %s", slot->config->name, status_name(status));
+    return status;
+}
+
+static void destroy_guest(struct guest_slot *slot)
+{
+    if (slot->guest == NULL)
+        return;
+    guest_destroy(slot->guest, &slot->monitor->environment);
+    heap_release(slot->monitor->environment.heap, slot->guest);
+    slot->guest = NULL;
+}
+
+/* From power-on to the guest's end, resets included. */
+static void run_to_end(struct guest_slot *slot)
+{
+    struct guest *guest = slot->guest;
+
+    for (;;) {
+        if (guest_start(guest, &slot->monitor->environment) != STATUS_OK)
+            return;
+        guest_run(guest);
+        if (guest->end.kind != GUEST_WANTS_RESET)
+            return;
+        log_line("guest %s resets", slot->config->name);
+    }
+}
+
+/* Creates the guest, unless it is there already, and runs it. */
+static void live(void *context)
+{
+    struct guest_slot *slot = context;
+    struct monitor *monitor = slot->monitor;
+    const struct guest_config *config = slot->config;
+
+    if (slot->guest == NULL && create_guest(slot) != STATUS_OK) {
+        record_result(monitor, EXIT_CODE_STOPPED);
+        set_state(slot, SLOT_ENDED);
+        return;
+    }
+    if (monitor_selected(monitor) == slot)
+        console_connect(slot->guest);
+    if (slot->guest->start_count == 0)
+        log_line("guest %s starts: %s, %lu MiB", config->name,
+                 guest_format_name(guest_format(config->kernel)), config->memory_bytes / MIB);
+    run_to_end(slot);
+    if (slot->guest->end.kind == GUEST_QUIT) {
+        log_line("guest %s ends: quit at the prompt", config->name);
+    } else {
+        log_line("guest %s ended: %s, exit code %lu", config->name, slot->guest->end.reason,
+                 slot->guest->end.exit_code);
+        record_result(monitor, slot->guest->end.exit_code);
+    }
+    set_state(slot, SLOT_ENDED);
+}
+
+/* --- All of them, on the first processor --- */
+
+static void start(struct guest_slot *slot)
+{
+    set_state(slot, SLOT_ACTIVE);
+    if (slot->first_cpu == 0)
+        live(slot);
+    else
+        cpus_run(cpus_get(slot->first_cpu), live, slot);
+}
+
+static bool is_busy(const struct guest_slot *slot)
+{
+    return state_of(slot) == SLOT_ACTIVE ||
+           (slot->first_cpu != 0 && !cpus_is_idle(cpus_get(slot->first_cpu)));
+}
+
+void schedule_restart(struct guest_slot *slot)
+{
+    if (slot->monitor->quits)
+        return;
+    if (state_of(slot) == SLOT_ACTIVE && slot->guest != NULL)
+        guest_end(slot->guest, GUEST_WANTS_RESET, 0, "reset at the prompt");
+    else if (state_of(slot) == SLOT_ENDED && !is_busy(slot) && slot->first_cpu != 0)
+        start(slot);
+    else if (state_of(slot) == SLOT_ENDED)
+        slot->restarts = true; /* once this processor is back from what it runs now */
+}
+
+void schedule_quit(struct monitor *monitor)
+{
+    monitor->quits = true;
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        struct guest_slot *slot = &monitor->slots[i];
+
+        if (state_of(slot) == SLOT_ACTIVE && slot->guest != NULL)
+            guest_end(slot->guest, GUEST_QUIT, 0, "quit at the prompt");
+    }
+}
+
+/* Starts again what the user wants to; then the prompt has lost the line, even if it is over when
+ * this returns. Returns whether all guests have ended. */
+static bool look_after_guests(struct monitor *monitor, bool *has_prompt)
+{
+    bool all_ended = true;
+
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        struct guest_slot *slot = &monitor->slots[i];
+
+        if (slot->restarts && !is_busy(slot) && !monitor->quits) {
+            slot->restarts = false;
+            *has_prompt = false;
+            start(slot);
+        }
+        all_ended = all_ended && !is_busy(slot);
+    }
+    return all_ended;
+}
+
+static void wait_for_end(struct monitor *monitor)
+{
+    bool has_prompt = false;
+
+    for (;;) {
+        bool all_ended = look_after_guests(monitor, &has_prompt);
+
+        if (all_ended &&
+            (monitor->quits || monitor->environment.boot->on_last_exit == ON_LAST_EXIT_POWEROFF))
+            return;
+        if (all_ended && !has_prompt) {
+            console_connect(NULL);
+            console_show_prompt();
+        }
+        has_prompt = all_ended;
+        console_wait();
+    }
+}
+
+static void run_sequence(struct monitor *monitor)
+{
+    for (size_t i = 0; i < monitor->slot_count && !monitor->quits; i++) {
+        if (i > 0) {
+            console_connect(NULL);
+            destroy_guest(&monitor->slots[i - 1]); /* its RAM is the next one's */
+        }
+        monitor->selected = i;
+        start(&monitor->slots[i]);
+    }
+}
+
+/* The first guest last: it keeps this processor. */
+static void run_parallel(struct monitor *monitor)
+{
+    uint32_t cpu = 0;
+
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        monitor->slots[i].first_cpu = cpu;
+        cpu += monitor->slots[i].config->cpu_count;
+    }
+    for (size_t i = monitor->slot_count; i-- > 0;)
+        start(&monitor->slots[i]);
+}
+
+/* The boot stage has counted the processors; some of them may not have come. */
+static bool has_processors(const struct monitor *monitor)
+{
+    const struct boot_info *boot = monitor->environment.boot;
+    uint64_t sum = 0, largest = 0, needed;
+
+    for (size_t i = 0; i < boot->guest_count; i++) {
+        sum += boot->guests[i].cpu_count;
+        if (boot->guests[i].cpu_count > largest)
+            largest = boot->guests[i].cpu_count;
+    }
+    needed = boot->schedule == SCHEDULE_PARALLEL ? sum : largest;
+    if (needed > cpus_count())
+        log_line("the guests need %lu processors and %u work: no guest is started", needed,
+                 cpus_count());
+    return needed <= cpus_count();
+}
+
+void schedule_guests(struct monitor *monitor)
+{
+    const struct boot_info *boot = monitor->environment.boot;
+
+    monitor->slot_count = boot->guest_count;
+    for (size_t i = 0; i < monitor->slot_count; i++)
+        monitor->slots[i] = (struct guest_slot){.monitor = monitor, .config = &boot->guests[i]};
+    if (!has_processors(monitor)) {
+        record_result(monitor, EXIT_CODE_STOPPED);
+        return;
+    }
+    if (boot->schedule == SCHEDULE_SEQUENCE)
+        run_sequence(monitor);
+    else
+        run_parallel(monitor);
+    wait_for_end(monitor);
+}

@@ -1,0 +1,56 @@
+/* Exits that APIC virtualization leaves to the monitor: accesses that the processor does not carry
+ * out, writes that it has only put into the page, and the ends of level-triggered interrupts.
+ *
+ * Intel SDM vol. 3C (Sep 2023), "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write VM Exits",
+ * "EOI Virtualization". */
+#include "vmm/vcpu/apic.h"
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/vmcs.h"
+#include "vmm/guest/guest.h"
+#include "vmm/run/exits.h"
+#include "vmm/vcpu/apicv.h"
+#include "vmm/vcpu/events.h"
+#include "vmm/vcpu/execute.h"
+
+/* As an EPT violation at this address would be: the instruction is executed in the guest's stead,
+ * its operand on the MMIO bus. Even where the vCPU's own APIC is elsewhere, or disabled. */
+enum exit_action exit_apic_access(struct vcpu *vcpu)
+{
+    struct exit_apic_access access =
+        exit_qualification_apic_access(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+
+    events_requeue_interrupted(vcpu);
+    if (vcpu->event.info != 0) {
+        guest_stop(vcpu->guest, "delivery of event 0x%x went to the local APIC's page",
+                   vcpu->event.info);
+        return EXIT_RESUME;
+    }
+    switch (access.kind) {
+    case EXIT_APIC_LINEAR_READ:
+    case EXIT_APIC_LINEAR_WRITE:
+        return guest_cpu_execute(vcpu, GPA(LOCAL_APIC_DEFAULT_BASE + access.offset));
+    case EXIT_APIC_LINEAR_FETCH:
+        guest_stop(vcpu->guest, "instruction fetch from the local APIC's page");
+        return EXIT_RESUME;
+    default:
+        guest_stop(vcpu->guest,
+                   "page tables, or another access of kind %u, in the local APIC's page",
+                   access.kind);
+        return EXIT_RESUME;
+    }
+}
+
+/* Trap-like: RIP is behind the instruction. */
+enum exit_action exit_apic_write(struct vcpu *vcpu)
+{
+    vcpu_apic_written(vcpu, EXIT_APIC_WRITE_OFFSET(vmcs_read_natural(VMCS_EXIT_QUALIFICATION)));
+    return EXIT_RESUME;
+}
+
+/* Trap-like, too. */
+enum exit_action exit_virtualized_eoi(struct vcpu *vcpu)
+{
+    local_apic_ended(&vcpu->apic, EXIT_EOI_VECTOR(vmcs_read_natural(VMCS_EXIT_QUALIFICATION)));
+    vcpu_look_at_apic(vcpu);
+    return EXIT_RESUME;
+}

@@ -1,0 +1,160 @@
+/* Writes to CR0, CR4 and XCR0 that the guest may not make alone, and CR8.
+ *
+ * What is legal, vmm/policy/control_registers.h says. Here the new value takes effect: in the VMCS,
+ * with the consequences that the instruction has on a processor (IA-32e mode, PDPTEs, TLB). Intel
+ * SDM vol. 3A (Sep 2023), "Control Registers"; vol. 3C, "Instructions That Cause VM Exits
+ * Conditionally". */
+#include "arch/x86/cpu.h"
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "vmm/guest/guest.h"
+#include "vmm/run/exits.h"
+#include "vmm/vcpu/apic.h"
+
+/* CR4 bits whose change makes the processor read the PDPTEs again (SDM vol. 3A, "PDPTE Registers").
+ */
+#define CR4_PDPTE_BITS (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
+
+#define PDPTE_COUNT   4
+#define PDPTE_PRESENT BIT(0)
+
+static bool uses_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+    return (cr0 & CR0_PG) != 0 && (cr4 & CR4_PAE) != 0 && (efer & EFER_LME) == 0;
+}
+
+/* Loads the four PDPTEs that CR3 points to. False, and nothing changed: a present one has a
+ * reserved bit set, or they are not in RAM (SDM vol. 3A, "PDPTE Registers": #GP). */
+static bool load_pdptes(const struct vcpu *vcpu)
+{
+    uint64_t reserved = BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | BIT(8) |
+                        ~(BIT(vcpu->physical_address_bits) - 1);
+    gpa_t table = GPA((uint32_t)vmcs_read_natural(VMCS_GUEST_CR3) & ~UINT32_C(0x1f));
+    const uint64_t *pdptes =
+        (const void *)guest_memory(vcpu->guest, table, PDPTE_COUNT * sizeof(uint64_t));
+
+    if (pdptes == NULL)
+        return false;
+    for (unsigned i = 0; i < PDPTE_COUNT; i++) {
+        if ((pdptes[i] & PDPTE_PRESENT) != 0 && (pdptes[i] & reserved) != 0)
+            return false;
+    }
+    for (unsigned i = 0; i < PDPTE_COUNT; i++)
+        vmcs_write64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * i), pdptes[i]);
+    return true;
+}
+
+bool exit_load_cr3(struct vcpu *vcpu, uint64_t value)
+{
+    uint64_t old = vmcs_read_natural(VMCS_GUEST_CR3);
+    struct control_registers now = vcpu_control_registers();
+
+    vmcs_write_natural(VMCS_GUEST_CR3, value);
+    if (uses_pae_paging(now.cr0, now.cr4, now.efer) && !load_pdptes(vcpu)) {
+        vmcs_write_natural(VMCS_GUEST_CR3, old);
+        return false;
+    }
+    vmx_invalidate_vpid(vcpu->vmx.vpid);
+    return true;
+}
+
+/* EFER.LMA and the entry control follow LME and PG ("IA-32e Mode Operation"). */
+static void update_ia32e_mode(uint64_t cr0)
+{
+    uint64_t efer = vmcs_read64(VMCS_GUEST_IA32_EFER);
+    uint32_t entry = vmcs_read32(VMCS_ENTRY_CONTROLS);
+    bool active = (efer & EFER_LME) != 0 && (cr0 & CR0_PG) != 0;
+
+    if (active == ((efer & EFER_LMA) != 0))
+        return;
+    vmcs_write64(VMCS_GUEST_IA32_EFER, efer ^ EFER_LMA);
+    vmcs_write32(VMCS_ENTRY_CONTROLS, entry ^ (uint32_t)ENTRY_IA32E_MODE_GUEST);
+}
+
+static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
+{
+    struct control_registers now = vcpu_control_registers();
+
+    if (!cr0_write(&now, value, &value))
+        return exit_general_protection(vcpu);
+    if (uses_pae_paging(value, now.cr4, now.efer) &&
+        ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !load_pdptes(vcpu))
+        return exit_general_protection(vcpu);
+    vmx_vcpu_set_cr0(&vcpu->vmx, value);
+    update_ia32e_mode(value);
+    if (((now.cr0 ^ value) & (CR0_PG | CR0_WP)) != 0)
+        vmx_invalidate_vpid(vcpu->vmx.vpid);
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
+{
+    struct control_registers now = vcpu_control_registers();
+
+    if (!cr4_write(&vcpu->cpuid, &now, value))
+        return exit_general_protection(vcpu);
+    if (uses_pae_paging(now.cr0, value, now.efer) && ((now.cr4 ^ value) & CR4_PDPTE_BITS) != 0 &&
+        !load_pdptes(vcpu))
+        return exit_general_protection(vcpu);
+    vmx_vcpu_set_cr4(&vcpu->vmx, value);
+    vmx_invalidate_vpid(vcpu->vmx.vpid);
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+static enum exit_action access_cr8(struct vcpu *vcpu, const struct exit_cr *access)
+{
+    if (access->kind == EXIT_MOV_FROM_CR) {
+        vmx_vcpu_set_gpr(&vcpu->vmx, access->gpr, local_apic_cr8(&vcpu->apic));
+        return EXIT_NEXT_INSTRUCTION;
+    }
+    uint64_t value = vmx_vcpu_gpr(&vcpu->vmx, access->gpr);
+    if (value > 15)
+        return exit_general_protection(vcpu);
+    local_apic_write_cr8(&vcpu->apic, value);
+    vcpu_look_at_apic(vcpu);
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+/* LMSW loads CR0's low four bits and cannot clear PE (SDM vol. 2A, "LMSW"). */
+static uint64_t lmsw_result(uint16_t source)
+{
+    uint64_t cr0 = vmx_vcpu_cr0();
+
+    return (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (source & (CR0_PE | CR0_MP | CR0_EM | CR0_TS));
+}
+
+enum exit_action exit_control_register(struct vcpu *vcpu)
+{
+    struct exit_cr access = exit_qualification_cr(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+
+    if (access.control_register == 8)
+        return access_cr8(vcpu, &access);
+    switch (access.kind) {
+    case EXIT_CLTS: return write_cr0_of_guest(vcpu, vmx_vcpu_cr0() & ~CR0_TS);
+    case EXIT_LMSW: return write_cr0_of_guest(vcpu, lmsw_result(access.lmsw_source));
+    case EXIT_MOV_TO_CR:
+        if (access.control_register == 0)
+            return write_cr0_of_guest(vcpu, vmx_vcpu_gpr(&vcpu->vmx, access.gpr));
+        if (access.control_register == 4)
+            return write_cr4_of_guest(vcpu, vmx_vcpu_gpr(&vcpu->vmx, access.gpr));
+        break;
+    case EXIT_MOV_FROM_CR: break;
+    }
+    guest_stop(vcpu->guest, "exit for an access to CR%u that no control asks for",
+               access.control_register);
+    return EXIT_RESUME;
+}
+
+/* CPL and CR4.OSXSAVE were checked by the processor before the exit. */
+enum exit_action exit_xsetbv(struct vcpu *vcpu)
+{
+    const uint64_t *gpr = vcpu->vmx.registers.gpr;
+    uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
+
+    if ((uint32_t)gpr[GPR_RCX] != 0 || !xcr0_is_valid(value, xcr0_allowed_mask(&vcpu->cpuid)))
+        return exit_general_protection(vcpu);
+    xsetbv(0, value); /* the monitor touches no extended state: the register is the guest's */
+    return EXIT_NEXT_INSTRUCTION;
+}

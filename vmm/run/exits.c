@@ -1,0 +1,235 @@
+#include "vmm/run/exits.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/vmcs.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+#include "vmm/vcpu/events.h"
+
+/* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
+#define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
+#define DR7_GD         BIT(13)
+
+enum exit_action exit_general_protection(struct vcpu *vcpu)
+{
+    events_inject_exception(vcpu, VECTOR_GP, 0);
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
+{
+    events_inject_exception(vcpu, VECTOR_UD, 0);
+    return EXIT_RESUME;
+}
+
+/* The guest's own #DB: a VM exit leaves DR6 and DR7.GD to the monitor to update, as delivery in the
+ * guest would have ("Architectural State Before a VM Exit"). INT1's comes with RIP on the
+ * instruction, and leaves DR6 alone. In a shadow of STI or MOV SS an entry with RFLAGS.TF has to
+ * have a single-step trap pending ("Checks on Guest Non-Register State"); as an exception is
+ * injected, the trap is dropped ("Delivery of Pending Debug Exceptions after VM Entry"). */
+static enum exit_action reinject_debug_exception(struct vcpu *vcpu, uint32_t info)
+{
+    bool is_int1 = INTERRUPTION_TYPE(info) == INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION;
+    uint64_t conditions = vmcs_read_natural(VMCS_EXIT_QUALIFICATION) & DR6_CONDITIONS;
+
+    if (!is_int1)
+        write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
+    vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_GD);
+    events_inject_exception(vcpu, VECTOR_DB, 0);
+    if (is_int1)
+        return EXIT_NEXT_INSTRUCTION;
+    if ((vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+         (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0)
+        events_pend_single_step(vmcs_read_natural(VMCS_GUEST_RFLAGS));
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
+{
+    uint32_t info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
+
+    events_requeue_interrupted(vcpu);
+    /* IRET had unblocked NMIs before it faulted; the fault goes back in, so block them again. */
+    if ((info & INTERRUPTION_NMI_UNBLOCKING) != 0 && vcpu->event.info == 0)
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+    if (INTERRUPTION_TYPE(info) == INTERRUPTION_NMI) {
+        trap_raise_nmi();
+        return EXIT_RESUME;
+    }
+    switch (INTERRUPTION_VECTOR(info)) {
+    case VECTOR_DB: return reinject_debug_exception(vcpu, info);
+    case VECTOR_AC:
+        events_inject_exception(vcpu, VECTOR_AC, vmcs_read32(VMCS_EXIT_INTERRUPTION_ERROR_CODE));
+        return EXIT_RESUME;
+    case VECTOR_MC: trap_raise_machine_check(); return EXIT_RESUME;
+    default:
+        guest_stop(vcpu->guest, "exception %u left the guest though nobody asked for it",
+                   INTERRUPTION_VECTOR(info));
+        return EXIT_RESUME;
+    }
+}
+
+/* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). Who kicked has left
+ * a note. The others are the console's. */
+static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
+{
+    uint8_t vector = INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO));
+
+    if (vector == CPUS_KICK_VECTOR) {
+        cpus_kicked();
+        return EXIT_RESUME;
+    }
+    trap_handle_interrupt(vector);
+    vcpu_note(vcpu, ATTENTION_CONSOLE);
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_triple_fault(struct vcpu *vcpu)
+{
+    guest_stop(vcpu->guest,
+               "triple fault: a fault while the guest's double-fault handler was called");
+    return EXIT_RESUME;
+}
+
+/* Only the run loop's bookkeeping is wanted: it injects, or runs what is due, before the next
+ * entry. */
+static enum exit_action exit_for_the_run_loop(struct vcpu *vcpu)
+{
+    vcpu_note(vcpu, ATTENTION_EVENT);
+    return EXIT_RESUME;
+}
+
+/* What KVM's hypercalls answer where there is no such call: ENOSYS of its interface for guests. */
+#define HYPERCALL_UNKNOWN ((uint64_t)-1000)
+
+/* There are no hypercalls. Test suites written for QEMU's PC make some all the same, taking for
+ * granted that VMCALL is no fault. */
+static enum exit_action exit_vmcall(struct vcpu *vcpu)
+{
+    if (!vcpu->guest->config->has_testdev)
+        return exit_undefined_opcode(vcpu);
+    vcpu->vmx.registers.gpr[GPR_RAX] =
+        vmx_vcpu_in_64bit_code() ? HYPERCALL_UNKNOWN : (uint32_t)HYPERCALL_UNKNOWN;
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+/* Leaves that show what the guest has set in CR4, XCR0, IA32_APIC_BASE, or the size of its code. */
+static bool cpuid_depends_on_guest(uint32_t leaf)
+{
+    return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
+}
+
+void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_guest guest = {
+        .cr4 = vmx_vcpu_cr4(),
+        .xcr0 = 0,
+        .code64 = vmx_vcpu_in_64bit_code(),
+        .limits_leaves = (vcpu->msrs.misc_enable & MISC_ENABLE_LIMIT_CPUID_MAXVAL) != 0,
+        .disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0,
+        .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,
+    };
+    /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
+    if ((read_cr4() & CR4_OSXSAVE) != 0)
+        guest.xcr0 = xgetbv(0);
+
+    struct cpuid_result result = cpuid_policy(&vcpu->cpuid, &guest, leaf, subleaf);
+
+    if (!cpuid_depends_on_guest(leaf))
+        vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT] =
+            (struct vcpu_cpuid){.key = vcpu_cpuid_key(leaf, subleaf), .result = result};
+    exit_cpuid_set(vcpu, &result);
+}
+
+static enum exit_action exit_hlt(struct vcpu *vcpu)
+{
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    if (events_single_steps(rflags)) /* its trap ends HLT as soon as that has begun */
+        return EXIT_NEXT_INSTRUCTION;
+    vcpu->halted = true;
+    vcpu_note(vcpu, ATTENTION_EVENT);
+    /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
+     */
+    if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
+        vcpu->is_dead = true;
+        guest_count_dead(vcpu->guest, 1);
+    }
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+/* Guest memory is write-back and no device reads it past the processor's caches: there is nothing
+ * that writing them back would show, and INVD's throwing them away would lose other people's data.
+ */
+static enum exit_action exit_cache_flush(struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return EXIT_NEXT_INSTRUCTION;
+}
+
+static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
+{
+    events_requeue_interrupted(vcpu);
+    guest_stop(vcpu->guest, "EPT misconfiguration at guest-physical 0x%lx",
+               vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+    return EXIT_RESUME;
+}
+
+static enum exit_action exit_without_policy(struct vcpu *vcpu)
+{
+    uint16_t reason = EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON));
+
+    guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
+               exit_reason_name(reason));
+    return EXIT_RESUME;
+}
+
+/* Every reason that the controls in use can produce, and those that no control gates. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init" /* that is what the first line is for */
+exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
+    [0 ... EXIT_REASON_COUNT - 1] = exit_without_policy,
+    [EXIT_REASON_EXCEPTION_OR_NMI] = exit_exception_or_nmi,
+    [EXIT_REASON_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+    [EXIT_REASON_TRIPLE_FAULT] = exit_triple_fault,
+    [EXIT_REASON_INTERRUPT_WINDOW] = exit_for_the_run_loop,
+    [EXIT_REASON_NMI_WINDOW] = exit_for_the_run_loop,
+    [EXIT_REASON_PREEMPTION_TIMER] = exit_for_the_run_loop,
+    [EXIT_REASON_TASK_SWITCH] = exit_task_switch,
+    [EXIT_REASON_HLT] = exit_hlt,
+    [EXIT_REASON_INVD] = exit_cache_flush,
+    [EXIT_REASON_WBINVD] = exit_cache_flush,
+    [EXIT_REASON_RDPMC] = exit_general_protection, /* CPUID shows no counters */
+    [EXIT_REASON_CR_ACCESS] = exit_control_register,
+    [EXIT_REASON_IO_INSTRUCTION] = exit_io_string,
+    [EXIT_REASON_RDMSR] = exit_rdmsr,
+    [EXIT_REASON_WRMSR] = exit_wrmsr,
+    [EXIT_REASON_XSETBV] = exit_xsetbv,
+    [EXIT_REASON_APIC_ACCESS] = exit_apic_access,
+    [EXIT_REASON_APIC_WRITE] = exit_apic_write,
+    [EXIT_REASON_VIRTUALIZED_EOI] = exit_virtualized_eoi,
+    [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
+    [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
+    /* Instructions of features that CPUID denies. */
+    [EXIT_REASON_GETSEC] = exit_undefined_opcode,
+    [EXIT_REASON_MONITOR] = exit_undefined_opcode,
+    [EXIT_REASON_MWAIT] = exit_undefined_opcode,
+    [EXIT_REASON_VMCALL] = exit_vmcall,
+    [EXIT_REASON_VMCLEAR] = exit_undefined_opcode,
+    [EXIT_REASON_VMLAUNCH] = exit_undefined_opcode,
+    [EXIT_REASON_VMPTRLD] = exit_undefined_opcode,
+    [EXIT_REASON_VMPTRST] = exit_undefined_opcode,
+    [EXIT_REASON_VMREAD] = exit_undefined_opcode,
+    [EXIT_REASON_VMRESUME] = exit_undefined_opcode,
+    [EXIT_REASON_VMWRITE] = exit_undefined_opcode,
+    [EXIT_REASON_VMXOFF] = exit_undefined_opcode,
+    [EXIT_REASON_VMXON] = exit_undefined_opcode,
+    [EXIT_REASON_INVEPT] = exit_undefined_opcode,
+    [EXIT_REASON_INVVPID] = exit_undefined_opcode,
+    [EXIT_REASON_VMFUNC] = exit_undefined_opcode,
+};
+#pragma GCC diagnostic pop

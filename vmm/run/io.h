@@ -1,0 +1,88 @@
+/* I/O instructions: the exit qualification becomes a struct io_access, the bus answers. Inline, as
+ * it is the exit that a guest makes most: the run loop has the registers free that a function of
+ * its own would have to save. */
+#ifndef VMM_RUN_IO_H
+#define VMM_RUN_IO_H
+
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/vmcs.h"
+#include "vmm/guest/guest.h"
+#include "vmm/iobus/fast.h"
+#include "vmm/vcpu/vcpu.h"
+
+/* The port access of a qualification, which is not that of a string instruction. */
+static inline __attribute__((always_inline)) struct io_access
+exit_io_access(const struct vcpu *vcpu, uint64_t qualification, bool is_write)
+{
+    uint64_t size_bytes = EXIT_IO_SIZE_BYTES(qualification);
+
+    return (struct io_access){
+        .address = EXIT_IO_PORT(qualification),
+        .value = is_write ? vcpu->vmx.registers.gpr[GPR_RAX] & iobus_byte_masks[size_bytes] : 0,
+        .size = (uint8_t)size_bytes,
+        .is_write = is_write,
+    };
+}
+
+/* IN to AL and AX leaves the rest of RAX alone, IN to EAX clears it (SDM vol. 2A, "IN"). */
+static inline void exit_io_set_accumulator(struct vcpu *vcpu, uint64_t size_bytes, uint64_t value)
+{
+    uint64_t *rax = &vcpu->vmx.registers.gpr[GPR_RAX];
+
+    if (size_bytes == 1)
+        *(uint8_t *)rax = (uint8_t)value;
+    else if (size_bytes == 2)
+        *(uint16_t *)rax = (uint16_t)value;
+    else
+        *rax = (uint32_t)value;
+}
+
+/* What is not done below: an access that call declined; or, with null, one that is to be made in
+ * general. Takes it from the VMCS once more, so that nothing has to be kept for it. */
+void exit_io_otherwise(struct vcpu *vcpu, const struct iobus_table *table,
+                       const struct iobus_call *call);
+
+/* *tsc as for iobus_ask. */
+static inline __attribute__((always_inline)) void
+exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t *tsc)
+{
+    struct io_access access = exit_io_access(vcpu, qualification, is_write);
+    struct iobus_question question;
+    uint64_t value;
+
+    switch (iobus_question_port(&vcpu->guest->ports, &vcpu->ports_reader, &access, &question)) {
+    case IOBUS_CALL:
+        if (__builtin_expect(!iobus_ask(&vcpu->ports_reader, &question, &access, &value, tsc), 0))
+            break;
+        if (!is_write)
+            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
+        return;
+    case IOBUS_NOBODY:
+        if (!is_write)
+            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), UINT64_MAX);
+        *tsc += (uint32_t)(iobus_read_tsc() - *tsc); /* it was a moment ago */
+        return;
+    case IOBUS_NOT_ASKED: question = (struct iobus_question){0}; break;
+    }
+    exit_io_otherwise(vcpu, question.table, question.call);
+    *tsc = iobus_read_tsc();
+}
+
+/* One IN or OUT, carried out. *tsc: of the exit; then of the end of what was done. False: a string
+ * instruction, nothing has happened. */
+static inline __attribute__((always_inline)) bool exit_io_instruction(struct vcpu *vcpu,
+                                                                      uint64_t *tsc)
+{
+    uint64_t qualification = vmcs_exit_qualification();
+
+    if (__builtin_expect((qualification & EXIT_IO_STRING) != 0, 0))
+        return false;
+    /* Two copies, each of which knows its direction. */
+    if ((qualification & EXIT_IO_IN) == 0)
+        exit_io_port(vcpu, qualification, true, tsc);
+    else
+        exit_io_port(vcpu, qualification, false, tsc);
+    return true;
+}
+
+#endif

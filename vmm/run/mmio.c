@@ -1,0 +1,99 @@
+/* EPT violations, the rarer ones; the others are in mmio.h. */
+#include "vmm/run/mmio.h"
+
+#include "vmm/run/exits.h"
+#include "vmm/vcpu/events.h"
+
+static uint64_t segment_base(unsigned segment)
+{
+    return vmcs_read_natural((enum vmcs_field_natural)(VMCS_GUEST_ES_BASE + 2 * segment));
+}
+
+bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *plain)
+{
+    uint64_t offset = insn_plain_page_offset(plain, vcpu->vmx.registers.gpr);
+
+    if (plain->has_segment_base)
+        offset += segment_base(plain->segment);
+    return is_aligned(offset, PAGE_SIZE);
+}
+
+void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
+                         const struct iobus_table *table, const struct iobus_call *call)
+{
+    uint64_t gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
+    struct io_access access = exit_mmio_access(vcpu, plain, gpa, plain->is_store);
+
+    if (call != NULL)
+        iobus_access_declined(table, &vcpu->mmio_reader, &access, call);
+    else
+        iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
+    if (!plain->is_store)
+        insn_plain_loaded(plain, vcpu->vmx.registers.gpr, access.value);
+}
+
+/* iobus_access for a read, the short way first. *tsc as for iobus_ask. */
+static void read_device(struct vcpu *vcpu, struct io_access *access, uint64_t *tsc)
+{
+    struct iobus_question question;
+
+    switch (iobus_question_memory(&vcpu->guest->mmio, &vcpu->mmio_reader, access, &question)) {
+    case IOBUS_CALL:
+        if (iobus_ask(&vcpu->mmio_reader, &question, access, &access->value, tsc))
+            access->value &= iobus_byte_masks[access->size & 15];
+        else
+            iobus_access_declined(question.table, &vcpu->mmio_reader, access, question.call);
+        break;
+    case IOBUS_NOBODY: access->value = iobus_byte_masks[access->size & 15]; break;
+    case IOBUS_NOT_ASKED: iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, access); break;
+    }
+}
+
+void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
+                       uint64_t *tsc)
+{
+    struct io_access access = exit_mmio_access(vcpu, plain, gpa, false);
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    read_device(vcpu, &access, tsc);
+    insn_plain_compared(plain, vcpu->vmx.registers.gpr, access.value, &rflags);
+    vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags);
+    *tsc = iobus_read_tsc();
+}
+
+/* What is seldom: an event whose delivery was interrupted, an IRET, and what is no access to a
+ * device. */
+static __attribute__((noinline)) enum exit_action
+handle_unusual(struct vcpu *vcpu, uint64_t qualification, uint64_t gpa)
+{
+    struct exit_ept violation = exit_qualification_ept(qualification);
+
+    events_requeue_interrupted(vcpu);
+    /* IRET had unblocked NMIs before it touched the device: it will be executed again. */
+    if (violation.nmi_unblocked && vcpu->event.info == 0)
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+    if (vcpu->event.info != 0) {
+        guest_stop(vcpu->guest, "delivery of event 0x%x went to 0x%lx, where there is no RAM",
+                   vcpu->event.info, gpa);
+        return EXIT_RESUME;
+    }
+    if (violation.fetch) {
+        guest_stop(vcpu->guest, "instruction fetch from 0x%lx, where there is no RAM", gpa);
+        return EXIT_RESUME;
+    }
+    if (violation.linear_address_valid && !violation.is_translation) {
+        guest_stop(vcpu->guest, "page tables at 0x%lx, where there is no RAM", gpa);
+        return EXIT_RESUME;
+    }
+    return guest_cpu_execute(vcpu, GPA(gpa));
+}
+
+enum exit_action exit_ept_violation(struct vcpu *vcpu)
+{
+    uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
+    uint64_t gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
+
+    return exit_mmio_is_usual(qualification) ? guest_cpu_execute(vcpu, GPA(gpa))
+                                             : handle_unusual(vcpu, qualification, gpa);
+}

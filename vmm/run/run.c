@@ -1,0 +1,555 @@
+#include "vmm/vcpu/vcpu.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx.h"
+#include "vmm/base/check.h"
+#include "vmm/base/clock.h"
+#include "vmm/console/console.h"
+#include "vmm/guest/guest.h"
+#include "vmm/host/cpus.h"
+#include "vmm/memory/heap.h"
+#include "vmm/run/exits.h"
+#include "vmm/run/io.h"
+#include "vmm/run/mmio.h"
+#include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/apicv.h"
+#include "vmm/vcpu/events.h"
+
+#include <string.h>
+
+_Static_assert(offsetof(struct vcpu, vmx) == 0, "vcpu_run goes from one to the other");
+
+/* --- Entering and leaving --- */
+
+static void begin_reading(struct vcpu *vcpu)
+{
+    iobus_reader_begin(&vcpu->ports_reader);
+    iobus_reader_begin(&vcpu->mmio_reader);
+}
+
+static void park_readers(struct vcpu *vcpu)
+{
+    iobus_reader_park(&vcpu->ports_reader);
+    iobus_reader_park(&vcpu->mmio_reader);
+}
+
+/* A VM exit stores the activity state: whoever was halted and is to stay so gets it written anew,
+ * as some emulators store "active" for every exit. Nobody waits for a halted vCPU to pass its
+ * quiescent point: it may take its time. */
+static void set_activity(struct vcpu *vcpu)
+{
+    if (vcpu->halted) {
+        vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
+        park_readers(vcpu);
+        vcpu_note(vcpu, ATTENTION_EVENT);
+    } else if (vcpu->was_halted)
+        vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
+    vcpu->was_halted = vcpu->halted;
+}
+
+/* The board's timers are the first vCPU's business. */
+static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
+{
+    uint64_t apic_tsc = vcpu_apic_deadline_tsc(vcpu);
+    uint64_t guest_tsc = vcpu->index == 0 ? guest_deadline_tsc(vcpu->guest) : UINT64_MAX;
+
+    return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
+}
+
+/* True: look again after the next exit. */
+static bool run_timers(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
+        local_apic_run(&vcpu->apic, now_tsc + vcpu->tsc_offset);
+    return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
+}
+
+/* How far the preemption timer may lag behind before it is set anew. */
+#define SLACK_NS 20000
+
+/* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
+ * state for an interrupt whatever the guest's IF, an emulator may not. */
+#define DEAD_LOOK_NS 10000000
+
+/* The preemption timer brings the processor back when the next deadline is due, from a running and
+ * from a halted guest alike. Without a deadline it is set as far away as it goes. It counts in the
+ * guest only, and where exits save it goes on at the next entry: so after a short exit it is left
+ * to itself, as long as what the exits took does not add up to more than the slack. */
+static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
+    uint64_t ticks = vcpu->deadline_tsc > now_tsc ? vcpu->deadline_tsc - now_tsc : 0;
+
+    ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
+    vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
+    vcpu->slack_cycles = vcpu->slack_full_cycles;
+}
+
+/* Nothing is to be done before deadline_tsc but for a note. Whoever leaves one writes attention
+ * before look_tsc, and here it is the other way round: either the note is seen, or its 0 comes
+ * after the deadline. */
+static void look_at_deadline(struct vcpu *vcpu)
+{
+    atomic_store_explicit(&vcpu->look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
+    if (atomic_load_explicit(&vcpu->attention, memory_order_seq_cst) != 0)
+        atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
+}
+
+/* For arm_preemption_timer. */
+static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    vcpu->deadline_tsc = next_deadline_tsc(vcpu);
+    if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
+        vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
+    look_at_deadline(vcpu);
+}
+
+/* No table of the buses is in use here. */
+static void quiesce(struct vcpu *vcpu)
+{
+    iobus_reader_quiesce(&vcpu->ports_reader);
+    iobus_reader_quiesce(&vcpu->mmio_reader);
+}
+
+/* An instruction that is done in the guest's stead ends the shadow of STI and MOV SS. Where nothing
+ * is queued, pending or single-stepped, a shadow does no more than hold back an interrupt for one
+ * instruction longer, and looking costs a VMREAD: so only service and finish_instruction look. */
+static void leave_shadow(void)
+{
+    const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
+    uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+
+    if ((interruptibility & shadow) != 0)
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
+}
+
+/* What an instruction that is done in the guest's stead changes besides RIP, in the rare case that
+ * there is anything: RF is cleared, and a single-stepped instruction leaves its trap pending, which
+ * a shadow would hold back. */
+static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
+{
+    leave_shadow();
+    if ((rflags & RFLAGS_RF) != 0)
+        vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+    events_pend_single_step(rflags);
+}
+
+static __attribute__((noinline)) void wrap_rip(uint64_t rip)
+{
+    if (!vmx_vcpu_in_64bit_code())
+        vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
+}
+
+/* Past the instruction that caused the exit: the one place. What else the instruction ends is seen
+ * to where somebody looks: a shadow of STI or MOV SS by leave_shadow. */
+static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint64_t length)
+{
+    uint64_t rflags = vmcs_guest_rflags();
+
+    rip += length;
+    vmcs_set_guest_rip(rip);
+    if (__builtin_expect((uint32_t)rip < (uint32_t)length, 0))
+        wrap_rip(rip);
+    if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0, 0))
+        finish_instruction(rflags);
+}
+
+static void stop_after_failed_entry(struct vcpu *vcpu)
+{
+    uint32_t error = vmcs_read32(VMCS_INSTRUCTION_ERROR);
+    guest_stop(vcpu->guest, "VM entry failed: %s (VM-instruction error %u)",
+               vmx_instruction_error_name(error), error);
+}
+
+/* Exits for reasons beyond the table, entry failures among them. */
+static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu, uint64_t result)
+{
+    uint32_t reason_field = (uint32_t)result;
+    uint16_t reason = EXIT_REASON_BASIC(reason_field);
+
+    if (result == VMX_NOT_ENTERED) {
+        stop_after_failed_entry(vcpu);
+        return;
+    }
+    vcpu->unknown_exit_count++;
+    if (EXIT_REASON_ENTRY_FAILURE(reason_field))
+        guest_stop(vcpu->guest, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
+                   vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+    else
+        guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
+                   exit_reason_name(reason));
+}
+
+void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
+{
+    if (vcpu->cpu == cpu_this()) {
+        vcpu_note(vcpu, attention);
+        return;
+    }
+    /* Whoever was the first since the vCPU last took its notes has kicked it. What it noted itself
+     * says nothing about that: it may be in its guest with such a note. */
+    uint32_t before = atomic_fetch_or_explicit(&vcpu->attention, attention | ATTENTION_KICKED,
+                                               memory_order_seq_cst);
+
+    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_seq_cst);
+    if ((before & ATTENTION_KICKED) == 0)
+        cpus_kick(vcpu->cpu);
+}
+
+/* Takes the notes, until there are none. What most of them are about is looked at before each entry
+ * anyway. */
+static void attend(struct vcpu *vcpu)
+{
+    uint32_t attention;
+
+    while ((attention = atomic_load_explicit(&vcpu->attention, memory_order_acquire)) != 0) {
+        if ((attention & ATTENTION_DUMP) != 0)
+            guest_dump(vcpu);
+        /* Only now: somebody may wait for the bit to go. */
+        (void)atomic_fetch_and_explicit(&vcpu->attention, ~attention, memory_order_seq_cst);
+    }
+}
+
+/* The short way of an interrupt, to a running vCPU or one that has halted: attention says nothing
+ * but that there may be one, and perhaps something queued or that the vCPU has halted. False:
+ * everything has to be looked at; the notes may be taken all the same. The preemption timer and the
+ * tables of the buses are left as they are: whoever wants them looked at leaves another note. */
+static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
+{
+    if (((attention & ATTENTION_EVENT) != 0 && !events_are_quiet(vcpu)) ||
+        !atomic_compare_exchange_strong(&vcpu->attention, &attention, 0) ||
+        !local_apic_accept_requests(&vcpu->apic) || !events_inject_pending_interrupt(vcpu))
+        return false;
+    if (__builtin_expect(vcpu->halted, 0)) {
+        vcpu->halted = false; /* nor is it dead, as it takes interrupts */
+        begin_reading(vcpu);
+        set_activity(vcpu);
+    }
+    look_at_deadline(vcpu);
+    return true;
+}
+
+/* All that is to be done between two exits but rarely: what others left notes about, timers,
+ * interrupts. has_advanced: the last exit's instruction is done. False when the guest is no longer
+ * running. */
+static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanced)
+{
+    uint64_t now_tsc;
+    bool has_more;
+
+    if (has_advanced)
+        leave_shadow();
+    begin_reading(vcpu);
+    for (;;) {
+        now_tsc = rdtsc();
+        has_more = run_timers(vcpu, now_tsc);
+        if (vcpu->cpu->index == 0)
+            console_service();
+        attend(vcpu);
+        if (!guest_is_running(vcpu->guest))
+            return false;
+        if (local_apic_needs_attention(&vcpu->apic))
+            vcpu_accept_interrupts(vcpu);
+        /* One that only another can wake waits here rather than halted in its guest. The first one
+         * has the board's timers to look after. */
+        if (!vcpu->waits_for_startup && (!vcpu->is_dead || vcpu->index == 0))
+            break;
+        park_readers(vcpu);
+        vcpu_wait_for_startup(vcpu);
+        begin_reading(vcpu);
+    }
+    if (has_more)
+        vcpu_note(vcpu, ATTENTION_TIMER);
+    if (console_has_work && vcpu->cpu->index == 0)
+        vcpu_note(vcpu, ATTENTION_CONSOLE);
+    if (events_prepare_entry(vcpu))
+        vcpu_note(vcpu, ATTENTION_EVENT);
+    set_deadline(vcpu, now_tsc);
+    arm_preemption_timer(vcpu, now_tsc);
+    quiesce(vcpu);
+    set_activity(vcpu);
+    return true;
+}
+
+/* A note, a deadline, or the slack is used up: then the timer is set anew, and for the same
+ * deadline, since nobody left a note that it has moved. */
+static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanced)
+{
+    uint32_t attention = atomic_load_explicit(&vcpu->attention, memory_order_relaxed);
+    uint64_t now_tsc;
+
+    if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
+        vcpu->slack_cycles >= 0 && deliver_interrupt(vcpu, attention))
+        return true;
+    now_tsc = rdtsc();
+    if (attention != 0 || now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
+        return service(vcpu, has_advanced);
+    arm_preemption_timer(vcpu, now_tsc);
+    look_at_deadline(vcpu);
+    quiesce(vcpu);
+    return true;
+}
+
+/* What follows an exit that took so many cycles, RIP apart: the accounts; and what is to be done if
+ * somebody left a note, a deadline has come, or the slack is used up. False when the guest is no
+ * longer running. */
+static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu, uint64_t reason,
+                                                              bool has_advanced,
+                                                              uint64_t exited_tsc, uint64_t cycles)
+{
+    vcpu->exits[reason].count++;
+    vcpu->exits[reason].cycles += cycles;
+    vcpu->slack_cycles -= (int64_t)cycles;
+    if (__builtin_expect(vcpu->slack_cycles >= 0 &&
+                             exited_tsc <
+                                 atomic_load_explicit(&vcpu->look_tsc, memory_order_relaxed),
+                         1))
+        return true;
+    return look_up(vcpu, has_advanced);
+}
+
+/* The same after an instruction that the exit gives the length of. */
+static inline __attribute__((always_inline)) bool
+finish_instruction_exit(struct vcpu *vcpu, uint64_t reason, uint64_t exited_tsc, uint64_t cycles)
+{
+    advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
+    return finish_exit(vcpu, reason, true, exited_tsc, cycles);
+}
+
+/* Any exit but the most frequent ones, by the table. */
+static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t reason,
+                                                  uint64_t exited_tsc)
+{
+    if (__builtin_expect(reason >= EXIT_REASON_COUNT, 0)) {
+        stop_after_strange_exit(vcpu, reason);
+        return service(vcpu, false);
+    }
+
+    enum exit_action action = exit_handlers[reason](vcpu);
+    uint64_t cycles = rdtsc() - exited_tsc;
+
+    if (action == EXIT_NEXT_INSTRUCTION)
+        advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
+    else if (action == EXIT_NEXT_DECODED)
+        advance_rip(vmcs_guest_rip(), vcpu->decoded_length);
+    return finish_exit(vcpu, reason, action != EXIT_RESUME, exited_tsc, cycles);
+}
+
+/* The same value, as one that has nothing to do with it: what becomes of it on one way through the
+ * run loop then has no say in where the compiler keeps it on another. */
+static inline __attribute__((always_inline)) uint64_t detached(uint64_t value)
+{
+    __asm__("" : "+r"(value));
+    return value;
+}
+
+static inline __attribute__((always_inline)) struct vcpu *detached_vcpu(struct vmx_vcpu *vmx)
+{
+    return (struct vcpu *)detached((uintptr_t)vmx);
+}
+
+/* IN, OUT and what else there is for this reason. */
+static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    uint64_t now_tsc = exited_tsc;
+
+    if (__builtin_expect(!exit_io_instruction(vcpu, &now_tsc), 0))
+        return handle_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, exited_tsc);
+    return finish_instruction_exit(vcpu, EXIT_REASON_IO_INSTRUCTION, exited_tsc,
+                                   now_tsc - exited_tsc);
+}
+
+/* Known instructions on what is not RAM. */
+static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    uint64_t now_tsc = exited_tsc, rip;
+    uint32_t length;
+
+    if (__builtin_expect(!exit_mmio(vcpu, &now_tsc, &rip, &length), 0))
+        return handle_exit(vcpu, EXIT_REASON_EPT_VIOLATION, exited_tsc);
+    advance_rip(rip, length);
+    return finish_exit(vcpu, EXIT_REASON_EPT_VIOLATION, true, exited_tsc, now_tsc - exited_tsc);
+}
+
+static inline __attribute__((always_inline)) bool run_cpuid(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    exit_cpuid(vcpu);
+    return finish_instruction_exit(vcpu, EXIT_REASON_CPUID, exited_tsc, rdtsc() - exited_tsc);
+}
+
+/* WRMSR that sets the APIC timer's TSC deadline, which many kernels do once or twice for each tick:
+ * nothing but the preemption timer has to be set anew. False: another write, and nothing has
+ * happened. */
+static __attribute__((noinline)) bool move_tsc_deadline(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    const uint64_t *gpr = vcpu->vmx.registers.gpr;
+    uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
+
+    if ((uint32_t)gpr[GPR_RCX] != IA32_TSC_DEADLINE ||
+        !local_apic_move_tsc_deadline(&vcpu->apic, value, exited_tsc + vcpu->tsc_offset))
+        return false;
+    set_deadline(vcpu, exited_tsc);
+    arm_preemption_timer(vcpu, exited_tsc);
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    if (!exit_x2apic_eoi(vcpu) && !move_tsc_deadline(vcpu, exited_tsc))
+        return handle_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc);
+    return finish_instruction_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc, rdtsc() - exited_tsc);
+}
+
+/* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
+ * Everything else sets a note, moves a deadline or uses up the slack, and is service's. */
+void vcpu_run(struct vcpu *vcpu)
+{
+    cpu_this()->vcpu = vcpu;
+    vmcs_load(vcpu->vmx.vmcs);
+    vmx_vcpu_begin(&vcpu->vmx);
+    for (bool goes_on = service(vcpu, false); goes_on;) {
+        struct vmx_vcpu *vmx = &vcpu->vmx;
+        uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc);
+
+        if (__builtin_expect(reason == EXIT_REASON_IO_INSTRUCTION, 1)) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_io(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_EPT_VIOLATION) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_mmio(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_CPUID) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_cpuid(vcpu, detached(exited_tsc));
+        } else if (reason == EXIT_REASON_WRMSR) {
+            vcpu = detached_vcpu(vmx);
+            goes_on = run_wrmsr(vcpu, detached(exited_tsc));
+        } else
+            goes_on = handle_exit((struct vcpu *)vmx, reason, exited_tsc);
+    }
+    park_readers(vcpu);
+    cpu_this()->vcpu = NULL;
+}
+
+/* --- Creation and start --- */
+
+struct control_registers vcpu_control_registers(void)
+{
+    return (struct control_registers){
+        .cr0 = vmx_vcpu_cr0(),
+        .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
+        .cr4 = vmx_vcpu_cr4(),
+        .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
+        .cs_l = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS) & ACCESS_RIGHTS_L,
+    };
+}
+
+static struct cpuid_board cpuid_board(uint32_t index, uint32_t cpu_count)
+{
+    struct cpuid_board board = cpu_this()->cpuid;
+
+    board.vcpu_id = index;
+    board.cpu_count = cpu_count;
+    board.tsc_hz = clock_tsc_hz();
+    return board;
+}
+
+void vcpu_forget_cpuid(struct vcpu *vcpu)
+{
+    /* Leaves that nobody looks for in these places. */
+    for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
+        vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
+}
+
+enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, struct heap *heap,
+                        uint64_t ept_pointer, uint16_t vpid)
+{
+    const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
+
+    /* One block: VMCS, the two I/O bitmaps, the MSR bitmap. */
+    uint8_t *pages = heap_allocate(heap, 4 * PAGE_SIZE, PAGE_SIZE);
+    enum status status;
+
+    if (pages == NULL)
+        return STATUS_NO_MEMORY;
+    *vcpu = (struct vcpu){
+        .guest = guest,
+        .index = index,
+        .cpu = cpu_this(),
+        .cpuid = cpuid_board(index, guest->config->cpu_count),
+    };
+    vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
+    vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
+    status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
+    if (status == STATUS_OK) {
+        status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader);
+        if (status != STATUS_OK)
+            iobus_reader_detach(&vcpu->ports_reader);
+    }
+    if (status != STATUS_OK) {
+        heap_release(heap, pages);
+        return status;
+    }
+    CHECK(apic_bus_add(&guest->machine.apics, &vcpu->apic,
+                       &(struct local_apic_config){
+                           .id = index,
+                           .is_bsp = index == 0,
+                           .has_x2apic = true,
+                           .has_tsc_deadline = true,
+                           .physical_address_bits = vcpu->physical_address_bits,
+                       }));
+    memset(pages, 0, PAGE_SIZE);
+    memset(pages + PAGE_SIZE, 0xff, 2 * PAGE_SIZE); /* every port exits */
+    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
+    msr_policy_fill_bitmap(&vcpu->msrs, pages + 3 * PAGE_SIZE);
+    vmx_vcpu_init(&vcpu->vmx, capabilities,
+                  &(struct vmx_vcpu_setup){
+                      .vmcs = pages,
+                      .io_bitmaps = pages + PAGE_SIZE,
+                      .msr_bitmap = pages + 3 * PAGE_SIZE,
+                      .ept_pointer = ept_pointer,
+                      .vpid = vpid,
+                      .cr0_guest_host_mask = CR0_HOST_OWNED,
+                      .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
+                  });
+    vcpu->slack_full_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
+    vcpu_apicv_init(vcpu, pages + 3 * PAGE_SIZE);
+    return STATUS_OK;
+}
+
+void vcpu_destroy(struct vcpu *vcpu, struct heap *heap)
+{
+    vmcs_clear(vcpu->vmx.vmcs);
+    iobus_reader_detach(&vcpu->ports_reader);
+    iobus_reader_detach(&vcpu->mmio_reader);
+    heap_release(heap, vcpu->vmx.vmcs);
+}
+
+void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc)
+{
+    static const struct vmx_start_state nothing;
+    uint32_t msrs[MSR_PASS_THROUGH_MAX];
+    size_t msr_count;
+
+    vmcs_load(vcpu->vmx.vmcs);
+    vmx_vcpu_start(&vcpu->vmx, state != NULL ? state : &nothing);
+    vcpu->tsc_offset = -start_tsc;
+    vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+    atomic_store_explicit(&vcpu->attention, 0, memory_order_relaxed);
+    local_apic_reset(&vcpu->apic);
+    if (state != NULL)
+        local_apic_set_virtual_wire(&vcpu->apic);
+    vcpu_apicv_follow(vcpu);
+    vcpu->waits_for_startup = state == NULL;
+    vcpu->is_dead = vcpu->waits_for_startup;
+    vcpu->nmis_pending = 0;
+    vcpu->event.info = 0;
+    vcpu->halted = false;
+    vcpu->was_halted = false;
+    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
+    vcpu_forget_cpuid(vcpu);
+    msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);
+    for (size_t i = 0; i < msr_count; i++)
+        wrmsr(msrs[i], 0);
+}

@@ -1,0 +1,83 @@
+/* Hardware task switches, which always exit: VT-x leaves them to the monitor. Intel SDM vol. 3C,
+ * Sep 2023, "Treatment of Task Switches"; what they do is arch/x86/insn/insn_task.h's. */
+#include "arch/x86/cpu.h"
+#include "arch/x86/exits/exit_qualification.h"
+#include "arch/x86/vmcs.h"
+#include "vmm/run/exits.h"
+#include "vmm/vcpu/events.h"
+#include "vmm/vcpu/execute.h"
+
+_Static_assert((int)INSN_TASK_CALL == (int)TASK_SWITCH_CALL &&
+                   (int)INSN_TASK_IRET == (int)TASK_SWITCH_IRET &&
+                   (int)INSN_TASK_JMP == (int)TASK_SWITCH_JMP &&
+                   (int)INSN_TASK_EVENT == (int)TASK_SWITCH_GATE,
+               "as the exit qualification numbers them");
+
+#define DR6_TASK_SWITCH BIT(15)
+
+/* Exits in the middle of an event come with RIP where its delivery began. */
+static bool is_software_event(uint32_t info)
+{
+    switch (INTERRUPTION_TYPE(info)) {
+    case INTERRUPTION_SOFTWARE_INTERRUPT:
+    case INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION:
+    case INTERRUPTION_SOFTWARE_EXCEPTION: return true;
+    default: return false;
+    }
+}
+
+/* SDM vol. 3A, table "Protected-Mode Exceptions and Interrupts": debug exceptions may be traps, as
+ * those of single-stepping are; double faults and machine checks are aborts. */
+static bool is_fault(uint32_t info)
+{
+    unsigned vector = INTERRUPTION_VECTOR(info);
+
+    return INTERRUPTION_TYPE(info) == INTERRUPTION_HARDWARE_EXCEPTION && vector != VECTOR_DB &&
+           vector != VECTOR_DF && vector != VECTOR_MC;
+}
+
+/* A shadow of STI or MOV SS ends with the instruction; IRET lets NMIs in again, and an NMI's task
+ * holds them back. */
+static void update_interruptibility(enum insn_task_source source, uint32_t info)
+{
+    uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
+
+    interruptibility &= ~(uint32_t)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
+    if (source == INSN_TASK_IRET)
+        interruptibility &= ~(uint32_t)INTERRUPTIBILITY_NMI;
+    if (info != 0 && INTERRUPTION_TYPE(info) == INTERRUPTION_NMI)
+        interruptibility |= INTERRUPTIBILITY_NMI;
+    vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility);
+}
+
+enum exit_action exit_task_switch(struct vcpu *vcpu)
+{
+    struct exit_task_switch exit =
+        exit_qualification_task_switch(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+    struct insn_task_switch task = {.source = (enum insn_task_source)exit.source,
+                                    .selector = exit.tss_selector,
+                                    .next_rip = vmcs_read_natural(VMCS_GUEST_RIP)};
+    uint32_t info, error_code, length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+
+    events_requeue_interrupted(vcpu);
+    info = task.source == INSN_TASK_EVENT ? vcpu->event.info : 0;
+    error_code = vcpu->event.error_code;
+    if (info == 0 || is_software_event(info))
+        task.next_rip += length;
+    if (info != 0) {
+        task.sets_rf = is_fault(info);
+        task.is_external = INTERRUPTION_TYPE(info) != INTERRUPTION_SOFTWARE_INTERRUPT &&
+                           INTERRUPTION_TYPE(info) != INTERRUPTION_SOFTWARE_EXCEPTION;
+    }
+
+    enum exit_action action = guest_cpu_task_switch(
+        vcpu, &task, (info & INTERRUPTION_ERROR_CODE_VALID) != 0 ? &error_code : NULL);
+
+    if (task.is_entered)
+        update_interruptibility(task.source, info);
+    if (task.has_trap && vcpu->event.info == 0) {
+        write_dr6(read_dr6() | DR6_TASK_SWITCH);
+        events_inject_exception(vcpu, VECTOR_DB, 0);
+    }
+    return action;
+}

@@ -1,0 +1,196 @@
+#include "vmm/vcpu/events.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "vmm/guest/guest.h"
+#include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/apicv.h"
+
+/* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
+enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
+
+static enum exception_class exception_class(uint8_t vector)
+{
+    switch (vector) {
+    case VECTOR_DE:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_CP: return CLASS_CONTRIBUTORY;
+    case VECTOR_PF:
+    case VECTOR_VE: return CLASS_PAGE_FAULT;
+    default: return CLASS_BENIGN;
+    }
+}
+
+static bool pushes_error_code(enum trap_vector vector)
+{
+    switch (vector) {
+    case VECTOR_DF:
+    case VECTOR_TS:
+    case VECTOR_NP:
+    case VECTOR_SS:
+    case VECTOR_GP:
+    case VECTOR_PF:
+    case VECTOR_AC:
+    case VECTOR_CP: return true;
+    default: return false;
+    }
+}
+
+static bool makes_double_fault(uint32_t first_info, enum trap_vector second)
+{
+    enum exception_class first_class;
+
+    if (INTERRUPTION_TYPE(first_info) != INTERRUPTION_HARDWARE_EXCEPTION)
+        return false;
+    first_class = exception_class(INTERRUPTION_VECTOR(first_info));
+    if (first_class == CLASS_CONTRIBUTORY)
+        return exception_class((uint8_t)second) == CLASS_CONTRIBUTORY;
+    return first_class == CLASS_PAGE_FAULT && exception_class((uint8_t)second) != CLASS_BENIGN;
+}
+
+void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
+{
+    if (vcpu->event.info != 0 && makes_double_fault(vcpu->event.info, vector)) {
+        vector = VECTOR_DF;
+        error_code = 0;
+    }
+    vcpu_note(vcpu, ATTENTION_EVENT);
+    vcpu->event = (struct vcpu_event){
+        .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector),
+    };
+    /* In real mode no exception pushes an error code ("VM-Entry Controls for Event Injection"). */
+    if (pushes_error_code(vector) && (vmcs_read_natural(VMCS_GUEST_CR0) & CR0_PE) != 0) {
+        vcpu->event.info |= INTERRUPTION_ERROR_CODE_VALID;
+        vcpu->event.error_code = error_code;
+    }
+}
+
+void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code)
+{
+    write_cr2(
+        address.value); /* the guest's: VT-x does not switch CR2 and the monitor never faults */
+    events_inject_exception(vcpu, VECTOR_PF, error_code);
+}
+
+void events_requeue_interrupted(struct vcpu *vcpu)
+{
+    uint32_t info = vmcs_read32(VMCS_IDT_VECTORING_INFO);
+
+    if ((info & INTERRUPTION_VALID) == 0)
+        return;
+    vcpu_note(vcpu, ATTENTION_EVENT);
+    vcpu->event = (struct vcpu_event){.info = info & ~(uint32_t)INTERRUPTION_NMI_UNBLOCKING};
+    if ((info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vcpu->event.error_code = vmcs_read32(VMCS_IDT_VECTORING_ERROR_CODE);
+    switch (INTERRUPTION_TYPE(info)) {
+    case INTERRUPTION_SOFTWARE_INTERRUPT:
+    case INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION:
+    case INTERRUPTION_SOFTWARE_EXCEPTION:
+        vcpu->event.instruction_length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
+        break;
+    case INTERRUPTION_NMI:
+        /* Injecting it needs NMIs unblocked; the entry blocks them again. */
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint32_t)INTERRUPTIBILITY_NMI);
+        break;
+    case INTERRUPTION_EXTERNAL:
+    case INTERRUPTION_HARDWARE_EXCEPTION: break;
+    }
+}
+
+/* "Checks on Guest Non-Register State" lets an NMI in after STI; some processors do not. */
+static bool takes_nmi(void)
+{
+    return (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS | INTERRUPTIBILITY_NMI)) == 0;
+}
+
+static void wake(struct vcpu *vcpu)
+{
+    vcpu->halted = false;
+    if (vcpu->is_dead) {
+        vcpu->is_dead = false;
+        guest_count_dead(vcpu->guest, -1);
+    }
+}
+
+static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
+{
+    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
+    if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
+        vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);
+    if (event->instruction_length != 0)
+        vmcs_write32(VMCS_ENTRY_INSTRUCTION_LENGTH, event->instruction_length);
+    wake(vcpu);
+}
+
+/* One that waits for the monitor to inject it. */
+static bool interrupt_is_pending(const struct vcpu *vcpu)
+{
+    return (local_apic_pending_vector(&vcpu->apic) != LOCAL_APIC_NO_VECTOR &&
+            !vcpu->apic.is_virtual) ||
+           local_apic_extint_pending(&vcpu->apic);
+}
+
+/* The APIC's own interrupts and the 8259s' have no order among them; the latter go first, as they
+ * are what old software waits for. */
+static uint8_t take_interrupt(struct vcpu *vcpu)
+{
+    if (!local_apic_extint_pending(&vcpu->apic)) {
+        /* Periods that went by while the timer's vector waited are one with it, not another one
+         * after it. */
+        local_apic_run(&vcpu->apic, vcpu_guest_tsc(vcpu));
+        return local_apic_acknowledge(&vcpu->apic);
+    }
+    local_apic_extint_taken(&vcpu->apic);
+    return machine_acknowledge_interrupt(&vcpu->guest->machine);
+}
+
+static void inject_interrupt(struct vcpu *vcpu)
+{
+    uint8_t vector = take_interrupt(vcpu);
+
+    inject(vcpu, &(struct vcpu_event){
+                     .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, vector)});
+}
+
+bool events_prepare_entry(struct vcpu *vcpu)
+{
+    bool interrupt_pending = interrupt_is_pending(vcpu);
+
+    if (vcpu->event.info != 0) {
+        inject(vcpu, &vcpu->event);
+        vcpu->event.info = 0;
+    } else if (vcpu->nmis_pending != 0 && takes_nmi()) {
+        vcpu->nmis_pending--;
+        inject(vcpu, &(struct vcpu_event){
+                         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI)});
+    } else if (interrupt_pending && events_guest_takes_interrupts()) {
+        inject_interrupt(vcpu);
+        interrupt_pending = interrupt_is_pending(vcpu);
+    }
+    /* What the processor delivers by itself comes behind what goes in here, and not before an
+     * interrupt window that is asked for. It would end HLT; one that it is about to end is not
+     * begun. */
+    if (vcpu_apicv_prepare_entry(vcpu) && events_guest_takes_interrupts())
+        wake(vcpu);
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
+    vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmis_pending != 0);
+    return interrupt_pending || vcpu->nmis_pending != 0;
+}
+
+bool events_single_steps(uint64_t rflags)
+{
+    return (rflags & RFLAGS_TF) != 0 && (vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) == 0;
+}
+
+void events_pend_single_step(uint64_t rflags)
+{
+    const uint64_t pending_single_step = BIT(14);
+
+    if (events_single_steps(rflags))
+        vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
+}

@@ -1,0 +1,73 @@
+/* What goes into a guest at its next VM entry: exceptions that handlers queue, events whose
+ * delivery an exit interrupted, NMIs, and interrupts of the local APIC and the 8259s.
+ *
+ * Intel SDM vol. 3C (Sep 2023), "Event Injection", "Information for VM Exits That Occur During
+ * Event Delivery", "Interrupt-Window Exiting". */
+#ifndef VMM_VCPU_EVENTS_H
+#define VMM_VCPU_EVENTS_H
+
+#include "arch/x86/registers.h"
+#include "vmm/vcpu/vcpu.h"
+
+/* Queues a hardware exception for the next entry. error_code is ignored for vectors that have none.
+ * One that meets another still queued becomes a double fault where SDM vol. 3A, "Interrupt 8 -
+ * Double Fault Exception (#DF)" says so. */
+void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
+
+/* As events_inject_exception with #PF; address goes to CR2. */
+void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code);
+
+/* Whether the guest, with these flags, single-steps: rflags.TF, and not from branch to branch by
+ * DEBUGCTL.BTF. */
+bool events_single_steps(uint64_t rflags);
+
+/* An instruction was executed in the guest's stead, or one iteration of a repeated one: if the
+ * guest single-steps, the trap is pending now. SDM vol. 3C, "Pending Debug Exceptions" under "Guest
+ * Non-Register State". */
+void events_pend_single_step(uint64_t rflags);
+
+/* After an exit that may have come while the processor delivered an event to the guest: that event
+ * is queued again, with its error code and instruction length. */
+void events_requeue_interrupted(struct vcpu *vcpu);
+
+/* Whether nothing has been queued or held back since the last entry was prepared. */
+static inline bool events_are_quiet(const struct vcpu *vcpu)
+{
+    return vcpu->event.info == 0 && vcpu->nmis_pending == 0 &&
+           (vcpu->vmx.primary_controls &
+            (PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING)) == 0;
+}
+
+/* Whether RFLAGS and the shadows of STI and MOV SS let a maskable interrupt in. */
+static inline __attribute__((always_inline)) bool events_guest_takes_interrupts(void)
+{
+    return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
+           (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
+}
+
+/* The short way of what most entries inject, where events are quiet: the local APIC's pending
+ * interrupt goes in, if the guest takes it now and there is no other; none can pend behind it. It
+ * ends HLT, which is left to the caller. Not the timer's, as taking that moves a deadline. False,
+ * and nothing has happened: events_prepare_entry has to decide. */
+static inline __attribute__((always_inline)) bool events_inject_pending_interrupt(struct vcpu *vcpu)
+{
+    struct local_apic *apic = &vcpu->apic;
+    int vector;
+
+    if (apic->is_virtual || local_apic_extint_pending(apic) || !events_guest_takes_interrupts())
+        return false;
+    vector = local_apic_pending_vector(apic);
+    if (vector == LOCAL_APIC_NO_VECTOR || local_apic_is_timer_vector(apic, vector))
+        return false;
+    vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO,
+                 (uint32_t)INTERRUPTION_INFO(INTERRUPTION_EXTERNAL, local_apic_acknowledge(apic)));
+    return true;
+}
+
+/* Before an entry: decides what it injects. A queued event, else an NMI, else an interrupt, if the
+ * guest takes it now; for what waits, the processor is asked to exit as soon as the guest would.
+ * Whether anything does. */
+bool events_prepare_entry(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,425 @@
+#include "vmm/vcpu/execute.h"
+
+#include "arch/x86/insn/insn_execute.h"
+#include "arch/x86/insn/insn_string_io.h"
+#include "arch/x86/msr.h"
+#include "vmm/guest/guest.h"
+#include "vmm/run/exits.h"
+#include "vmm/vcpu/events.h"
+#include "vmm/vcpu/linear.h"
+#include "vmm/vcpu/registers.h"
+
+#include <string.h>
+
+/* So many iterations of a repeated string instruction are made for one exit; between exits
+ * interrupts get their turn. */
+#define ITERATIONS_MAX 64
+
+/* What one instruction works with, taken out of the VMCS once. */
+struct guest_cpu {
+    struct vcpu *vcpu;
+    struct insn_state state;
+    struct guest_linear linear;
+};
+
+/* --- Registers --- */
+
+static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_rights)
+{
+    if ((cpu->linear.paging.efer & EFER_LMA) != 0 && (cs_access_rights & ACCESS_RIGHTS_L) != 0)
+        return INSN_MODE_64;
+    return (cs_access_rights & ACCESS_RIGHTS_D) != 0 ? INSN_MODE_32 : INSN_MODE_16;
+}
+
+/* What fetching and decoding need: how code is found, and its size. */
+static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
+{
+    cpu->vcpu = vcpu;
+    guest_linear_init(&cpu->linear, vcpu);
+    cpu->state.rip = vmcs_read_natural(VMCS_GUEST_RIP);
+    cpu->state.mode = code_mode(cpu, vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS));
+}
+
+/* And the rest. */
+static void load_operands(struct guest_cpu *cpu)
+{
+    struct insn_state *state = &cpu->state;
+    struct vcpu *vcpu = cpu->vcpu;
+
+    for (unsigned i = 0; i < INSN_GPR_COUNT; i++)
+        state->gpr[i] = vmx_vcpu_gpr(&vcpu->vmx, i);
+    state->rflags = cpu->linear.paging.rflags;
+    for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {
+        struct vmx_segment segment = vmx_vcpu_segment((enum segment)i);
+        state->segments[i] = (struct insn_segment){
+            .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
+    }
+    state->protected_mode = cpu->linear.paging.cr0 & CR0_PE;
+    state->alignment_mask = cpu->linear.paging.cr0 & CR0_AM;
+    state->cpl = cpu->linear.cpl;
+    state->linear_address_bits = (cpu->linear.paging.cr4 & CR4_LA57) != 0 ? 57 : 48;
+}
+
+static void store(const struct guest_cpu *cpu)
+{
+    for (unsigned i = 0; i < INSN_GPR_COUNT; i++) {
+        if (i != INSN_RSP)
+            cpu->vcpu->vmx.registers.gpr[i] = cpu->state.gpr[i];
+    }
+    vmcs_write_natural(VMCS_GUEST_RSP, cpu->state.gpr[INSN_RSP]);
+    vmcs_write_natural(VMCS_GUEST_RFLAGS, cpu->state.rflags);
+}
+
+/* --- What the executor asks for --- */
+
+static enum insn_access_result on_read(void *context, gva_t address, void *data, size_t size_bytes,
+                                       struct insn_fault *fault)
+{
+    struct guest_cpu *cpu = context;
+
+    return guest_linear_read(&cpu->linear, address, data, size_bytes, fault);
+}
+
+static enum insn_access_result on_write(void *context, gva_t address, const void *data,
+                                        size_t size_bytes, struct insn_fault *fault)
+{
+    struct guest_cpu *cpu = context;
+
+    return guest_linear_write(&cpu->linear, address, data, size_bytes, fault);
+}
+
+static enum insn_access_result on_probe(void *context, gva_t address, size_t size_bytes,
+                                        bool is_write, struct insn_fault *fault)
+{
+    struct guest_cpu *cpu = context;
+
+    return guest_linear_probe(&cpu->linear, address, size_bytes, is_write, fault);
+}
+
+static enum insn_access_result access_port(struct guest_cpu *cpu, struct io_access *access)
+{
+    iobus_access(&cpu->vcpu->guest->ports, &cpu->vcpu->ports_reader, access);
+    return INSN_ACCESS_OK;
+}
+
+static enum insn_access_result on_port_read(void *context, uint16_t port, size_t size_bytes,
+                                            uint32_t *value)
+{
+    struct io_access access = {.address = port, .size = (uint8_t)size_bytes};
+    enum insn_access_result result = access_port(context, &access);
+
+    *value = (uint32_t)access.value;
+    return result;
+}
+
+static enum insn_access_result on_port_write(void *context, uint16_t port, size_t size_bytes,
+                                             uint32_t value)
+{
+    struct io_access access = {
+        .address = port, .size = (uint8_t)size_bytes, .is_write = true, .value = value};
+
+    return access_port(context, &access);
+}
+
+/* Descriptors are accessed by the processor itself: at CPL 0, and SMAP knows no exception. */
+static struct guest_linear as_processor(const struct guest_cpu *cpu)
+{
+    struct guest_linear linear = cpu->linear;
+
+    linear.cpl = 0;
+    linear.paging.rflags &= ~RFLAGS_AC;
+    return linear;
+}
+
+static enum insn_access_result on_table_read(void *context, gva_t address, void *data,
+                                             size_t size_bytes, struct insn_fault *fault)
+{
+    struct guest_linear linear = as_processor(context);
+
+    return guest_linear_read(&linear, address, data, size_bytes, fault);
+}
+
+static enum insn_access_result on_table_write(void *context, gva_t address, const void *data,
+                                              size_t size_bytes, struct insn_fault *fault)
+{
+    struct guest_linear linear = as_processor(context);
+
+    return guest_linear_write(&linear, address, data, size_bytes, fault);
+}
+
+/* DR7's L0 to L3 and LE (SDM vol. 3A, "Task Switching"). */
+#define DR7_LOCAL (BIT(0) | BIT(2) | BIT(4) | BIT(6) | BIT(8))
+
+static bool on_enter_task(void *context, const uint32_t *cr3)
+{
+    struct guest_cpu *cpu = context;
+    uint64_t cr0 = vmx_vcpu_cr0() | CR0_TS;
+
+    vmx_vcpu_set_cr0(&cpu->vcpu->vmx, cr0);
+    vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_LOCAL);
+    if (cr3 != NULL && (cr0 & CR0_PG) != 0 && !exit_load_cr3(cpu->vcpu, *cr3))
+        return false;
+    guest_linear_init(&cpu->linear, cpu->vcpu);
+    return true;
+}
+
+static const struct insn_system system_registers = {
+    .read_cr0 = guest_read_cr0,
+    .read_cr4 = guest_read_cr4,
+    .in_ia32e_mode = guest_in_ia32e_mode,
+    .read_selector = guest_read_selector,
+    .read_segment = guest_read_segment,
+    .load_segment = guest_load_segment,
+    .read_gdt = guest_read_gdt,
+    .read_ldt = guest_read_ldt,
+    .enter_task = on_enter_task,
+    .table_read = on_table_read,
+    .table_write = on_table_write,
+};
+
+static struct insn_env environment(struct guest_cpu *cpu)
+{
+    return (struct insn_env){
+        .context = cpu,
+        .read = on_read,
+        .write = on_write,
+        .probe = on_probe,
+        .port_read = on_port_read,
+        .port_write = on_port_write,
+        .vector_read = guest_vector_read,
+        .vector_write = guest_vector_write,
+        .system = &system_registers,
+    };
+}
+
+/* --- Execution --- */
+
+static enum exit_action inject(struct vcpu *vcpu, const struct insn_fault *fault)
+{
+    if (fault->vector == VECTOR_PF)
+        events_inject_page_fault(vcpu, GVA(fault->cr2), fault->error_code);
+    else
+        events_inject_exception(vcpu, (enum trap_vector)fault->vector, fault->error_code);
+    return EXIT_RESUME;
+}
+
+static unsigned iterations_max(const struct guest_cpu *cpu)
+{
+    return (cpu->state.rflags & RFLAGS_TF) != 0 ? 1 : ITERATIONS_MAX;
+}
+
+static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
+                               const struct insn_fault *fault)
+{
+    if (outcome != INSN_FAILED)
+        store(cpu);
+    switch (outcome) {
+    case INSN_DONE: return EXIT_NEXT_INSTRUCTION;
+    case INSN_AGAIN:
+        /* Single-stepping traps after each iteration, with RIP on the instruction. */
+        events_pend_single_step(cpu->state.rflags);
+        return EXIT_RESUME;
+    case INSN_FAULT: return inject(cpu->vcpu, fault);
+    case INSN_FAILED: break;
+    }
+    guest_stop(cpu->vcpu->guest,
+               "an instruction's operand cannot be reached: paging structures that are not in RAM, "
+               "or a far jump that is not one to a code segment");
+    return EXIT_RESUME;
+}
+
+/* --- Fetch --- */
+
+/* CS's rights have bits 16:0; above them what else fetch and decoding depend on. */
+#define CODE_IS_LEGACY  (UINT32_C(1) << 20)
+#define CODE_HAS_PSE    (UINT32_C(1) << 21)
+#define CODE_MODE(mode) ((uint32_t)(mode) << 24)
+
+struct insn_cache_key guest_cpu_legacy_code_key(uint64_t rip, uint32_t cs_access_rights)
+{
+    const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(), .cr4 = vmx_vcpu_cr4()};
+    enum guest_paging_mode mode = guest_paging_mode(&paging);
+    uint32_t linear = (uint32_t)(rip + vmcs_read_natural(VMCS_GUEST_CS_BASE));
+    struct insn_cache_key key = {
+        .linear = linear,
+        .code = cs_access_rights | CODE_IS_LEGACY | CODE_MODE(mode) |
+                ((paging.cr4 & CR4_PSE) != 0 ? CODE_HAS_PSE : 0),
+    };
+
+    if (mode == GUEST_PAGING_PAE)
+        key.root = vmcs_read64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * (linear >> 30)));
+    else if (mode == GUEST_PAGING_32_BIT)
+        key.root = vmcs_read_natural(VMCS_GUEST_CR3);
+    return key;
+}
+
+/* An instruction on its way in. */
+struct fetched {
+    uint8_t bytes[INSN_LENGTH_MAX];
+    size_t count;
+    struct guest_translation translation; /* of the first byte */
+    enum insn_access_result access;
+    struct insn_fault fault;
+};
+
+/* Fetches and decodes the instruction at RIP; reads the second page only if the first does not hold
+ * all of it. */
+static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *insn,
+                                         struct fetched *fetched)
+{
+    uint64_t linear = cpu->state.rip;
+    enum insn_result result = INSN_INCOMPLETE;
+
+    if (cpu->state.mode != INSN_MODE_64)
+        linear = (uint32_t)(linear + vmcs_read_natural(VMCS_GUEST_CS_BASE));
+    *fetched = (struct fetched){.access = INSN_ACCESS_OK};
+    while (fetched->count < INSN_LENGTH_MAX && result == INSN_INCOMPLETE) {
+        gva_t address = GVA(linear + fetched->count);
+        size_t in_page = PAGE_SIZE - (address.value & (PAGE_SIZE - 1));
+        size_t left = INSN_LENGTH_MAX - fetched->count;
+        size_t length = left < in_page ? left : in_page;
+        struct guest_translation translation;
+        const uint8_t *memory;
+
+        fetched->access = guest_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE,
+                                                 &translation, &fetched->fault);
+        if (fetched->access != INSN_ACCESS_OK)
+            return INSN_UNSUPPORTED;
+        if (fetched->count == 0)
+            fetched->translation = translation;
+        memory = guest_memory(cpu->vcpu->guest, translation.address, length);
+        if (memory == NULL) {
+            fetched->access = INSN_ACCESS_FAILED;
+            return INSN_UNSUPPORTED;
+        }
+        memcpy(fetched->bytes + fetched->count, memory, length);
+        fetched->count += length;
+        result = insn_decode(fetched->bytes, fetched->count, cpu->state.mode, insn);
+    }
+    return result;
+}
+
+static const void *memory_of_guest(void *context, gpa_t address, size_t size_bytes)
+{
+    return guest_memory(context, address, size_bytes);
+}
+
+/* The next time it is known, if it is a plain one. */
+static void remember(const struct guest_cpu *cpu, const struct insn *insn,
+                     const struct fetched *fetched)
+{
+    const struct insn_cache_source source = {.bytes = fetched->bytes,
+                                             .translation = &fetched->translation,
+                                             .memory = memory_of_guest,
+                                             .context = cpu->vcpu->guest};
+    struct insn_cache_key key;
+    struct insn_plain plain;
+
+    if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
+        return;
+    key = guest_cpu_code_key(vmcs_guest_rip());
+    insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
+}
+
+/* --- The instructions --- */
+
+static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *bytes, gpa_t address)
+{
+    guest_stop(
+        vcpu->guest,
+        "the instruction %02x %02x %02x %02x %02x %02x %02x %02x that touches MMIO at 0x%lx is "
+        "not one that is emulated",
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+        address.value);
+    return EXIT_RESUME;
+}
+
+enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
+{
+    struct guest_cpu cpu;
+    struct insn insn;
+    struct fetched fetched;
+    struct insn_fault fault = {0};
+
+    load_code(&cpu, vcpu);
+    switch (fetch_and_decode(&cpu, &insn, &fetched)) {
+    case INSN_DECODED: break;
+    case INSN_UNDEFINED: events_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
+    case INSN_INCOMPLETE: /* 15 bytes and no end */
+    case INSN_TOO_LONG: events_inject_exception(vcpu, VECTOR_GP, 0); return EXIT_RESUME;
+    case INSN_UNSUPPORTED:
+        if (fetched.access == INSN_ACCESS_FAULT)
+            return inject(vcpu, &fetched.fault);
+        return stop_at_instruction(vcpu, fetched.bytes, address);
+    }
+    remember(&cpu, &insn, &fetched);
+    vcpu->decoded_length = insn.length;
+    load_operands(&cpu);
+    struct insn_env env = environment(&cpu);
+    enum insn_outcome outcome = insn_execute(&insn, &cpu.state, &env, iterations_max(&cpu), &fault);
+
+    enum exit_action action = finish(&cpu, outcome, &fault);
+
+    if (outcome == INSN_DONE && insn.op >= INSN_CALL && insn.op <= INSN_JMP_FAR)
+        vmcs_write_natural(VMCS_GUEST_RIP, cpu.state.rip);
+    return action == EXIT_NEXT_INSTRUCTION ? EXIT_NEXT_DECODED : action;
+}
+
+enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
+{
+    struct exit_string_io information =
+        exit_information_string_io(vmcs_read32(VMCS_EXIT_INSTRUCTION_INFO));
+    struct insn_string_io string_io = {
+        .port = io->port,
+        .size_bytes = io->size_bytes,
+        .is_in = io->is_in,
+        .repeat = io->has_rep,
+        .address_size_bytes = information.address_size_bytes,
+        .segment = io->is_in ? INSN_ES : (enum insn_segment_register)information.segment,
+    };
+    struct guest_cpu cpu;
+    struct insn_fault fault = {0};
+
+    load_code(&cpu, vcpu);
+    load_operands(&cpu);
+    struct insn_env env = environment(&cpu);
+    enum insn_outcome outcome =
+        insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
+    return finish(&cpu, outcome, &fault);
+}
+
+enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switch *task,
+                                       const uint32_t *error_code)
+{
+    struct guest_cpu cpu;
+    struct insn_fault fault = {0};
+    enum insn_outcome outcome;
+
+    load_code(&cpu, vcpu);
+    load_operands(&cpu);
+    struct insn_env env = environment(&cpu);
+
+    outcome = insn_task_switch(task, &cpu.state, &env, &fault);
+    if (task->is_entered) {
+        vcpu->event.info = 0;
+        store(&cpu);
+        vmcs_write_natural(VMCS_GUEST_RIP, cpu.state.rip);
+    }
+    if (outcome == INSN_DONE && error_code != NULL) {
+        load_code(&cpu, vcpu);
+        load_operands(&cpu);
+        outcome = insn_task_push(task, *error_code, &cpu.state, &env, &fault);
+        if (outcome == INSN_DONE)
+            store(&cpu);
+    }
+    switch (outcome) {
+    case INSN_DONE: break;
+    case INSN_AGAIN: break; /* of strings only */
+    case INSN_FAULT: return inject(vcpu, &fault);
+    case INSN_FAILED:
+        guest_stop(vcpu->guest, "task switch to TSS 0x%04x: what belongs to it is not in RAM",
+                   task->selector);
+        break;
+    }
+    return EXIT_RESUME;
+}

@@ -1,0 +1,123 @@
+#include "vmm/vcpu/registers.h"
+
+#include "arch/x86/extended_state.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx_vcpu.h"
+
+_Static_assert((int)SEGMENT_GS == (int)INSN_GS, "both as instructions number them");
+_Static_assert((int)SEGMENT_LDTR == (int)INSN_LDTR && (int)SEGMENT_TR == (int)INSN_TR,
+               "both as the VMCS numbers them");
+
+static enum insn_access_result fault_with(uint8_t vector, struct insn_fault *fault)
+{
+    *fault = (struct insn_fault){.vector = vector};
+    return INSN_ACCESS_FAULT;
+}
+
+/* The processor has found all of this in order before the operand caused the exit; but the
+ * instruction was read once more since, and another vCPU may have changed it. */
+static enum insn_access_result check_usable(bool is_mmx, struct insn_fault *fault)
+{
+    uint64_t cr0 = vmx_vcpu_cr0();
+
+    if ((cr0 & CR0_EM) != 0 || (!is_mmx && (vmx_vcpu_cr4() & CR4_OSFXSR) == 0))
+        return fault_with(VECTOR_UD, fault);
+    if ((cr0 & CR0_TS) != 0)
+        return fault_with(VECTOR_NM, fault);
+    if (is_mmx && extended_state_has_x87_exception())
+        return fault_with(VECTOR_MF, fault);
+    return INSN_ACCESS_OK;
+}
+
+enum insn_access_result guest_vector_read(void *context, const struct insn_operand *operand,
+                                          uint8_t bytes[16], struct insn_fault *fault)
+{
+    bool is_mmx = operand->kind == INSN_OPERAND_MMX;
+    enum insn_access_result result = check_usable(is_mmx, fault);
+
+    (void)context;
+    if (result != INSN_ACCESS_OK)
+        return result;
+    if (is_mmx)
+        extended_state_read_mmx(operand->reg, bytes);
+    else
+        extended_state_read_xmm(operand->reg, bytes);
+    return INSN_ACCESS_OK;
+}
+
+enum insn_access_result guest_vector_write(void *context, const struct insn_operand *operand,
+                                           const uint8_t bytes[16], struct insn_fault *fault)
+{
+    bool is_mmx = operand->kind == INSN_OPERAND_MMX;
+    enum insn_access_result result = check_usable(is_mmx, fault);
+
+    (void)context;
+    if (result != INSN_ACCESS_OK)
+        return result;
+    if (is_mmx)
+        extended_state_write_mmx(operand->reg, bytes);
+    else
+        extended_state_write_xmm(operand->reg, bytes);
+    return INSN_ACCESS_OK;
+}
+
+uint64_t guest_read_cr0(void *context)
+{
+    (void)context;
+    return vmx_vcpu_cr0();
+}
+
+uint64_t guest_read_cr4(void *context)
+{
+    (void)context;
+    return vmx_vcpu_cr4();
+}
+
+bool guest_in_ia32e_mode(void *context)
+{
+    (void)context;
+    return (vmcs_read64(VMCS_GUEST_IA32_EFER) & EFER_LMA) != 0;
+}
+
+uint16_t guest_read_selector(void *context, unsigned number)
+{
+    (void)context;
+    return vmx_vcpu_segment((enum segment)number).selector;
+}
+
+struct insn_segment guest_read_segment(void *context, unsigned number)
+{
+    struct vmx_segment segment = vmx_vcpu_segment((enum segment)number);
+
+    (void)context;
+    return (struct insn_segment){
+        .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
+}
+
+void guest_load_segment(void *context, unsigned number, uint16_t selector,
+                        const struct insn_segment *segment)
+{
+    (void)context;
+    vmx_vcpu_set_segment((enum segment)number,
+                         &(struct vmx_segment){.selector = selector,
+                                               .base = segment->base,
+                                               .limit = segment->limit,
+                                               .access_rights = segment->access_rights});
+}
+
+struct insn_table guest_read_gdt(void *context)
+{
+    (void)context;
+    return (struct insn_table){.base = vmcs_read_natural(VMCS_GUEST_GDTR_BASE),
+                               .limit = vmcs_read32(VMCS_GUEST_GDTR_LIMIT)};
+}
+
+struct insn_table guest_read_ldt(void *context)
+{
+    struct vmx_segment ldtr = vmx_vcpu_segment(SEGMENT_LDTR);
+
+    (void)context;
+    if ((ldtr.access_rights & ACCESS_RIGHTS_UNUSABLE) != 0)
+        return (struct insn_table){0};
+    return (struct insn_table){.base = ldtr.base, .limit = ldtr.limit};
+}

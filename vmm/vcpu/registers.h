@@ -1,0 +1,28 @@
+/* The guest's registers beyond the general ones, for instructions done in its stead: what struct
+ * insn_env and struct insn_system ask for (arch/x86/insn/insn_state.h, insn_system.h). All work on
+ * the current VMCS and on the processor they run on; none uses its context. */
+#ifndef VMM_VCPU_REGISTERS_H
+#define VMM_VCPU_REGISTERS_H
+
+#include "arch/x86/insn/insn_system.h"
+
+/* #UD with CR0.EM, or for XMM registers without CR4.OSFXSR; #NM with CR0.TS; #MF for MMX registers
+ * while an x87 exception is pending. Intel SDM vol. 3A, Sep 2023, tables "Action Taken By MMX
+ * Instructions for Different Combinations of EM, MP and TS" and "Action Taken for Combinations of
+ * OSFXSR, OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS". */
+enum insn_access_result guest_vector_read(void *context, const struct insn_operand *operand,
+                                          uint8_t bytes[16], struct insn_fault *fault);
+enum insn_access_result guest_vector_write(void *context, const struct insn_operand *operand,
+                                           const uint8_t bytes[16], struct insn_fault *fault);
+
+uint64_t guest_read_cr0(void *context);
+uint64_t guest_read_cr4(void *context);
+bool guest_in_ia32e_mode(void *context);
+uint16_t guest_read_selector(void *context, unsigned number);
+struct insn_segment guest_read_segment(void *context, unsigned number);
+void guest_load_segment(void *context, unsigned number, uint16_t selector,
+                        const struct insn_segment *segment);
+struct insn_table guest_read_gdt(void *context);
+struct insn_table guest_read_ldt(void *context);
+
+#endif

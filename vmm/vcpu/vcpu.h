@@ -1,0 +1,144 @@
+/* One virtual processor: the run loop `exit -> handle -> decide -> enter`, and the account of what
+ * its exits cost. It belongs to one processor of the machine; whoever else wants something of it
+ * leaves a note (vcpu_notify). */
+#ifndef VMM_VCPU_VCPU_H
+#define VMM_VCPU_VCPU_H
+
+#include "arch/x86/exits/exit_reason.h"
+#include "arch/x86/insn/insn_cache.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/vmcs.h"
+#include "arch/x86/vmx_apic.h"
+#include "arch/x86/vmx_vcpu.h"
+#include "vmm/devices/apic/local_apic.h"
+#include "vmm/iobus/iobus.h"
+#include "vmm/policy/control_registers.h"
+#include "vmm/policy/msr_policy.h"
+
+struct cpu;
+struct guest;
+struct heap;
+
+/* How the processor takes part in the local APIC (apicv.h). */
+struct vcpu_apicv {
+    uint8_t *msr_bitmap; /* null: not at all */
+    enum vmx_apic_mode mode;
+    uint64_t eoi_exits[VMX_EOI_EXIT_QUARTERS]; /* as the VMCS has them */
+};
+
+/* What a note to a vCPU may say; bits of its attention word. */
+enum vcpu_attention {
+    ATTENTION_STOP = 1,      /* the guest is no longer running */
+    ATTENTION_INTERRUPT = 2, /* an interrupt may be waiting */
+    ATTENTION_TIMER = 4,     /* a deadline has moved */
+    ATTENTION_DUMP = 8,      /* somebody wants to see the registers */
+    ATTENTION_QUIESCE = 16,  /* somebody waits for this vCPU to be done with replaced tables */
+    ATTENTION_CONSOLE = 32,  /* the console has work; the first processor's vCPU */
+    ATTENTION_EVENT = 64,    /* its own: something is queued or blocked, or the vCPU is halted */
+    ATTENTION_KICKED = 128,  /* one of the notes came with an interrupt */
+};
+
+/* An event for the next VM entry, in the layout of the VM-entry interruption fields. */
+struct vcpu_event {
+    uint32_t info; /* 0: none */
+    uint32_t error_code;
+    uint32_t instruction_length; /* of software interrupts and exceptions */
+};
+
+/* Exits of one reason: how many, and the TSC ticks that their handlers took, from the exit on. */
+struct exit_account {
+    uint64_t count;
+    uint64_t cycles;
+};
+
+/* A leaf of CPUID that does not depend on what the guest does, as the policy answered it. */
+struct vcpu_cpuid {
+    _Alignas(32) uint64_t key; /* vcpu_cpuid_key */
+    struct cpuid_result result;
+};
+
+#define VCPU_CPUID_COUNT 16 /* by the leaf's low bits */
+
+static inline uint64_t vcpu_cpuid_key(uint32_t leaf, uint32_t subleaf)
+{
+    return (uint64_t)subleaf << 32 | leaf;
+}
+
+struct vcpu {
+    struct vmx_vcpu vmx;
+    struct guest *guest;
+    uint32_t index; /* in the guest; 0 is the one that boots it */
+    struct cpu *cpu;
+    _Atomic uint32_t attention; /* of enum vcpu_attention */
+    _Atomic uint64_t look_tsc;  /* exits from then on look at more than themselves: deadline_tsc, or
+                                 * 0 where there may be a note */
+    struct iobus_reader ports_reader;
+    struct iobus_reader mmio_reader;
+    struct cpuid_board cpuid;
+    struct vcpu_cpuid cpuid_seen[VCPU_CPUID_COUNT];
+    uint8_t physical_address_bits; /* what CPUID tells the guest, kept as every page walk asks */
+    bool has_1g_pages;
+
+    struct local_apic apic;
+    struct vcpu_apicv apicv;
+    uint64_t tsc_offset;    /* as the VMCS has it */
+    bool waits_for_startup; /* for a start-up message, as after INIT: it does not run */
+    bool is_dead;           /* counted as one that only NMI, INIT or start-up can wake */
+    uint8_t nmis_pending;
+    struct vcpu_event event; /* goes in at the next entry, before any interrupt */
+    bool halted;             /* executed HLT and nothing woke it since */
+    bool was_halted;         /* at the last entry */
+    uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
+    uint64_t deadline_tsc;   /* the next timer's, as of the last service or move */
+    int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
+    int64_t slack_full_cycles;
+    struct msr_state msrs;
+    struct insn_cache insn_cache; /* those that touched MMIO */
+
+    struct exit_account exits[EXIT_REASON_COUNT];
+    uint64_t unknown_exit_count; /* reasons beyond the table */
+};
+
+/* What the handler of an exit asks of the run loop. */
+enum exit_action {
+    EXIT_RESUME,           /* enter with RIP as it is: no instruction, or a fault goes in */
+    EXIT_NEXT_INSTRUCTION, /* the instruction is done: RIP goes past it, in the one place */
+    EXIT_NEXT_DECODED,     /* the same, for an exit that gives no length: vcpu->decoded_length */
+};
+
+/* Makes the vCPU number index of the guest, on the processor that calls this and that it belongs to
+ * from now on. Both buses of the guest must exist. ept_pointer: as the VMCS wants it. vpid: not 0,
+ * unique among vCPUs of this processor. STATUS_NO_MEMORY. */
+MUST_USE enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index,
+                                 struct heap *heap, uint64_t ept_pointer, uint16_t vpid);
+
+/* Undoes vcpu_create, on the same processor. */
+void vcpu_destroy(struct vcpu *vcpu, struct heap *heap);
+
+/* Puts the vCPU into its state after RESET: state for the one that boots the guest; null for the
+ * others, which wait for their start-up message. The guest's TSC reads 0 at start_tsc. Counters go
+ * on. On its own processor. */
+void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc);
+
+/* Runs the vCPU, on its own processor, until the guest is no longer running. */
+void vcpu_run(struct vcpu *vcpu);
+
+/* The vCPU's note to itself, between two exits. */
+static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
+{
+    (void)atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_relaxed);
+    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
+}
+
+/* Leaves a note of enum vcpu_attention. The vCPU reads it before it next enters its guest; if it is
+ * inside, it leaves for that. From any processor. */
+void vcpu_notify(struct vcpu *vcpu, uint32_t attention);
+
+/* What CPUID showed so far need not hold any more, or nothing was asked yet: the policy is asked
+ * again. */
+void vcpu_forget_cpuid(struct vcpu *vcpu);
+
+/* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
+struct control_registers vcpu_control_registers(void);
+
+#endif
