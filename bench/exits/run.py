@@ -48,6 +48,8 @@ class Bench:
         """The serial output of a run, which is also at NAME.txt."""
         print(f"{name} ...", file=sys.stderr, flush=True)
         serial = self.path(f"{name}.txt")
+        if self.emulator == "qemu":
+            options = ("--no-spec-ctrl", *options)
         subprocess.run([os.path.join(ROOT, "tools", "machine"), "--emulator", self.emulator,
                         "--timeout", str(TIMEOUT_SECONDS), "--serial", serial, *options, image],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)

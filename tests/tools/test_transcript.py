@@ -4,7 +4,7 @@ import re
 import unittest
 
 import tool  # noqa: F401  makes the tools importable
-from emulator import bochs, choose
+from emulator import bochs
 from emulator.transcript import (KEPT_CHARACTERS, WINDOW_CHARACTERS, Cleaner, Transcript, parse_send,
                                  unescape)
 
@@ -133,10 +133,6 @@ class TranscriptTest(unittest.TestCase):
 
 
 class EmulatorTest(unittest.TestCase):
-    def test_vmx(self):
-        self.assertTrue(choose.has_vmx("flags\t\t: fpu vmx smx\n"))
-        self.assertFalse(choose.has_vmx("flags\t\t: fpu novmx vmxoff\nvmx flags\t: vnmi\n"))
-
     def test_ticks(self):
         log = "00000000000i[    ] x\n00754822027p[ACPI  ] >>PANIC<< ACPI control: soft power off\n"
         self.assertEqual(bochs.ticks("", log), 754822027)

@@ -60,6 +60,14 @@ LOG_TICK = re.compile(r"^(\d{11,})[a-z]\[", re.M)
 BREAK_TICK = re.compile(r"^Next at t=(\d+)", re.M)
 
 
+def lacks(exists=os.path.exists):
+    """What has to be there and is not, as a message; None for nothing."""
+    for path in NEEDED:
+        if not exists(path):
+            return f"{path} is missing: `make deps` installs it"
+    return None
+
+
 def prepare(directory, machine, port):
     """Writes what a run needs into its private directory; the command line to run there.
 

@@ -52,15 +52,17 @@ def die_with_parent():
 class Machine:
     """The emulator's process and what belongs to it. Use in `with`; `directory` is private.
 
-    emulator, cpus, memory_mib, media, mips: as on the command line; mips is Bochs' alone.
+    emulator, cpus, memory_mib, media, mips, spec_ctrl: as on the command line; mips is Bochs'
+    alone, spec_ctrl KVM's.
     """
 
-    def __init__(self, emulator, image, cpus, memory_mib, media, mips=50):
+    def __init__(self, emulator, image, cpus, memory_mib, media, mips=50, spec_ctrl=True):
         self.emulator = emulator
         self.cpus = cpus
         self.memory_mib = memory_mib
         self.media = media
         self.mips = mips
+        self.spec_ctrl = spec_ctrl
         self.image = IMAGE
         self.directory = None
         self.driver = EMULATORS[emulator]
