@@ -1,6 +1,7 @@
 """tools/mkimage: the image's content, refusals, reproducibility."""
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -39,11 +40,10 @@ class PathTest(unittest.TestCase):
 
     def test_layout(self):
         for size in (0, 1, 10 << 20, 60 << 20, 130 << 20, 300 << 20, 4 << 30):
-            bits, sectors, partition_bytes = mkimage.layout([size], 3)
+            sectors, partition_bytes = mkimage.layout([size], 3)
             self.assertGreater(partition_bytes, size)
             self.assertLess(partition_bytes, size * 1.1 + (40 << 20))
-            clusters = partition_bytes // (sectors * 512)
-            self.assertEqual(bits, 16 if clusters < 65525 else 32)
+            self.assertGreaterEqual(partition_bytes // (sectors * 512), 65525)
 
 
 class ImageTest(unittest.TestCase):
@@ -92,13 +92,32 @@ class ImageTest(unittest.TestCase):
         self.assertEqual(struct.unpack_from("<Q", disk, 1024 + 32)[0], 2048)
         self.assertEqual(len(disk) % (16 * 63 * 512), 0)
 
-    def test_fills_up_to_the_last_byte(self):
-        """Sizes around the change from FAT16 to FAT32, and many small files."""
-        for name, size in (("a", 125 << 20), ("b", 135 << 20)):
+    def assert_fat32(self):
+        """As mtools and fsck see the volume, not as mkfs was told to make it."""
+        info = subprocess.run(["minfo", "-i", f"{self.path('out.img')}@@1M", "::"],
+                              capture_output=True, check=True, text=True).stdout
+        self.assertIn('disk type="FAT32   "', info)
+        with open(self.path("out.img"), "rb") as disk, open(self.path("volume"), "wb") as volume:
+            disk.seek(1 << 20)
+            volume.write(disk.read()[:-(33 * 512)])
+        words = subprocess.run(["/usr/sbin/fsck.fat", "-n", "-v", self.path("volume")],
+                               capture_output=True, check=False, text=True).stdout
+        self.assertIn("FATs, 32 bit entries", words)
+        clusters = int(re.search(r"/(\d+) clusters", words).group(1))
+        self.assertGreaterEqual(clusters, 65525)
+
+    def test_always_fat32(self):
+        """The smallest image there is, and large ones on both sides of the change of clusters."""
+        self.assertEqual(self.mkimage().returncode, 0)
+        self.assert_fat32()
+        for name, size in (("a", 125 << 20), ("b", 245 << 20)):
             with open(self.path(name), "wb") as file:
                 file.truncate(size)
             result = self.mkimage("--add", f"{self.path(name)}:x")
             self.assertEqual(result.returncode, 0, result.stderr)
+            self.assert_fat32()
+
+    def test_many_small_files(self):
         self.write("s", b"s")
         adds = [word for index in range(60)
                 for word in ("--add", f"{self.path('s')}:d{index}/{'long ' * 20}{index}")]
