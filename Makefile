@@ -94,8 +94,9 @@ $(BUILD)/portcullis.elf: $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o linker.ld
 	@cmp $(BUILD)/monitor/symbols.s $(BUILD)/monitor/symbols.check
 	@! readelf -rW $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
 
-$(BUILD)/BOOTX64.EFI: $(BUILD)/portcullis.elf
+$(BUILD)/BOOTX64.EFI: $(BUILD)/portcullis.elf tools/mark-nx
 	$(Q)objcopy -O efi-app-x86_64 -j .text -j .rodata -j .rela.dyn -j .data -j .reloc -j .symbols $< $@
+	@tools/mark-nx $@
 
 .PHONY: monitor
 monitor: $(BUILD)/BOOTX64.EFI ## build/BOOTX64.EFI, the monitor as UEFI loads it
