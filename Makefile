@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Portcullis. `make help` lists what can be asked for.
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:

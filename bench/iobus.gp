@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # data: a block per case, a column per scheme; picture: the SVG to write.
 set terminal svg size 1000,760 font 'sans-serif,12' background '#ffffff'
 set output picture

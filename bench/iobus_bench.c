@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Measures the bus beside other lookups, in one process, in rounds: each round measures every
  * scheme once, so that what disturbs the machine disturbs all of them; the median of the rounds
  * counts. Usage: iobus_bench JSON PLOT [CASE], the files to write, and the one case to measure. */

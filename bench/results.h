@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The figures of one run: kept, printed, compared with what is to be reached, written to files. */
 #ifndef BENCH_RESULTS_H
 #define BENCH_RESULTS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* As the monitor is built: the vector registers are the guest's. */
 #pragma GCC target("general-regs-only")
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The loops that are measured. */
 #ifndef BENCH_RUNS_H
 #define BENCH_RUNS_H

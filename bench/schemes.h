@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The lookups that the bus is compared with, each as plain as its original. They call the device
  * that covers the first byte; they neither cut accesses nor count, as the originals do not. */
 #ifndef BENCH_SCHEMES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The first instructions: the firmware calls efi_start with its own calling convention, with the
  * image mapped where it pleased. */
 #include "boot/image.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The configured guests: their files and their memory. */
 #ifndef BOOT_GUESTS_H
 #define BOOT_GUESTS_H

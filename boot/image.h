@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The loaded image's own bounds; linker.ld defines them. All page aligned but the relocations. */
 #ifndef BOOT_IMAGE_H
 #define BOOT_IMAGE_H

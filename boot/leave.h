@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The last that is asked of the firmware: what the machine has, and to let go of it. */
 #ifndef BOOT_LEAVE_H
 #define BOOT_LEAVE_H

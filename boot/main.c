@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/main.h"
 
 #include "arch/x86/cpu_check.h"

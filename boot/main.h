@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The boot stage, from the firmware's call to monitor_main. */
 #ifndef BOOT_MAIN_H
 #define BOOT_MAIN_H

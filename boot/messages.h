@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Everything the boot stage says, word for word. Each is one line on the firmware's console, with
  * "portcullis: " in front. What the configuration parser and the loaders refuse comes with their
  * own texts (boot/config, vmm/loader). */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/processors.h"
 
 #include "arch/x86/ap_start.h"

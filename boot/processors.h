@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Which processors the machine has. */
 #ifndef BOOT_PROCESSORS_H
 #define BOOT_PROCESSORS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/uefi.h"
 
 #include "boot/messages.h"

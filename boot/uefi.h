@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The firmware as the boot stage uses it: its console, and memory that is given back when nothing
  * comes of it. */
 #ifndef BOOT_UEFI_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/volume.h"
 
 #include "boot/messages.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Files on the volume that the monitor was started from. */
 #ifndef BOOT_VOLUME_H
 #define BOOT_VOLUME_H

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Run the unit tests named on the command line, two at a time, and sum up what they counted.
 
 run_unit.py [--counts FILE] PROGRAM...; a PROGRAM is built with cmocka, or is a Python file of tests

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the boot stage hands to the monitor when the firmware's boot services have ended. All
  * addresses are host-physical and, as everything is mapped one to one, also pointers. */
 #ifndef VMM_BOOT_INFO_H

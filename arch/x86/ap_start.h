@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Wakes application processors. Intel SDM vol. 3A (Sep 2023), "Multiple-Processor (MP)
  * Initialization". */
 #ifndef ARCH_X86_AP_START_H

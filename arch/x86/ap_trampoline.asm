@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The first instructions of an application processor. A start-up message sets it going in real mode
 ; at the beginning of a page below 1 MiB; from there it goes to 64-bit mode at one step. Intel SDM
 ; vol. 3A (Sep 2023), "MP Initialization Protocol Algorithm for MP Systems", "IA-32e Mode

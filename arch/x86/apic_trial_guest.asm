@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The guest of vmx_apic_trial.c.
 
 bits 64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Who called whom, from the frame pointers: needs -fno-omit-frame-pointer throughout. */
 #ifndef ARCH_X86_BACKTRACE_H
 #define ARCH_X86_BACKTRACE_H

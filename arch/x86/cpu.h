@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The instructions that C has no words for, one inline function each, named after the mnemonic.
  * Intel SDM vol. 2, "Instruction Set Reference", for each of them. All but cpuid, rdtsc, pause and
  * the fences need ring 0. Nothing here checks its arguments: a wrong MSR or a reserved bit in a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Whether the monitor can run on this processor at all. */
 #ifndef ARCH_X86_CPU_CHECK_H
 #define ARCH_X86_CPU_CHECK_H

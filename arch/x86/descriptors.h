@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Segments, the task state segment and the interrupt descriptor table of one processor.
  * Intel SDM vol. 3A, "Protected-Mode Memory Management", "Interrupt and Exception Handling" and
  * "64-Bit Task State Segment". The selectors are also the VMCS host-state fields' values. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The state that XSAVE manages: x87, SSE, AVX and later vector registers. The monitor's own code
  * touches none of it, so the guest's stays in the processor across exits and entries; for a guest's
  * move between one of these registers and a device it is reached with the functions below. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The end of the line: a bug of ours was found. Also the monitor's check_failed (vmm/base/check.h).
  */
 #ifndef ARCH_X86_FATAL_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/host_acpi.h"
 
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the monitor wants to know from the machine's ACPI tables: processors, I/O APICs, how ISA
  * interrupts are wired, timers, how it is switched off and reset. ACPI 6.5, 5.2 "ACPI System
  * Description Tables". Pure: the tables are firmware's, and nothing in them is believed before it

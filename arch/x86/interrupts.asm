@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The IDT's 256 entry points, and the instructions that are allowed to fault.
 ; Intel SDM vol. 3A, "64-Bit Mode Stack Frame".
 

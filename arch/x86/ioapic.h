@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The machine's I/O APICs: which global system interrupt (GSI) goes to which processor as which
  * vector. Intel 82093AA datasheet, "I/O APIC Registers"; later ones differ in the number of pins.
  */

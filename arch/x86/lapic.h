@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* This processor's local APIC, in xAPIC or x2APIC mode, whichever the firmware left.
  * Intel SDM vol. 3A, "Advanced Programmable Interrupt Controller (APIC)". */
 #ifndef ARCH_X86_LAPIC_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The machine's own pair of 8259s, which the monitor has no use for. */
 #ifndef ARCH_X86_LEGACY_PIC_H
 #define ARCH_X86_LEGACY_PIC_H

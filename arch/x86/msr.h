@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Model-specific registers by their names in the Intel SDM vol. 4, "Model-Specific Registers
  * (MSRs)", and their bits as far as the monitor or a guest's view of them needs them. */
 #ifndef ARCH_X86_MSR_H

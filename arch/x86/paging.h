@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Puts page tables into force on this processor, and reads the ones in force. */
 #ifndef ARCH_X86_PAGING_H
 #define ARCH_X86_PAGING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Bits of the control registers, of RFLAGS and of IA32_EFER.
  * Intel SDM vol. 3A, "Control Registers", "System Flags and Fields in the EFLAGS Register". */
 #ifndef ARCH_X86_REGISTERS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the compiler may call by itself, and the rest of <string.h> that the monitor uses. ISO C11,
  * 7.24. The string instructions rely on RFLAGS.DF being clear, as the ABI has it. */
 #include <stddef.h>

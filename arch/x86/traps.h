@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Exceptions, NMIs and interrupts that reach the monitor itself.
  * Intel SDM vol. 3A, "Interrupt and Exception Handling". */
 #ifndef ARCH_X86_TRAPS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* How fast the time-stamp counter runs, measured. CPUID's word is not taken for it: virtual
  * machines and emulators pass through leaves that have nothing to do with their counter. */
 #ifndef ARCH_X86_TSC_H

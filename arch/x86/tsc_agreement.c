@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/tsc_agreement.h"
 
 #include "arch/x86/cpu.h"

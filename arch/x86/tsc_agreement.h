@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Whether the time-stamp counters of two processors agree, found out by asking to and fro. */
 #ifndef ARCH_X86_TSC_AGREEMENT_H
 #define ARCH_X86_TSC_AGREEMENT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Driver for the machine's own 16550 serial port, polled or by interrupts.
  * National Semiconductor PC16550D datasheet, "Registers". */
 #ifndef ARCH_X86_UART_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Interrupt and exception vectors. Intel SDM vol. 3A, "Interrupt and Exception Handling". */
 #ifndef ARCH_X86_VECTORS_H
 #define ARCH_X86_VECTORS_H

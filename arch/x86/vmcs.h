@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The fields of the VMCS with their encodings, and accessors typed by width.
  *
  * Intel SDM vol. 3D (Sep 2023), appendix B "Field Encoding in VMCS"; names as in vol. 3C, chapter

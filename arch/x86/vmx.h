@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* VMX operation of one processor: on, off, the current VMCS, and the TLB invalidations.
  *
  * Intel SDM vol. 3C (Sep 2023), "VMX Instruction Reference" and "Software Use of Virtual-Machine

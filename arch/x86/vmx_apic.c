@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/vmx_apic.h"
 
 #include "arch/x86/vmcs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The VM-execution controls by which a processor runs a guest's local APIC.
  *
  * Intel SDM vol. 3C (Sep 2023), "APIC Virtualization and Virtual Interrupts"; which controls may be

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Tries this processor's APIC virtualization before guests rely on it.
  *
  * Bochs 2.7 has a fault in it: where an external interrupt would make the guest exit while a

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What this processor's VT-x can do, checked against what the monitor uses.
  *
  * Intel SDM vol. 3D (Sep 2023), appendix A "VMX Capability Reporting Facility"; vol. 3C, "Enabling

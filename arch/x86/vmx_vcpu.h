@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One virtual processor as VT-x sees it: its VMCS, its general registers, and the way in and out.
  *
  * Intel SDM vol. 3C (Sep 2023), "Virtual Machine Control Structures", "VM Entries", "VM Exits". */

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """What a boot of Debian's cloud kernel costs: from its entry to its process 1, natively and as the
 guest of Portcullis, both in Bochs. Prints a table and writes BUILD/bench-boot.json."""
 

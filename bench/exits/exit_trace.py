@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Counting the instructions of one operation, each by its kind and function, with Bochs' debugger.
 
 The guest program executes each operation once between two XCHG BX, BX. Here these are breakpoints:

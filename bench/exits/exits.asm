@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; What one exit costs, operation by operation: the same bytes as a guest of Portcullis and of KVM.
 ;
 ; The doorbells, zones and triggers are bench/exits/exits.conf's under Portcullis, all of them from

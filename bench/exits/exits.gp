@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # data: a row per operation: label, ours, KVM without mitigations, KVM as it comes; picture: SVG;
 # columns: those that have values, '2 3 4' for all.
 set terminal svg size 1000,900 font 'sans-serif,12' background '#ffffff'

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Process 1 of make bench-boot: says at which tick of the TSC it began, and stays busy without any
  * system call, so that nothing more happens than the kernel's own timer. */
 #include <stdint.h>

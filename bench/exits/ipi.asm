@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; What it takes to wake a vCPU that has halted, by an interrupt from another one: from before the
 ; write to the interrupt command register to the first instruction of the other's handler. Two
 ; processors, whose TSCs have to agree; xAPIC mode. The sender waits long enough for the other to be

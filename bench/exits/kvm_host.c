@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Runs a flat guest program of bench/exits under Linux' KVM, as Portcullis would: real mode at
  * 0000:7c00, 16 MiB, PIC, PIT, I/O APIC and local APICs (KVM's own), debug console 0xe9, debug exit
  * 0xf4. A write to port 0xf1 asks for one set of doorbells; none but these are registered then,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Images that start Debian's kernel with nothing below it: KVM's host, and to compare with."""
 
 import gzip

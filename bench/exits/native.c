@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Starts a Linux kernel with nothing below it, as an EFI program: \bench\vmlinuz of the volume this
  * was started from, by its EFI stub, with the command line in \bench\cmdline (ASCII, one line).
  * Before that it says "native: kernel starts at tick N", N being the TSC. */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The operations of bench/exits: what each is called, what it may cost, and reading what the guest
 programs report."""
 

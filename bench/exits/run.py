@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """What one VM exit costs, operation by operation: Portcullis beside Linux' KVM, the same guest
 programs in both, all in Bochs, where a tick is an instruction.
 

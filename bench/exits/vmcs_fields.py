@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The VMCS fields that KVM has for a monitor that runs in a virtual machine of its own, and which of
 them such a monitor accesses without an exit to KVM: tests/data/kvm-vmcs-fields.txt."""
 

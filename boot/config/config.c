@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/config/config.h"
 
 #include "boot/config/parser.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The configuration file, \portcullis\portcullis.conf on the volume the monitor was started from.
  *
  *     ; a comment stands on a line of its own, and begins with ; or #

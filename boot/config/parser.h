@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Within boot/config: what reading the lines (config.c) and reading a value (values.c) share. */
 #ifndef BOOT_CONFIG_PARSER_H
 #define BOOT_CONFIG_PARSER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What each key of the configuration file takes. */
 #include "boot/config/parser.h"
 

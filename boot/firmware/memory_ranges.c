@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/firmware/memory_ranges.h"
 
 /* EFI_MEMORY_TYPE, UEFI 2.10, 7.2.1, table "Memory Type Usage after ExitBootServices()". */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The firmware's memory map in the monitor's terms. */
 #ifndef BOOT_FIRMWARE_MEMORY_RANGES_H
 #define BOOT_FIRMWARE_MEMORY_RANGES_H

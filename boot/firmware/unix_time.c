@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "boot/firmware/unix_time.h"
 
 static bool is_leap_year(unsigned year)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The firmware's calendar in Unix time. */
 #ifndef BOOT_FIRMWARE_UNIX_TIME_H
 #define BOOT_FIRMWARE_UNIX_TIME_H

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The local APIC in x2APIC mode: which registers there are and which bits of them, TPR and CR8, IPIs to
 ; itself, the order of delivery, EOI of a level-triggered line, the software-enable bit; and the ways
 ; into and out of the mode. Intel SDM vol. 3A, "Extended XAPIC (x2APIC)". For one processor.

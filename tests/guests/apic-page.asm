@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The local APIC's page: how instructions reach it, single-stepped, in strings, in odd sizes; elsewhere
 ; than at the usual place; the end of level-triggered interrupts, with and without its broadcast; HLT
 ; with an interrupt that waits already; the 8259's interrupts beside the APIC's. Intel SDM vol. 3A,

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Priorities in the local APIC: TPR, PPR and CR8, what waits in IRR and ISR, the order of delivery
 ; and of EOIs, the software-enable bit, errors. Then every vector, and every combination of bits in
 ; ICR, legal or not. Intel SDM vol. 3A, "Interrupt, Task, and Processor Priority", "Error Handling",

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; All clocks of a guest agree within 100 ppm, halted and busy: the TSC, the PIT's and the RTC's ticks,
 ; the PM timer, and the APIC timer of each processor. Over two seconds, unless a file that includes this
 ; one says otherwise: there a tick that is lost or comes twice is 2000 ppm or more. For one processor or

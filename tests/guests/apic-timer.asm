@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The local APIC's timer: one-shot with every divisor, current count, masked, periodic without a lost
 ; or a doubled tick, TSC deadline. Intel SDM vol. 3A, "APIC Timer", "TSC-Deadline Mode". Interrupts
 ; are never early, and late by less than `late_max`.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; INVD and WBINVD: allowed at privilege level 0, and no data is lost.
 %include "tests/guests/guest.inc"
 

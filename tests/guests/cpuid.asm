@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; CPUID shows what vmm/policy allows: a hypervisor, no VMX, no local APIC, one processor, and bits
 ; that follow the guest's own registers.
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Control registers: reserved bits and forbidden combinations are #GP and change nothing. Intel SDM
 ; vol. 2B, "MOV - Move to/from Control Registers".
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; A guest that ends in the middle of a line on the debug console: the line is shown all the same.
         bits    16
         org     0x7c00

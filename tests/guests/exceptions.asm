@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The guest's exceptions are its own: vector, error code, return address and CR2 as the processor gives
 ; them, after exits as before. Intel SDM vol. 3A, "Interrupt and Exception Handling".
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; HLT waits for an interrupt, with STI's shadow before it, and the wait takes the time it should: the
 ; PIT wakes it, in both 64-bit code and after a count that is a single shot.
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The keyboard controller as a kernel probes it: self test, command byte, interface tests, output port,
 ; loops through its output buffer. IBM PC/AT and PS/2 technical references.
 %include "tests/guests/guest.inc"

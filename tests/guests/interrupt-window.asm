@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; When a pending interrupt may come: after STI one instruction later, after MOV SS one later, after
 ; POPF and IRET at once; exactly at that instruction. Intel SDM vol. 3A, "Masking Maskable Hardware
 ; Interrupts" and "Masking Exceptions and Interrupts When Switching Stacks".

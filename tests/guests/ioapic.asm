@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The I/O APIC: edges and levels from the PIT and from lines that the program drives, masks, remote
 ; IRR, a level that several causes share, the ends of level interrupts by broadcast, by the EOI
 ; register and by switching to edge, destinations, ExtINT through pin 0 and virtual wire through

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The monitor stops this guest: it halts with interrupts off, and nothing will ever wake it.
 %include "tests/guests/guest.inc"
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The monitor stops this guest: its IDT is where there is no memory, and an exception goes there.
 %include "tests/guests/guest.inc"
 

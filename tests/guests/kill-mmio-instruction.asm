@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The monitor stops this guest: it adds numbers of vectors from where there is no memory, which is not
 ; among what the monitor executes in a guest's stead.
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The monitor stops this guest: its page tables are where there is no memory.
 %include "tests/guests/guest.inc"
 

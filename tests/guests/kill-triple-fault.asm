@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The monitor stops this guest: a triple fault. No IDT, so that the first exception finds no handler
 ; and neither does the double fault (SDM vol. 3A, "Interrupt 8 - Double Fault Exception").
 %include "tests/guests/guest.inc"

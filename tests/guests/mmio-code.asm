@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Instructions on memory that is not there, or the I/O APIC's, executed again and again while their
 ; bytes, and the page tables through which they are fetched, change: whatever the monitor remembers of
 ; them, what happens is what the processor would do now. In every width of code and kind of paging.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Instructions on memory that is not there: reads are all ones, writes vanish, registers and flags are
 ; as the instruction makes them of that. In 16-, 32- and 64-bit code, and across the border between RAM
 ; and nothing.

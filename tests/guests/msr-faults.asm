@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; MSRs: what exists works, what does not is #GP, reserved bits are #GP and change nothing.
 %include "tests/guests/guest.inc"
 

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The two 8259As as a PC has them: the RTC's interrupt through the slave, priorities, masks, in-service
 ; bits until the EOI, poll, ELCR. Intel 8259A datasheet (231468).
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The 8254: modes, latches, read-back, counter 2 behind port 0x61, and interrupts that keep time with
 ; the PM timer. Intel 8254 datasheet (231164).
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; ACPI fixed hardware: the PM timer runs at 3.579545 MHz by the RTC's clock, PM1 status and enable,
 ; SCI_EN through the SMI command port. ACPI 6.5, section 4.8.
 %include "tests/guests/guest.inc"

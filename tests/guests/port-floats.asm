@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Ports where nothing is: reads of all sizes float to ones, writes vanish. Reads across the edge of a
 ; device get its bytes where it is and ones beside it, as on the ISA bus.
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Ways to reset the machine: each in turn, noted in the CMOS, which keeps its content through a reset
 ; as battery-backed memory does. After the last one everything else is as at the start.
 %include "tests/guests/guest.inc"

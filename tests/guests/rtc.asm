@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The MC146818: update cycle, interrupts at line 8, alarm, CMOS memory. Motorola MC146818A datasheet.
 %include "tests/guests/guest.inc"
 

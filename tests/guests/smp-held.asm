@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Interrupts that RFLAGS.IF holds back stay held, whatever else comes to the processor meanwhile: those
 ; that it sent to itself, and those that EOI leaves to be next. Intel SDM vol. 3A, "Masking Maskable
 ; Hardware Interrupts". For four processors, two of which have a part in it.

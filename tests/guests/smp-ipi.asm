@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Interrupts between processors: fixed, NMI, lowest priority; physical, logical (flat and cluster) and
 ; by shorthand; to running and halted ones; ten thousand forth and back. Intel SDM vol. 3A,
 ; "Issuing Interprocessor Interrupts". For four processors.

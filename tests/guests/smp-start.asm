@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Starting processors: INIT and start-up messages to all others and to one, start-up in real mode,
 ; a second start-up message is ignored, INIT stops and start-up starts again, the TSCs agree. Intel
 ; SDM vol. 3A, "Multiple-Processor (MP) Initialization", "Time-Stamp Counter Adjustment". For four

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; INS and OUTS: sizes, REP, address sizes, direction, wrap, segments, and page faults in the middle,
 ; in real mode, 32-bit and 64-bit code. Intel SDM vol. 2A/2B, "INS/INSB/INSW/INSD" and "OUTS".
 ;

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Hardware task switches, which VT-x leaves to the monitor: JMP, CALL and IRET, through task gates in GDT
 ; and IDT, by exceptions, interrupts and NMIs; CR3, virtual-8086 mode, 16-bit tasks, and faults in the
 ; new task. Intel SDM vol. 3A, "Task Management".

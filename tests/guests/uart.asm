@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; COM1 as a 16550A: registers, loopback, FIFO, and its interrupts at line 4. Nothing is sent out of
 ; it. National PC16550D datasheet.
 %include "tests/guests/guest.inc"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; A processor without VMX and SMX: their instructions do not exist. Intel SDM vol. 3C, "VMX
 ; Instruction Reference": #UD.
 %include "tests/guests/guest.inc"

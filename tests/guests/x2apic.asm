@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; x2APIC mode: every transition of IA32_APIC_BASE, what CPUID says to it, registers as MSRs with what
 ; they refuse, the 64-bit ICR, self IPI, logical IDs, interrupts between processors of both modes, and
 ; the page of the xAPIC moved and moved back. Intel SDM vol. 3A, "Extended XAPIC (x2APIC)". For four

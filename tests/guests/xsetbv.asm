@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; XCR0: Intel SDM vol. 2D, "XSETBV", and vol. 1, "Enabling the XSAVE Feature Set". On a processor
 ; without XSAVE the instruction is #UD, and that is all there is to check.
 %include "tests/guests/guest.inc"

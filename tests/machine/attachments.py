@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Doorbells, zones and triggers on the whole machine: configured in the file, added and removed at the
 prompt while a guest rings one of them a million times and counts the interrupts; and the same of
 messages to the local APICs, with four processors."""

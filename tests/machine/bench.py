@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What every whole-machine test uses: images, boots, and the counting of checks."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What exits cost, in instructions: bench/exits/exits.asm in Bochs, whose counts are exact, against
 the medians recorded in bench/exits/budgets.json. Nothing may have grown by more than 3 %."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Ten emulated minutes halted and ten busy: the guest's clocks agree, on one processor and on four.
 
 Bochs' second has four million instructions here, a twelfth of the usual, so that it does not take

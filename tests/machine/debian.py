@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The stick's image as `make image` leaves it: a stock Debian kernel to its shell, what it sees
 there of our chips, the monitor's prompt over it, and back through poweroff."""
 

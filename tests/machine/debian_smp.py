@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Debian on several CPUs, and Debian's generic kernel: to the shell, all CPUs at work, `reboot` and
 back, `poweroff`."""
 

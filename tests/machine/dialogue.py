@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Typing at a prompt, and finding the answers again."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What the boot stage refuses, with its exact words, on a machine without VT-x (QEMU, TCG): the CPU
 is looked at last, so a bad configuration shows there as anywhere.
 

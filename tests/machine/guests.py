@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The guest programs, one after the other in one boot. Each is one check: it reports over the debug
 port what it found, a line "PASS name" or "FAIL name: ..." each, and ends by writing 0 (all passed)
 to the debug exit port."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Guests that the monitor has to stop: each with the right reason and a dump that can be read, the
 next one runs undisturbed, and after the last one the monitor's prompt is alive."""
 

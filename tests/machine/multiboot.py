@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Kernels in the form of those written for `qemu -kernel`, and a boot sector, one after the other in
 one boot: a 64-bit test suite's kernel with two processors, a module and the test device, and once
 more with nothing of it; one without ELF; one that ends in every way there is; and the machine as a

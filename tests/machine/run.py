@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Run whole machines: run.py [--build DIR] [--counts FILE]... [GROUP...]
 
 Each group of tests boots the monitor in an emulator (QEMU with nested KVM where the processor has

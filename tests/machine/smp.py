@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Guest programs on four processors, one after the other in one boot; judged as those in guests.py."""
 
 import guests

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Publication and reclaim of vmm/iobus, for Spin: any number of exits on two vCPUs, two writers,
  * and x86's store buffers between them. tests/model/run.py says what is run and what has to fail.
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Check the model of the I/O bus's reclaim, tests/model/iobus.pml, with Spin.
 
 run.py --build FOLDER [--counts FILE]. The true model has to hold, and each variant that breaks one

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The machine as a BIOS leaves it to a boot sector: registers, interrupt vectors whose handlers
 ; acknowledge, 8259As and 8254, BIOS data areas, the few services. IBM, "PS/2 and PC BIOS Interface
 ; Technical Reference"; BIOS Boot Specification 1.01, 5.3.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; A 32-bit Multiboot kernel in ELF that ends the way the second word of its command line says; it
 ; stays in the state the loader left, without stack, tables or paging of its own.
 ;   byte, word, dword   a write of that size to port 0xf4; the bytes above it do not count

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; A Multiboot kernel without ELF: the header's own addresses say what goes where (Multiboot
 ; Specification 0.6.96, 3.1.3 "The address fields of Multiboot header"). It loads below 640 KiB over
 ; the place where the loader likes to put its information, has a BSS, and behind what is to be

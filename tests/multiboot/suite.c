@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The test-suite kernel's frame: reporting, traps, and the order of the parts. */
 #include "tests/multiboot/suite.h"
 

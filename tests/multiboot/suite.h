@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the parts of the test-suite kernel share: a 64-bit kernel in the form that `qemu -kernel`
  * takes, which looks at all that such kernels rely on, reports over COM1, "PASS name" or "FAIL
  * name: got X want Y" a line, sums up with "END checks N, failed M", and ends through port 0xf4. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* ACPI tables as software without any other hint finds them: ACPI Specification 6.5, 5.2.5.1
  * "Finding the RSDP on IA-PC Systems", down to the MADT (5.2.12). */
 #include "tests/multiboot/suite.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a Multiboot kernel finds at its entry. Multiboot Specification 0.6.96, 3.2 "Machine state"
  * and 3.3 "Boot information format". */
 #include "tests/multiboot/suite.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Interrupt lines that the test device drives, through the 8259As and through the I/O APIC; and the
  * I/O APIC's registers. Intel 8259A and 82093AA datasheets. */
 #include "tests/multiboot/suite.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The 64 KiB of trapping memory at 0xff000000: every size and direction, read-modify-write,
  * strings in both directions. Each instruction is carried out there and on RAM, and both have to
  * be the same afterwards. */

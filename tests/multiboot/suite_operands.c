@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* More instructions on trapping memory, those that a program seldom aims at a device: with
  * products, quotients and conditions, on a stack that lies there, through pointers, with vector and
  * segment registers. Each is carried out there and on RAM, and both have to be the same afterwards.

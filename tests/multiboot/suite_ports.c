@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Ports that test suites use: QEMU's fw_cfg and pc-testdev, the PCI configuration ports of a
  * machine without PCI, the shutdown port. */
 #include "tests/multiboot/suite.h"

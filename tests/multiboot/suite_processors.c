@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The other processors, started as test suites do it: code copied to address 0, INIT and at once a
  * start-up message to all but oneself, then waiting until as many as fw_cfg names have come. Intel
  * SDM vol. 3A, "MP Initialization Protocol Algorithm for MP Systems". */

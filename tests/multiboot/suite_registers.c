@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a processor refuses: unknown MSRs, reserved bits; and every transition of IA32_APIC_BASE.
  * Intel SDM vol. 3A, "Local APIC Status and Location", "x2APIC State Transitions". */
 #include "tests/multiboot/suite.h"

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; The way in of the test-suite kernel, as kernels written for `qemu -kernel` have it: a Multiboot
 ; header without any flag, 32-bit entry, on to 64-bit mode by itself; the other processors come from
 ; real mode at address 0. What the loader handed over is kept for suite_env.c before it changes.

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; What the annotations in vmm/iobus/lookup.h admit about 64-bit arithmetic. Each "unsat" says that no
 ; value contradicts.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the lookup means for a table. The functions called here are the ones that the monitor is
  * built from; these say in a contract what follows from theirs. */
 #include "vmm/iobus/lookup.h"

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Prove what the annotations of the I/O bus claim, with Frama-C WP, z3 and cvc4.
 
 run.py [--counts FILE] [--folder FOLDER]; run from the top of the tree, or with FOLDER another tree to

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The whole way: ranges as they were registered, nested, flattened, searched. */
 #include "tests/proof/lookup.c"
 #include "vmm/iobus/flatten.c"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/stress/devices.h"
 
 #include "tests/unit/iobus_ask.h"

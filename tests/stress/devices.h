@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The devices of the stress test: what lies where in a cell, who may be asked, and what they check
  * when they are. */
 #ifndef TESTS_STRESS_DEVICES_H

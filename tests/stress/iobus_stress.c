@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The bus under real threads: two vCPUs that access, one writer that registers and removes without
  * pause, and one thread that reclaims and reports. tests/stress/run.py builds it with a sanitizer.
  *

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Run the I/O bus under real threads with sanitizers, and its property test at full length.
 
 run.py --build FOLDER [--counts FILE] [--mutants]; from the top of the tree. STRESS_LOOKUPS in the

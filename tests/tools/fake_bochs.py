@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Stands in for Bochs: reads its configuration, connects COM1, and plays a guest that obeys words.
 
 The guest prints firmware clutter, a first line, and a prompt. What is typed is echoed, each line obeyed:

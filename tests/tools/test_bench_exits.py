@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """The parts of bench/exits that read: figures, the debugger's listing, budgets."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/check-docs: docs/board.md has the tables that the board's source builds, and a difference in
 any of them is caught, on either side."""
 

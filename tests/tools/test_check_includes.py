@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/check-includes: the tree itself has no include that points the wrong way, and one that does
 is caught."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Which emulator is taken, and what its command line is: pure decisions, no VMX needed."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How tests/machine judges a serial log: what is right passes, and every way to be wrong is seen."""
 
 import os

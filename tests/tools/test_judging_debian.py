@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How tests/machine judges what Debian says: what is right passes, and what is wrong is seen."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/machine from end to end, with a stand-in for Bochs: results, dialogue, endings, cleaning up.
 """
 

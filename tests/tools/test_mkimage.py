@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/mkimage: the image's content, refusals, reproducibility."""
 
 import os

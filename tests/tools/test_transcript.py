@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is matched in a serial stream: escapes, line ends, the dialogue, the result line."""
 
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Tests that KVM has each VMCS field that the monitor names: there VMREAD and VMWRITE of another one
 fail, and the first run in a virtual machine of KVM's ends."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Where the tools are, and how a test imports one of them."""
 
 import importlib.machinery

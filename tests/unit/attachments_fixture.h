@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A set of attachments, by the lines of a configuration. */
 #ifndef TESTS_UNIT_ATTACHMENTS_FIXTURE_H
 #define TESTS_UNIT_ATTACHMENTS_FIXTURE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the portable rooms expect of their surroundings, for programs on the host. */
 #include "vmm/base/check.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A timer with listeners on all three counters and a clock that the test moves. */
 #ifndef TESTS_UNIT_I8254_BENCH_H
 #define TESTS_UNIT_I8254_BENCH_H

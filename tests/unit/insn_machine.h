@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A guest for the executor's tests: 64 KiB of memory with holes, ports, and a trace of what was
  * accessed in which order. */
 #ifndef TESTS_UNIT_INSN_MACHINE_H

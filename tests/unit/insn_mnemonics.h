@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the decoder takes apart, by Zydis's mnemonics. */
 #ifndef TESTS_UNIT_INSN_MNEMONICS_H
 #define TESTS_UNIT_INSN_MNEMONICS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Runs code with given general, MMX and XMM registers and flags on this processor. */
 #ifndef TESTS_UNIT_INSN_NATIVE_RUN_H
 #define TESTS_UNIT_INSN_NATIVE_RUN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* An access as the run loop makes it (vmm/run/io.h, vmm/run/mmio.h): the shortest way first. */
 #ifndef TESTS_UNIT_IOBUS_ASK_H
 #define TESTS_UNIT_IOBUS_ASK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A bus, a reader, a device that remembers, and memory that fails, for the tests of the bus. */
 #ifndef TESTS_UNIT_IOBUS_FIXTURE_H
 #define TESTS_UNIT_IOBUS_FIXTURE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* An oracle for the bus: a plain list, looked through entry by entry for every byte of an access,
  * and devices whose answers follow from who they are and what they are asked. */
 #ifndef TESTS_UNIT_IOBUS_ORACLE_H

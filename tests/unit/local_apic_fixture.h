@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A few local APICs on a bus, and what their wires were told. */
 #ifndef TESTS_UNIT_LOCAL_APIC_FIXTURE_H
 #define TESTS_UNIT_LOCAL_APIC_FIXTURE_H

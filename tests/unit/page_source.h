@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Pages for the table builders under test: from the heap, so that the sanitiser watches their ends,
  * counted, and running out on demand. */
 #ifndef TESTS_UNIT_PAGE_SOURCE_H

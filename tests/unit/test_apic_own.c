@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Interrupts that an APIC's owner sends itself, past the inbox; and that what is worked out step by
  * step, there and when an interrupt is taken, is what the registers say. */
 #include "tests/unit/local_apic_fixture.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/attachments_fixture.h"
 
 #include "vmm/base/time.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
 /* Not in the portable library: the file as it is, with its inner functions. */

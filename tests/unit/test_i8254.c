@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Registers and waveforms. */
 #include "tests/unit/i8254_bench.h"
 

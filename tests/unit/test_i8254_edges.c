@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What listeners see: deadlines, edges, and a comparison with a counter that ticks. */
 #include "tests/unit/i8254_bench.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The cache of instructions over a guest's memory that changes behind its back: whatever is
  * changed, what is found is what a walk and a decoding done at that moment would yield. */
 #include "tests/unit/unit.h"

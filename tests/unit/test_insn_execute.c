@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the comparison with the processor cannot show: faults, other modes, the order of accesses.
  */
 #include "tests/unit/insn_machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The executor against the processor this runs on: random instructions with random registers, flags
  * and memory, executed both ways. */
 #include "tests/unit/insn_native_run.h"

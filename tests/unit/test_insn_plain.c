@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Plain loads, stores and comparisons against the executor: random instructions, in all modes, done
  * both ways. */
 #include "tests/unit/insn_machine.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* String instructions and string port I/O: repeating, restarting, faults in the middle. */
 #include "tests/unit/insn_machine.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Segment registers and branches: what programs on this processor cannot try. */
 #include "tests/unit/insn_machine.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Task switches: what is saved, linked, marked and loaded; and in whose task a fault is. */
 #include "tests/unit/insn_machine.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the bus answers, refuses and counts. */
 #include "tests/unit/iobus_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guesses of the common access. A wrong one costs time and nothing else, so that no test of the
  * bus's answers would notice: here they are compared with the search. */
 #include "tests/unit/iobus_ask.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Overlays, who is where, and doorbells rung by address alone. */
 #include "tests/unit/iobus_fixture.h"
 

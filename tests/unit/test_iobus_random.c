@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The bus against an oracle that keeps a plain list and looks at every entry for every byte. Each
  * call of a handler is compared: which, in what order, with what access. IOBUS_SEED and
  * IOBUS_OPERATIONS in the environment choose another run. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* How the bus changes while it is in use. */
 #include "tests/unit/iobus_fixture.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
 #include "vmm/prompt/line_editor.h"

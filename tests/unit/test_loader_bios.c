@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The BIOS's area: its handlers are compared with what NASM makes of the same program, written down
  * here once more. */
 #include "tests/unit/unit.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/local_apic_fixture.h"
 
 #include "vmm/base/types.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A local APIC in the hands of a processor with APIC virtualization, which is modelled here by the
  * SDM's words: it has to end up as an emulated one does. */
 #include "tests/unit/local_apic_fixture.h"

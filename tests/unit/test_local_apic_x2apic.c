@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/local_apic_fixture.h"
 
 #define NONE LOCAL_APIC_NO_VECTOR

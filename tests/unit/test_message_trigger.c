@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Messages to local APICs: the trigger itself, and as doorbells and triggers are attached. */
 #include "tests/unit/attachments_fixture.h"
 #include "tests/unit/local_apic_fixture.h"

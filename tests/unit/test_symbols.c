@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
 /* What linker.ld and tools/mksymbols lay out in the monitor's image, here by hand: two functions,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What three readings of two counters say about their difference. */
 #include "tests/unit/unit.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Debian's Bochs 2.7 with OVMF as its firmware: a processor with VT-x where the host has none."""
 
 import os

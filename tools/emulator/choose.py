@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Which emulator can run a VT-x monitor on this computer."""
 
 import fcntl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """QEMU's q35 with OVMF: with nested KVM the fast way to run the monitor, with TCG a machine that
 lacks VT-x."""
 

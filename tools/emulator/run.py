@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """One run of one machine: starts the emulator in a private directory, follows its serial line, and
 leaves nothing behind."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The user's side: standard input and output, the terminal in raw mode, progress on standard error.
 """
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What came over the serial line, as text to match: the --send dialogue, --until, the result.
 
 Pure: bytes in, decisions out. Matching sees text without escape sequences and with "\\n" line ends,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/acpi/acpi_tables.h"
 
 #include "vmm/acpi/dsdt.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's ACPI tables: RSDP, RSDT, XSDT, FADT, FACS, MADT and DSDT, written from a description
  * of the board. ACPI Specification 6.5, chapter 5 "ACPI Software Programming Model". */
 #ifndef VMM_ACPI_ACPI_TABLES_H

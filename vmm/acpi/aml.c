@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/acpi/aml.h"
 
 #include <string.h>

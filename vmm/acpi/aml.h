@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Writes ACPI machine language: just the grammar that a table of devices needs. ACPI Specification
  * 6.5, chapter 20 "ACPI Machine Language (AML) Specification"; resource descriptors from section
  * 6.4 "Resource Data Types for ACPI". */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The DSDT's AML: \_S5, the processors, and one device for each chip of the board that has no other
  * enumeration. */
 #ifndef VMM_ACPI_DSDT_H

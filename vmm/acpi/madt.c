@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* ACPI Specification 6.5, 5.2.12 "Multiple APIC Description Table (MADT)". */
 #include "vmm/acpi/madt.h"
 

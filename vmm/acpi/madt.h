@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The MADT: local APICs, the I/O APIC, and how the ISA's lines reach it. */
 #ifndef VMM_ACPI_MADT_H
 #define VMM_ACPI_MADT_H

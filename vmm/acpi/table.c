@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/acpi/table.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Within vmm/acpi: what every table begins with. ACPI Specification 6.5, 5.2.6 "System Description
  * Table Header". */
 #ifndef VMM_ACPI_TABLE_H

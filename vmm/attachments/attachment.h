@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One attachment. Within vmm/attachments only. */
 #ifndef VMM_ATTACHMENTS_ATTACHMENT_H
 #define VMM_ATTACHMENTS_ATTACHMENT_H

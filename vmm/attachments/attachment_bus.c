@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* How doorbells and zones get on their bus, and off it. */
 #include "vmm/attachments/attachment.h"
 #include "vmm/base/check.h"

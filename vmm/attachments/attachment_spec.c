@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/attachments/attachment_spec.h"
 
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a line of the configuration, or of the prompt, may attach to a guest's buses and interrupts
  * while it runs: a doorbell, a coalesced zone, a trigger. This is the text and the struct it
  * becomes; attachments.h puts them to work. */

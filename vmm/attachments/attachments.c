@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/attachments/attachment.h"
 
 #include "vmm/base/check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What is attached to a guest's buses and interrupts while it runs: doorbells, coalesced zones,
  * triggers, each by its spec (attachment_spec.h) and under its name.
  *

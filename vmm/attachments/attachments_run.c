@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What attachments do once they are attached: on the vCPU that rings, at a deadline, and later. */
 #include "vmm/attachments/attachment.h"
 #include "vmm/base/format.h"

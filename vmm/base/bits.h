@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Bit fields as the manuals write them: BIT(3), BITS(value, 31, 24). */
 #ifndef VMM_BASE_BITS_H
 #define VMM_BASE_BITS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* CHECK(condition): always compiled in. It fails only through a bug of ours, never through anything
  * that a guest, a file or a serial line does. */
 #ifndef VMM_BASE_CHECK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The one clock of the monitor: the processor's time-stamp counter and its measured frequency. */
 #ifndef VMM_BASE_CLOCK_H
 #define VMM_BASE_CLOCK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/base/format.h"
 
 #include <stdbool.h>

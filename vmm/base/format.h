@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* printf's formatting without a C library. */
 #ifndef VMM_BASE_FORMAT_H
 #define VMM_BASE_FORMAT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The monitor's messages. A line is "portcullis: " and the text; where it goes is the sink's
  * affair. */
 #ifndef VMM_BASE_LOG_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A lock for what is held a few instructions, or a few hundred. Not fair, not recursive; interrupts
  * are off wherever the monitor runs, so that no handler can meet its own processor's lock. */
 #ifndef VMM_BASE_SPINLOCK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/base/status.h"
 
 const char *status_name(enum status status)

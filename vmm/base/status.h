@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One set of results for everything that can fail. */
 #ifndef VMM_BASE_STATUS_H
 #define VMM_BASE_STATUS_H

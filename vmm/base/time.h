@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Time as devices see it: nanoseconds on the guest's clock, which starts at 0 when the guest does.
  */
 #ifndef VMM_BASE_TIME_H

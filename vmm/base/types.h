@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The project's address types: one-member structs, so that the compiler refuses a mix-up. */
 #ifndef VMM_BASE_TYPES_H
 #define VMM_BASE_TYPES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The board's address map: which chip answers where. Each handler takes the accesses that its row
  * of the tables at the end lets through. docs/board.md shows them with what each chip is for. */
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/board/board.h"
 
 #include "arch/x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's board: every device, port and line of it, wired in one place. */
 #ifndef VMM_BOARD_BOARD_H
 #define VMM_BOARD_BOARD_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The one serial line, shared by a guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
  * the other and back. While the prompt has the line, the guest runs on; what it prints waits.
  * Guests that are not connected run on as well; the last that each printed is kept until it is.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/acpi_pm.h"
 
 #include "vmm/base/time.h"

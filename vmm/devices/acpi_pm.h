@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* ACPI fixed hardware: the PM1a event and control blocks, the power management timer, the SMI
  * command port and the reset register. Sections cited are those of the ACPI Specification 6.5.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What travels between I/O APIC, local APICs and message-signalled interrupts. Intel SDM vol. 3A,
  * Sep 2023, "Interrupt Command Register (ICR)"; Intel 82093AA datasheet, order number 290566,
  * "I/O Redirection Table Registers". */

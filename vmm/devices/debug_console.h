@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The debug console of the Bochs and QEMU machines, port 0xe9: a byte written to it is a byte of
  * text. There is no datasheet; the port's one rule is that it reads as its own number, by which
  * software finds it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The debug exit port of QEMU's "isa-debug-exit" device, port 0xf4: a write of v ends the guest
  * with the exit code v * 2 + 1, which is odd and so never mistaken for success by itself. */
 #ifndef VMM_DEVICES_DEBUG_EXIT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The firmware configuration device of QEMU's PCs: a selector and a byte stream of the item it
  * selects. QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device".
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/i8042.h"
 
 #include "vmm/base/time.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Intel 8042 with the PC's keyboard controller program, with the PS/2's second (auxiliary) device
  * port, and nothing plugged in: what a kernel probes, and resets the machine through. Also port
  * 0x92, system control port A, which does the controller's two side jobs faster.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The I/O APIC: 24 interrupt inputs, each with an entry that says which message it sends to the
  * local APICs. Intel 82093AA datasheet, order number 290566, as later chip sets carry it on:
  * version 0x20, eight destination bits and the EOI register, Intel 82801DB (ICH4) datasheet, order

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/i8254.h"
 
 #include "vmm/base/check.h"

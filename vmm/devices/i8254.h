@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The 8254 programmable interval timer at ports 0x40-0x43: three counters on one CLK of 1.193182
  * MHz. Intel 8254 datasheet, order number 231164.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/i8259.h"
 
 #include "vmm/base/check.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The two 8259A interrupt controllers of a PC: the master at ports 0x20/0x21, the slave at
  * 0xA0/0xA1 with its INT pin wired to the master's IR2, and the edge/level control registers at
  * 0x4D0/0x4D1. Intel 8259A datasheet, order number 231468; ELCR: Intel 82371AB (PIIX4) datasheet,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The board's interrupt wiring: 24 lines, each driven by up to eight sources and leading to an
  * input of the 8259A pair, of the I/O APIC, or of both.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The one wire that a chip drives: an interrupt request, a gate, a speaker. Handed in by the board.
  */
 #ifndef VMM_DEVICES_LINE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/mc146818.h"
 
 #include "vmm/base/check.h"

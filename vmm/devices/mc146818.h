@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Motorola MC146818A real-time clock plus RAM, as the PC/AT has it: behind ports 0x70 and 0x71,
  * with 128 bytes of RAM and the century at 0x32.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/port_61.h"
 
 #define PORT_61_GATE_2  0x01

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Port 0x61, system control port B of the PC/AT: the gate of the 8254's counter 2 and its OUT, by
  * which kernels measure time, the speaker and a bit that toggles with memory refresh. Intel
  * 82371AB (PIIX4) datasheet, order number 290562, "NMISC - NMI Status and Control Register". */

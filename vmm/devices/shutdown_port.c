@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/shutdown_port.h"
 
 #include <stddef.h>

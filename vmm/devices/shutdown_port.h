@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The shutdown port of the Bochs machine, 0x8900, which QEMU's PCs had as well: the bytes of
  * "Shutdown" written to it, one after the other, end the guest. There is no datasheet. */
 #ifndef VMM_DEVICES_SHUTDOWN_PORT_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The device that test suites for virtual machines expect of QEMU's "pc-testdev": a latch to read
  * back what was written, ports that raise and lower interrupt lines, memory in which every access
  * traps, and a port that drops a page from the monitor's translations. There is no datasheet; it

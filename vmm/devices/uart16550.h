@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* National PC16550D UART with FIFOs, clocked at 1.8432 MHz, as the PC has it: OUT2 gates the
  * interrupt. Sections cited are those of the PC16550D data sheet (June 1995).
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the vCPUs' local APICs mean for the guest as a whole: whether anybody is left to wake
  * anybody, and where in its memory the APICs answer. */
 #include "vmm/base/check.h"

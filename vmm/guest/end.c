@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* How guests end: by themselves, or stopped by the monitor with a dump. */
 #include "vmm/base/format.h"
 #include "vmm/base/log.h"

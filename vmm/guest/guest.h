@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A guest: its memory, its buses, its board and its processors, from creation to end. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/host/cpus.h"
 
 #include "arch/x86/ap_start.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The machine's processors: bringing them up, giving them work, interrupting them.
  *
  * The one that booted has number 0 and runs the console between its exits. The others wait, halted,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The names of the monitor's own functions, for dumps and backtraces. */
 #ifndef VMM_HOST_SYMBOLS_H
 #define VMM_HOST_SYMBOLS_H

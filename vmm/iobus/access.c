@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Dispatch. The common access, one range that takes it whole, goes straight to its handler, in the
  * inline half (iobus.h) and iobus_access_other; all else goes through a transfer, byte by byte
  * accounted for. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* iobus_access as the run loop makes it, the shortest way: nearly every access goes whole to one
  * handler, or to nobody, and the caller knows what the time is. Inline, as all of it is in the way
  * of an exit. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/iobus/flatten.h"
 
 /*@ // t is the last of n extents that was open before address: those behind it have ended.

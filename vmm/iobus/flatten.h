@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* From nested ranges to disjoint segments. Pure functions over arrays; `make prove` shows that they
  * do what the annotations say, for all arrays. */
 #ifndef VMM_IOBUS_FLATTEN_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The calls of the common access and the index that finds them, which outlive tables. Tables share
  * what is the same in them, so that a publication costs little and what vCPUs have in their caches
  * stays good: a call keeps its number and its place as long as its segment stays what it is, and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One port or MMIO access, as the bus and the devices see it. */
 #ifndef VMM_IOBUS_IO_ACCESS_H
 #define VMM_IOBUS_IO_ACCESS_H

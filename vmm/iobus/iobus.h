@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The I/O bus: which handler answers a port or MMIO access.
  *
  * A bus holds one atomic pointer to an immutable table. vCPUs read it without lock, wait or fence;

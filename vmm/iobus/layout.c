@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
  * registrations, and one allocation. */
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Search without a branch that depends on the guest: nothing for a processor to guess wrong, and no
  * cost when the guess would have been. */
 #ifndef VMM_IOBUS_LOOKUP_H

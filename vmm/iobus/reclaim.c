@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Publication, and when what was replaced may be freed.
  *
  * The bus counts publications in `epoch`. A writer stores the new table, then epoch = e, and notes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Slots, and the counters that readers keep by slot number. Growing gives every reader a larger
  * array; the reader goes on to count in the one it knows, or in the new one, and the sums take all
  * of them. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a bus publishes, and what it is made from. The bus's own: nobody outside vmm/iobus includes
  * this.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/iobus/unclaimed.h"
 
 #include <stddef.h>

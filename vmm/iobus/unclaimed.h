@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What nobody answered: addresses with counts, in a table of fixed size, kept per reader so that
  * noting one shares no cache line and allocates nothing. */
 #ifndef VMM_IOBUS_UNCLAIMED_H

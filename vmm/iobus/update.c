@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Registration and removal: check everything, build beside the table in force, publish. */
 #include "vmm/base/bits.h"
 #include "vmm/iobus/table.h"

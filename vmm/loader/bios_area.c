@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/loader/bios_area.h"
 
 #include "vmm/loader/format.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What software of the BIOS's time finds in a PC's memory, and how it finds the chips: interrupt
  * vectors with handlers that acknowledge, the BIOS data areas, the reset vector. IBM, "PS/2 and PC
  * BIOS Interface Technical Reference", sections "Interrupt Vector Table", "BIOS Data Area", "ROM

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Linux's bzImage, by its 64-bit entry. Everything here follows "The Linux/x86 Boot Protocol"
  * (Documentation/arch/x86/boot.rst), section "64-bit BOOT PROTOCOL", and the layout of boot_params
  * in "Zero Page" (Documentation/arch/x86/zero-page.rst). */

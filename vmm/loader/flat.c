@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A flat binary, started as a PC's firmware starts a boot sector: real mode, CS:IP = 0000:7c00, DL
  * = the drive it came from; here the first hard disk, 0x80. (BIOS Boot Specification 1.01, 5.3.)
  * Unlike there it may be longer than a sector, and the stack is ready below it. Interrupts are on,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Within vmm/loader: what the formats' loaders share. */
 #ifndef VMM_LOADER_FORMAT_H
 #define VMM_LOADER_FORMAT_H

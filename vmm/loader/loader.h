@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Puts a guest's image into its RAM and says how its CPU starts. */
 #ifndef VMM_LOADER_LOADER_H
 #define VMM_LOADER_LOADER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/loader/memory_layout.h"
 
 size_t guest_ram_layout(uint64_t memory_bytes, struct guest_ram_range ranges[GUEST_RAM_RANGES_MAX])

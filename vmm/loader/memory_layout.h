@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's physical address space: where its RAM lies, and what each part of it is for.
  *
  *     0x00000000  RAM: interrupt vectors, BIOS data area, and what the loader puts there

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Multiboot kernels: where image, module and information go, and how the processor starts.
  * Multiboot Specification 0.6.96, 3.2 "Machine state" and 3.3 "Boot information format".
  *

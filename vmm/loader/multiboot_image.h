@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Within vmm/loader: what of a Multiboot kernel's file goes where in the guest. Multiboot
  * Specification 0.6.96, 3.1 "OS image format". Reads the file only. */
 #ifndef VMM_LOADER_MULTIBOOT_IMAGE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/memory/heap.h"
 
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The monitor's memory: one region, handed out in pages and in fractions of a page.
  *
  * What is larger than half a page, or aligned to a page and more, gets a run of whole pages; free

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The commands of the monitor's prompt. */
 #include "vmm/monitor/commands.h"
 #include "arch/x86/vmx.h"

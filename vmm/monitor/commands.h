@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The prompt's commands, in their files. commands.c has the table. */
 #ifndef VMM_MONITOR_COMMANDS_H
 #define VMM_MONITOR_COMMANDS_H

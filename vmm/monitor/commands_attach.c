@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The prompt's commands about doorbells, zones and triggers. */
 #include "vmm/monitor/commands.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A guest's power-on and reset, and its run from there to its end. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/registers.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The monitor's start: from what the firmware left to guests on a machine that is ours. */
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Which guest runs when and where. A guest has its processors to itself from start to end. Guests
  * in parallel have one processor after the other, in the order of the file; those of a sequence
  * follow one another on the same ones. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a guest may write to CR0, CR4, XCR0 and IA32_EFER, and which writes are #GP(0). The rules
  * follow from the features that CPUID shows. Intel SDM vol. 3A (Sep 2023), "Control Registers",
  * vol. 2B "MOV - Move to/from Control Registers", vol. 1 "Enabling the XSAVE Feature Set and

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Every CPUID feature bit a guest may see, by the SDM's name. Whatever is not listed reads 0. */
 #ifndef VMM_POLICY_CPUID_FEATURES_H
 #define VMM_POLICY_CPUID_FEATURES_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/policy/cpuid_policy.h"
 
 #include "vmm/base/bits.h"

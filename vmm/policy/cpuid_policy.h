@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What a guest sees of the processor: CPUID as a pure function of the processor's own CPUID, the
  * board, and the few guest registers that CPUID reflects. Intel SDM vol. 2A (Sep 2023), "CPUID -
  * CPU Identification". */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/policy/msr_policy.h"
 
 #include "arch/x86/msr.h"

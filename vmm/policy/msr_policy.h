@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Every model-specific register that a guest knows, and what RDMSR and WRMSR of it do. A register
  * that is not in the table does not exist: #GP(0) on both. Intel SDM vol. 4 (Sep 2023),
  * "Architectural MSRs"; vol. 3A, "Memory Type Range Registers (MTRRs)". */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/prompt/byte_ring.h"
 
 #include "vmm/base/check.h"

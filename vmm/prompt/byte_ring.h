@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A ring of bytes between one producer and one consumer, which may be interrupt handler and main
  * path, or two processors: no lock, C11 acquire and release. The serial line's transmit queue. */
 #ifndef VMM_PROMPT_BYTE_RING_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/prompt/command.h"
 
 #include "vmm/base/format.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Commands: a line cut into words, and a table that says who answers the first one. */
 #ifndef VMM_PROMPT_COMMAND_H
 #define VMM_PROMPT_COMMAND_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/prompt/line_editor.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One line from a terminal: characters in, echo out, a whole line at Enter. Works on anything that
  * knows backspace. Keys:
  *   Backspace, Delete (0x08, 0x7f)  take back a character

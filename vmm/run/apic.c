@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Exits that APIC virtualization leaves to the monitor: accesses that the processor does not carry
  * out, writes that it has only put into the page, and the ends of level-triggered interrupts.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Writes to CR0, CR4 and XCR0 that the guest may not make alone, and CR8.
  *
  * What is legal, vmm/policy/control_registers.h says. Here the new value takes effect: in the VMCS,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What happens at each VM exit: one table, complete, with a default that stops the guest. */
 #ifndef VMM_RUN_EXITS_H
 #define VMM_RUN_EXITS_H

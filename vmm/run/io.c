@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* I/O instructions, the rarer ones; the others are in io.h. */
 #include "vmm/run/io.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* I/O instructions: the exit qualification becomes a struct io_access, the bus answers. Inline, as
  * it is the exit that a guest makes most: the run loop has the registers free that a function of
  * its own would have to save. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* EPT violations, the rarer ones; the others are in mmio.h. */
 #include "vmm/run/mmio.h"
 

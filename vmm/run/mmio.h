@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* EPT violations, the usual ones: everything that is not RAM is on the MMIO bus.
  *
  * Nearly all are plain loads, stores and comparisons that were executed before: then the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* RDMSR and WRMSR: what vmm/policy/msr_policy.h decides is carried out. */
 #include "arch/x86/msr.h"
 #include "arch/x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Hardware task switches, which always exit: VT-x leaves them to the monitor. Intel SDM vol. 3C,
  * Sep 2023, "Treatment of Task Switches"; what they do is arch/x86/insn/insn_task.h's. */
 #include "arch/x86/cpu.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A vCPU and its local APIC: the registers as instructions reach them, and what arrives besides
  * interrupts: NMI, INIT, start-up. The chip itself is vmm/devices/apic/local_apic.h. */
 #ifndef VMM_VCPU_APIC_H

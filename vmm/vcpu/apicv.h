@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A vCPU's local APIC, run by the processor where that has APIC virtualization and the guest is
  * allowed it (guest->apic_access_page). It follows the APIC through its modes: where the processor
  * would do something else than vmm/devices/apic/local_apic.h, the APIC is emulated until that is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A guest's processor in readable form, for the prompt and for the moment a guest is stopped. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmcs.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What goes into a guest at its next VM entry: exceptions that handlers queue, events whose
  * delivery an exit interrupted, NMIs, and interrupts of the local APIC and the 8259s.
  *

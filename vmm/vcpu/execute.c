@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/vcpu/execute.h"
 
 #include "arch/x86/insn/insn_execute.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Instructions that the monitor executes in the guest's stead: those that touch MMIO, INS and OUTS.
  */
 #ifndef VMM_VCPU_EXECUTE_H

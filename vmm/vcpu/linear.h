@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's linear memory as its processor would access it now: through its page tables to RAM or
  * to the MMIO bus. */
 #ifndef VMM_VCPU_LINEAR_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's registers beyond the general ones, for instructions done in its stead: what struct
  * insn_env and struct insn_system ask for (arch/x86/insn/insn_state.h, insn_system.h). All work on
  * the current VMCS and on the processor they run on; none uses its context. */

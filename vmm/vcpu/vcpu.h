@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One virtual processor: the run loop `exit -> handle -> decide -> enter`, and the account of what
  * its exits cost. It belongs to one processor of the machine; whoever else wants something of it
  * leaves a note (vcpu_notify). */

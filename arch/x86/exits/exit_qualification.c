@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/exits/exit_qualification.h"
 
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Exit qualifications and instruction information, taken apart by pure functions.
  *
  * Intel SDM vol. 3C (Sep 2023), "Basic VM-Exit Information" and "Information for VM Exits Due to

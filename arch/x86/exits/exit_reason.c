@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/exits/exit_reason.h"
 
 const char *exit_reason_name(uint32_t basic_reason)

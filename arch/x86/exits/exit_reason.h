@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Basic exit reasons. Intel SDM vol. 3D (Sep 2023), appendix C "VMX Basic Exit Reasons". */
 #ifndef ARCH_X86_EXITS_EXIT_REASON_H
 #define ARCH_X86_EXITS_EXIT_REASON_H

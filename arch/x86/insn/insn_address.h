@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Which linear addresses an instruction accesses, and segmentation's say in it. */
 #ifndef ARCH_X86_INSN_INSN_ADDRESS_H
 #define ARCH_X86_INSN_INSN_ADDRESS_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Results and flags of integer arithmetic. */
 #ifndef ARCH_X86_INSN_INSN_ARITHMETIC_H
 #define ARCH_X86_INSN_INSN_ARITHMETIC_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Instructions that were fetched and decoded before, for whoever executes them again and again.
  *
  * A processor may change its code and its page tables at any time and need not tell. So what is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* One x86 instruction taken apart: those with which a kernel touches memory-mapped registers, and
  * string port I/O. */
 #ifndef ARCH_X86_INSN_INSN_DECODE_H

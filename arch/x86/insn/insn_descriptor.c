@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/insn/insn_descriptor.h"
 
 enum insn_outcome insn_loading_fault(struct insn_loading *l, uint8_t vector, uint16_t error_code)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Descriptors in the GDT and LDT, and loading segment registers from them: what the instructions of
  * insn_system.h and task switches share. Intel SDM vol. 3A, Sep 2023, 3.4 "Logical and Linear
  * Addresses". */

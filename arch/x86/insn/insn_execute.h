@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Executes one decoded instruction in the guest's stead, exactly. */
 #ifndef ARCH_X86_INSN_INSN_EXECUTE_H
 #define ARCH_X86_INSN_INSN_EXECUTE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Integer multiplication and division. */
 #ifndef ARCH_X86_INSN_INSN_MULTIPLY_H
 #define ARCH_X86_INSN_INSN_MULTIPLY_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/insn/insn_opcodes.h"
 
 /* The six opcodes of an arithmetic instruction that have a ModRM byte or could; the two with the

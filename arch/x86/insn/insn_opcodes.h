@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The opcode map: what each opcode is and how its operands are encoded. */
 #ifndef ARCH_X86_INSN_INSN_OPCODES_H
 #define ARCH_X86_INSN_INSN_OPCODES_H

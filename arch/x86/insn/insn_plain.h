@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Plain loads, stores and comparisons: the instructions that do no more than move one value between
  * memory and a register, or an immediate into memory, or compare a value in memory with one of
  * these. Nearly all accesses to what is not RAM are of this kind. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* ENTER, LEAVE, near CALL, JMP and RET. */
 #ifndef ARCH_X86_INSN_INSN_STACK_H
 #define ARCH_X86_INSN_INSN_STACK_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What executing an instruction works on: the registers, and the memory and ports around it. */
 #ifndef ARCH_X86_INSN_INSN_STATE_H
 #define ARCH_X86_INSN_INSN_STATE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The string instructions: MOVS, CMPS, STOS, LODS, SCAS, INS, OUTS, with or without a repeat
  * prefix.
  */

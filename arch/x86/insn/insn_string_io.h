@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* INS and OUTS from what an I/O-instruction exit tells, without decoding the instruction's bytes.
  */
 #ifndef ARCH_X86_INSN_INSN_STRING_IO_H

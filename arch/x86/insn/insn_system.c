@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/insn/insn_system.h"
 
 #include "arch/x86/insn/insn_address.h"

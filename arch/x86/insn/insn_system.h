@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Instructions that move segment registers or other registers of the processor to and from memory:
  * far JMP, MOV, SLDT, STR, SMSW, LLDT, LTR. */
 #ifndef ARCH_X86_INSN_INSN_SYSTEM_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Hardware task switches: from the task in TR to another one, by way of their task-state segments.
  * Intel SDM vol. 3A, Sep 2023, 8.3 "Task Switching". */
 #ifndef ARCH_X86_INSN_INSN_TASK_H

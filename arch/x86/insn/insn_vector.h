@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Moves between memory and the vector registers, which stay in the processor. */
 #ifndef ARCH_X86_INSN_INSN_VECTOR_H
 #define ARCH_X86_INSN_INSN_VECTOR_H

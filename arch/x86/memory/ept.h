@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A guest's extended page tables: which guest-physical addresses it has, and what they are.
  * Intel SDM vol. 3C, "The Extended Page Table Mechanism (EPT)". Builds the tables in memory only.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/memory/guest_paging.h"
 
 #include "arch/x86/registers.h"

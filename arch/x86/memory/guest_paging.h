@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The guest's own paging: from a linear to a guest-physical address, as its processor would. */
 #ifndef ARCH_X86_MEMORY_GUEST_PAGING_H
 #define ARCH_X86_MEMORY_GUEST_PAGING_H

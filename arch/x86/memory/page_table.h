@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The monitor's own page tables: everything it may touch, mapped one to one, and W^X - no page is
  * writable and executable at once. Intel SDM vol. 3A, "4-Level Paging and 5-Level Paging". Builds
  * the tables in memory only; arch/x86/paging.h puts them into force.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the processor's own page tables and EPT have in common: a tree of 512-entry tables, 9
  * address bits per level, whose entries are empty, point to a table, or are a leaf - a page of
  * 4 KiB, 2 MiB or 1 GiB. Bits 51:12 of an entry hold a physical address, bit 7 of an entry above

@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Doorbells, triggers and zones as a guest sees them; tests/machine/attachments.py configures them.
 ; In the end a million rings, counted against a million interrupts, while others come and go.
 %include "tests/guests/guest.inc"

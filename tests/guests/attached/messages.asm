@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Messages to the local APICs, as doorbells and triggers send them; tests/machine/attachments.py
 ; configures them. In the end as many rings as it takes until somebody at the prompt has raised a
 ; trigger three times, each counted against its interrupt, while doorbells come and go. Intel SDM

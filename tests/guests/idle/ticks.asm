@@ -1,3 +1,4 @@
+; SPDX-License-Identifier: BSD-2-Clause
 ; Halted but for a tick of its local APIC's timer, programmed anew each time: what exits that makes, the
 ; monitor tells at its prompt (tests/machine/idle.py, which has the count, too). For one processor.
 %include "tests/guests/guest.inc"

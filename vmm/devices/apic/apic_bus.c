@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/apic/apic_bus.h"
 
 #include "vmm/base/bits.h"

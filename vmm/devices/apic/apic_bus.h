@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What connects the local APICs of a guest: finds the receivers of a message and posts it to them.
  * Intel SDM vol. 3A, Sep 2023, "Determining IPI Destination", "x2APIC ID and Logical x2APIC ID",
  * "Message Signalled Interrupts".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/apic/local_apic.h"
 
 #include "vmm/base/bits.h"

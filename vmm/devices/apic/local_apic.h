@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The local APIC of one virtual processor, in xAPIC and in x2APIC mode. Sections cited are those of
  * the Intel SDM vol. 3A, Sep 2023, chapter "Advanced Programmable Interrupt Controller (APIC)".
  *

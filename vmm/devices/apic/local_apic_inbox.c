@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* How interrupts get into a local APIC from other processors.
  *
  * A sender sets its bits, then a bit in `attention` that says where they are, and kicks the owner

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The registers of the local APIC as MMIO and as MSRs: "Local APIC Register Address Map", "x2APIC
  * Register Address Space". A register is named by bits 11:4 of its MMIO offset, which are bits 7:0
  * of its MSR's index. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the files of the local APIC, and the bus between APICs, know of one another. */
 #ifndef VMM_DEVICES_APIC_LOCAL_APIC_STATE_H
 #define VMM_DEVICES_APIC_LOCAL_APIC_STATE_H

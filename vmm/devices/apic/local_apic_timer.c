@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The timer of the local APIC: "APIC Timer", "TSC-Deadline Mode". It keeps no count but the moment
  * at which the count will be 0. */
 #include "vmm/base/bits.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A local APIC whose page (struct local_apic.page) a processor with APIC virtualization uses as the
  * virtual-APIC page. Sections cited are those of the Intel SDM vol. 3C, Sep 2023, chapter "APIC
  * Virtualization and Virtual Interrupts".

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A coalesced zone: writes to part of a device are queued and reach it later, in order, many at
  * once. What KVM calls coalesced MMIO and PIO (Linux, Documentation/virt/kvm/api.rst,
  * "KVM_(UN)REGISTER_COALESCED_MMIO"), with three promises more: a full queue is drained and nothing

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A doorbell: a write that means only "look here". It is counted, and whoever listens is told; no
  * device runs on the vCPU that rings. KVM calls this an ioeventfd (Linux, Documentation/virt/kvm/
  * api.rst, "KVM_IOEVENTFD"). Which write rings it (address, width, data) is the I/O bus's affair,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/notify/line_trigger.h"
 
 #include <string.h>

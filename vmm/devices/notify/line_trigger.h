@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A line trigger: an event, from anywhere, that becomes an interrupt on a line. KVM calls this an
  * irqfd, and the level-triggered kind a resamplefd (Linux, Documentation/virt/kvm/api.rst,
  * "KVM_IRQFD").

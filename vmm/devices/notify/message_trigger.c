@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/devices/notify/message_trigger.h"
 
 #include "vmm/base/check.h"

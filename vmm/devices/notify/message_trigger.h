@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* A message trigger: an event, from anywhere, that becomes a message to the local APICs, as a
  * device's message-signalled interrupt is one. No line, no interrupt controller between, and hence
  * no lock. KVM calls this an irqfd whose route is an MSI (Linux, Documentation/virt/kvm/api.rst,
