@@ -6,16 +6,12 @@
 #include "arch/x86/fatal.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/nmi_status.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
 
 #include <stdatomic.h>
-
-/* Port 0x61, "NMI Status and Control", of all chipsets since the 82371. */
-#define NMI_STATUS_PORT  0x61
-#define NMI_STATUS_SERR  BIT(7)
-#define NMI_STATUS_IOCHK BIT(6)
 
 struct interrupt_slot {
     trap_interrupt_handler *handler;
@@ -208,7 +204,7 @@ static void handle_nmi(struct trap_frame *frame)
 {
     if (nmi_handler != NULL && nmi_handler(nmi_context, frame))
         return;
-    if ((inb(NMI_STATUS_PORT) & (NMI_STATUS_SERR | NMI_STATUS_IOCHK)) != 0)
+    if (nmi_status_has_error(inb(NMI_STATUS_PORT)))
         stop_with_dump(frame);
     atomic_fetch_add_explicit(&unclaimed_nmis, 1, memory_order_relaxed);
 }
