@@ -114,6 +114,17 @@ static void mask_lvt(enum lapic_register lvt)
         write_register(lvt, LVT_MASKED | VECTOR_SPURIOUS);
 }
 
+/* What the firmware took and did not end would hold back everything below it. An EOI ends the
+ * highest in service (SDM vol. 3A, "Signaling Interrupt Servicing Completion"), so they are ended
+ * from the highest down, each once. */
+static void end_interrupts(void)
+{
+    for (unsigned vector = 255; vector >= 16; vector--) {
+        if (lapic_is_in_service((uint8_t)vector))
+            lapic_eoi();
+    }
+}
+
 enum status lapic_init(void)
 {
     struct cpuid_result features = cpuid(1, 0);
@@ -142,11 +153,7 @@ enum status lapic_init(void)
         mask_lvt(LAPIC_LVT_CMCI);
     write_register(LAPIC_ESR, 0);
 
-    /* What the firmware took and did not end would hold back everything below it. */
-    for (unsigned vector = 16; vector < 256; vector++) {
-        if (lapic_is_in_service((uint8_t)vector))
-            lapic_eoi();
-    }
+    end_interrupts();
     return STATUS_OK;
 }
 
