@@ -106,6 +106,13 @@ static inline struct cpuid_result cpuid_max(uint32_t leaf, uint32_t subleaf)
     return cpuid(leaf, subleaf);
 }
 
+/* CPUID.1:ECX[31], which processors leave 0: a hypervisor has set it. CPUID and the like are then
+ * exits to that hypervisor, and may take ten microseconds and more. */
+static inline bool cpu_is_virtual(void)
+{
+    return (cpuid(1, 0).ecx >> 31) != 0;
+}
+
 /* May be executed early or late with respect to its neighbours. */
 static inline uint64_t rdtsc(void)
 {

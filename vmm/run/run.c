@@ -67,7 +67,9 @@ static bool run_timers(struct vcpu *vcpu, uint64_t now_tsc)
     return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
 }
 
-/* How far the preemption timer may lag behind before it is set anew. */
+/* How far the preemption timer may lag behind before it is set anew. What the handlers take is
+ * counted, what the exits themselves take is not: a fraction of a microsecond on a processor, but
+ * ten and more in a virtual machine. There it is set anew after each exit. */
 #define SLACK_NS 20000
 
 /* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
@@ -282,8 +284,11 @@ static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanc
     uint64_t now_tsc;
 
     if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
-        vcpu->slack_cycles >= 0 && deliver_interrupt(vcpu, attention))
+        deliver_interrupt(vcpu, attention)) {
+        if (vcpu->slack_cycles < 0)
+            arm_preemption_timer(vcpu, rdtsc());
         return true;
+    }
     now_tsc = rdtsc();
     if (attention != 0 || now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
         return service(vcpu, has_advanced);
@@ -514,7 +519,8 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                       .cr0_guest_host_mask = CR0_HOST_OWNED,
                       .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
                   });
-    vcpu->slack_full_cycles = vcpu->vmx.saves_timer ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
+    if (vcpu->vmx.saves_timer && !cpu_is_virtual())
+        vcpu->slack_full_cycles = (int64_t)clock_ticks_from_ns(SLACK_NS);
     vcpu_apicv_init(vcpu, pages + 3 * PAGE_SIZE);
     return STATUS_OK;
 }
