@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/cpu_check.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/preemption_timer.h"
 #include "arch/x86/vmcs.h"
 #include "vmm/base/format.h"
 
@@ -89,6 +90,22 @@ static const struct {
     {EPT_VPID_CAP_INVVPID_SINGLE, "single-context INVVPID"},
     {EPT_VPID_CAP_INVVPID_ALL, "all-context INVVPID"},
 };
+
+/* In a virtual machine the timer is the hypervisor's, not the processor's. */
+static enum status check_preemption_timer(char *message, size_t size)
+{
+    uint32_t signature = cpuid_max(1, 0).eax;
+    const char *name = preemption_timer_errs_on(signature);
+
+    if (name == NULL || cpu_is_virtual())
+        return STATUS_OK;
+    format_text(message, size,
+                "vt-x: the VMX-preemption timer of this processor, %s, counts at a wrong rate "
+                "(CPUID.1:EAX is 0x%x, see Intel's specification update); Portcullis keeps time "
+                "by it: use another processor",
+                name, signature);
+    return STATUS_UNSUPPORTED;
+}
 
 /* Appendix A.2 to A.5: bits that are 1 in the low half must be 1, bits that are 0 in the high half
  * must be 0. Returns the name of the first wanted control that is missing, or null. */
@@ -188,6 +205,9 @@ enum status vmx_check_capabilities(struct vmx_capabilities *capabilities, char *
             feature_control);
         return STATUS_UNSUPPORTED;
     }
+
+    if (check_preemption_timer(message, size) != STATUS_OK)
+        return STATUS_UNSUPPORTED;
 
     basic = rdmsr(IA32_VMX_BASIC);
     capabilities->revision = (uint32_t)VMX_BASIC_REVISION(basic);
