@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Port 0x61, "NMI Status and Control", of all chipsets since the 82371: whether the chipset raised
  * an NMI for an error. Intel 82371AB (PIIX4) datasheet, "NMISC - NMI Status and Control Register".
  */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/preemption_timer.h"
 
 #include "vmm/base/types.h"

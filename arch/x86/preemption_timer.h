@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Processors whose VMX-preemption timer cannot be relied on. */
 #ifndef ARCH_X86_PREEMPTION_TIMER_H
 #define ARCH_X86_PREEMPTION_TIMER_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What lapic_init makes of an APIC that firmware has used. */
 #include "tests/unit/unit.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Which values of port 0x61 report an error of the machine. */
 #include "tests/unit/unit.h"
 

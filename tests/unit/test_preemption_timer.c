@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Which processors are refused for their VMX-preemption timer. */
 #include "tests/unit/unit.h"
 

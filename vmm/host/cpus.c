@@ -26,6 +26,13 @@
  * run so many instructions ahead. It is less than a message between processors takes. */
 #define TSC_TICKS_APART_MAX 64
 
+/* How long two TSCs are compared, at most: a thousand times what two cores take. */
+#define TSC_COMPARISON_NS 20000000
+
+/* How often a TSC is moved by what was measured. A move may be off by half of what a message takes:
+ * the comparison after it tells. */
+#define TSC_MOVES_MAX 3
+
 static struct {
     struct page_table *page_table;
     struct heap *heap;
@@ -168,17 +175,21 @@ void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context)
     cpus_kick(cpu);
 }
 
+static void call_other(struct cpu *cpu, void (*function)(void *context), void *context)
+{
+    cpus_run(cpu, function, context);
+    while (!cpus_is_idle(cpu))
+        cpu_pause();
+}
+
 void cpus_call(uint32_t index, void (*function)(void *context), void *context)
 {
     struct cpu *cpu = cpus_get(index);
 
-    if (cpu == cpu_this()) {
+    if (cpu == cpu_this())
         function(context);
-        return;
-    }
-    cpus_run(cpu, function, context);
-    while (!cpus_is_idle(cpu))
-        cpu_pause();
+    else
+        call_other(cpu, function, context);
 }
 
 bool cpus_is_idle(const struct cpu *cpu)
@@ -309,28 +320,75 @@ static void answer_about_tsc(void *context)
     tsc_agreement_answer(context);
 }
 
-/* By how many ticks its TSC is ahead (behind, below 0) of this processor's; 0: they agree. */
-static int64_t tsc_difference(struct cpu *cpu)
+/* Between what its TSC less this processor's lies. */
+static struct tsc_bounds compare_tsc(struct cpu *cpu)
 {
     struct tsc_agreement agreement = {0};
-    int64_t ticks;
+    struct tsc_bounds bounds;
 
     cpus_run(cpu, answer_about_tsc, &agreement);
-    ticks = tsc_agreement_ask(&agreement);
+    bounds = tsc_agreement_ask(&agreement, clock_ticks_from_ns(TSC_COMPARISON_NS));
     while (!cpus_is_idle(cpu))
         cpu_pause();
-    return ticks >= -TSC_TICKS_APART_MAX && ticks <= TSC_TICKS_APART_MAX ? 0 : ticks;
+    return bounds;
 }
 
-/* A guest takes its processors' TSCs for one: the vCPUs' offsets are the same. */
+static bool tsc_agrees(struct tsc_bounds bounds)
+{
+    int64_t ticks = tsc_bounds_difference(bounds);
+
+    return ticks >= -TSC_TICKS_APART_MAX && ticks <= TSC_TICKS_APART_MAX;
+}
+
+static void take_tsc_adjust(void *context)
+{
+    tsc_write_adjust(*(const uint64_t *)context);
+}
+
+static void move_tsc(void *context)
+{
+    tsc_move(*(const int64_t *)context);
+}
+
+/* Brings its TSC to this processor's. Firmware that has set IA32_TSC_ADJUST on some processors only
+ * is the usual cause: the same value here and there undoes that to the tick. Else it is moved by
+ * what was measured. Returns what the last comparison said. */
+static struct tsc_bounds correct_tsc(struct cpu *cpu, struct tsc_bounds bounds)
+{
+    uint64_t adjust;
+
+    if (tsc_read_adjust(&adjust)) {
+        call_other(cpu, take_tsc_adjust, &adjust);
+        bounds = compare_tsc(cpu);
+    }
+    for (unsigned i = 0; i < TSC_MOVES_MAX && !tsc_agrees(bounds); i++) {
+        int64_t ticks = -tsc_bounds_middle(bounds);
+
+        call_other(cpu, move_tsc, &ticks);
+        bounds = compare_tsc(cpu);
+    }
+    return bounds;
+}
+
+/* A guest takes its processors' TSCs for one: the vCPUs' offsets are the same. False: it is left
+ * out. */
 static bool has_same_tsc(struct cpu *cpu)
 {
-    int64_t ticks = tsc_difference(cpu);
+    struct tsc_bounds bounds = compare_tsc(cpu);
+    int64_t ticks = tsc_bounds_difference(bounds);
+    uint64_t apart = ticks < 0 ? -(uint64_t)ticks : (uint64_t)ticks;
+    const char *direction = ticks < 0 ? "behind" : "ahead of";
 
-    if (ticks == 0)
+    if (tsc_agrees(bounds))
         return true;
-    log_line("processor %u is left out: its TSC is %lu ticks %s the first one's", cpu->apic_id,
-             (uint64_t)(ticks < 0 ? -ticks : ticks), ticks < 0 ? "behind" : "ahead of");
+    if (tsc_agrees(correct_tsc(cpu, bounds))) {
+        log_line("processor %u: its TSC was %lu ticks %s the first one's: corrected", cpu->apic_id,
+                 apart, direction);
+        return true;
+    }
+    log_line("processor %u is left out: its TSC was %lu ticks %s the first one's, and does not "
+             "stay where it is set",
+             cpu->apic_id, apart, direction);
     dismiss(cpu);
     return false;
 }

@@ -65,7 +65,7 @@ MUST_USE enum status cpus_enable_vmx(char *message, size_t size);
 
 /* Starts the machine's other processors, one after the other, at most as many as boot lists. The
  * clock runs. Whoever does not answer, whose VT-x or CPUID differs from the first one's, or whose
- * TSC does not agree with it, is reported on the log and left out. */
+ * TSC cannot be made to agree with it, is reported on the log and left out. */
 void cpus_start_others(const struct boot_info *boot);
 
 /* How many are there to use, the first one included; their numbers are 0..cpus_count() - 1. */
