@@ -46,6 +46,7 @@ static EFI_STATUS read_config(void)
 
     boot.console_port = config.console_port;
     boot.console_baud = config.console_baud;
+    boot.console_irq = config.console_irq;
     boot.on_last_exit = config.on_last_exit;
     boot.schedule = config.schedule;
     return EFI_SUCCESS;

@@ -71,6 +71,9 @@ enum schedule {
     SCHEDULE_SEQUENCE, /* one after the other, in the order of the file, on the same CPUs and RAM */
 };
 
+#define CONSOLE_IRQ_OF_PORT 0 /* 4 for COM1 and COM3, else 3 */
+#define CONSOLE_IRQ_MAX     255
+
 struct boot_info {
     /* The loaded image, for W^X: [image, +image_bytes) is read-only but for the parts below. */
     hpa_t image;
@@ -97,6 +100,7 @@ struct boot_info {
 
     uint16_t console_port; /* I/O port of the serial line's 16550, 0x3f8 for COM1 */
     uint32_t console_baud;
+    uint32_t console_irq; /* CONSOLE_IRQ_OF_PORT, an ISA IRQ 1..15, or a GSI 16..CONSOLE_IRQ_MAX */
     enum on_last_exit on_last_exit;
     enum schedule schedule;
 

@@ -285,6 +285,13 @@ static inline void sti_hlt(void)
     __asm__ volatile("sti\n\thlt" : : : "memory");
 }
 
+/* Serves the interrupts that are pending, and disables them again. STI lets none in before the
+ * instruction after it is done. */
+static inline void cpu_let_interrupts_in(void)
+{
+    __asm__ volatile("sti\n\tpause\n\tcli" : : : "memory");
+}
+
 _Noreturn static inline void cpu_stop(void)
 {
     for (;;) {

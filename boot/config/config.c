@@ -335,6 +335,7 @@ enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count
     memset(config, 0, sizeof(*config));
     config->console_port = 0x3f8;
     config->console_baud = CONFIG_CONSOLE_BAUD_CLOCK;
+    config->console_irq = CONSOLE_IRQ_OF_PORT;
     config->on_last_exit = ON_LAST_EXIT_PROMPT;
     config->schedule = SCHEDULE_PARALLEL;
 

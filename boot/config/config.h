@@ -5,6 +5,7 @@
  *     [monitor]
  *     console      = com1             ; com1, com2, com3 or com4          (default com1)
  *     baud         = 115200           ; divides 115200                    (default 115200)
+ *     console_irq  = 4                ; 1 to 255                (default by the port)
  *     on_last_exit = prompt           ; prompt or poweroff                (default prompt)
  *     schedule     = parallel         ; parallel or sequence              (default parallel)
  *
@@ -64,6 +65,7 @@ struct config_guest {
 struct config {
     uint16_t console_port; /* I/O port of the 16550 */
     uint32_t console_baud;
+    uint32_t console_irq; /* as in struct boot_info */
     enum on_last_exit on_last_exit;
     enum schedule schedule;
     size_t guest_count; /* at least 1 */

@@ -9,6 +9,7 @@
 
 static enum status set_console(struct parser *parser, struct text value);
 static enum status set_baud(struct parser *parser, struct text value);
+static enum status set_console_irq(struct parser *parser, struct text value);
 static enum status set_on_last_exit(struct parser *parser, struct text value);
 static enum status set_schedule(struct parser *parser, struct text value);
 static enum status set_kernel(struct parser *parser, struct text value);
@@ -25,6 +26,7 @@ static enum status set_trigger(struct parser *parser, struct text value);
 const struct config_key config_monitor_keys[] = {
     {.name = "console", .set = set_console},
     {.name = "baud", .set = set_baud},
+    {.name = "console_irq", .set = set_console_irq},
     {.name = "on_last_exit", .set = set_on_last_exit},
     {.name = "schedule", .set = set_schedule},
     {.name = NULL},
@@ -114,6 +116,22 @@ static enum status set_baud(struct parser *parser, struct text value)
                              "9600 do, and to be %u at least",
                              QUOTED(value), CONFIG_CONSOLE_BAUD_CLOCK, CONFIG_CONSOLE_BAUD_MIN);
     parser->config->console_baud = (uint32_t)baud;
+    return STATUS_OK;
+}
+
+static enum status set_console_irq(struct parser *parser, struct text value)
+{
+    uint64_t irq;
+    size_t digits;
+
+    if (!read_digits(value, &irq, &digits) || digits != value.length || irq < 1 ||
+        irq > CONSOLE_IRQ_MAX)
+        return config_refuse(
+            parser, parser->line, STATUS_OUT_OF_RANGE,
+            "console_irq = %.*s: it is a number from 1 to %u, the serial port's IRQ "
+            "as the firmware's setup shows it",
+            QUOTED(value), CONSOLE_IRQ_MAX);
+    parser->config->console_irq = (uint32_t)irq;
     return STATUS_OK;
 }
 

@@ -32,6 +32,7 @@ import firmware  # noqa: E402
 import guests  # noqa: E402
 import idle  # noqa: E402
 import kills  # noqa: E402
+import line  # noqa: E402
 import multiboot  # noqa: E402
 import smp  # noqa: E402
 from bench import ROOT, Bench, Report  # noqa: E402
@@ -52,6 +53,7 @@ GROUPS = {
     "smp": smp.run,
     "guests": guests.run,
     "budgets": budgets.run,
+    "line": line.run,
     "kills": kills.run,
     "firmware": firmware.run,
     "idle": idle.run,

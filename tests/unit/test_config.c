@@ -42,6 +42,7 @@ static void test_everything(void **state)
                            "[monitor]\n"
                            "console=com2\n"
                            "baud = 9600\n"
+                           "console_irq = 11\n"
                            "on_last_exit = poweroff\n"
                            "schedule = sequence\n"
                            "\n"
@@ -60,6 +61,7 @@ static void test_everything(void **state)
     assert_string_equal(message, "");
     assert_int_equal(config.console_port, 0x2f8);
     assert_int_equal(config.console_baud, 9600);
+    assert_int_equal(config.console_irq, 11);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_POWEROFF);
     assert_int_equal(config.schedule, SCHEDULE_SEQUENCE);
     assert_int_equal(config.guest_count, 2);
@@ -70,10 +72,10 @@ static void test_everything(void **state)
     assert_string_equal(config.guests[0].cmdline, "console=ttyS0 a=\"b c\" # ; not a comment");
     assert_int_equal(config.guests[0].memory_bytes, 256 * MIB);
     assert_int_equal(config.guests[0].cpu_count, 1);
-    assert_int_equal(config.guests[0].line, 9);
-    assert_int_equal(config.guests[0].kernel_line, 10);
-    assert_int_equal(config.guests[0].initrd_line, 11);
-    assert_int_equal(config.guests[0].memory_line, 13);
+    assert_int_equal(config.guests[0].line, 10);
+    assert_int_equal(config.guests[0].kernel_line, 11);
+    assert_int_equal(config.guests[0].initrd_line, 12);
+    assert_int_equal(config.guests[0].memory_line, 14);
 
     assert_string_equal(config.guests[1].name, "Test_2.x-y");
     assert_string_equal(config.guests[1].kernel, "\\flat.bin");
@@ -89,6 +91,7 @@ static void test_defaults(void **state)
     assert_int_equal(parse(GUEST), STATUS_OK);
     assert_int_equal(config.console_port, 0x3f8);
     assert_int_equal(config.console_baud, 115200);
+    assert_int_equal(config.console_irq, CONSOLE_IRQ_OF_PORT);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_PROMPT);
     assert_int_equal(config.schedule, SCHEDULE_PARALLEL);
     assert_int_equal(config.guests[0].cpu_count, 1);
@@ -212,7 +215,7 @@ static void test_keys(void **state)
     (void)state;
     REFUSED("[monitor]\nbuad = 9600\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'buad'; did you mean 'baud'? [monitor] has the keys "
-            "console, baud, on_last_exit, schedule");
+            "console, baud, console_irq, on_last_exit, schedule");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
             "kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
@@ -225,7 +228,7 @@ static void test_keys(void **state)
             "keys kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
-            "on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
             "memory, cpus, testdev, apic, doorbell, zone, trigger");
@@ -258,6 +261,14 @@ static void test_values(void **state)
     assert_int_equal(parse("[monitor]\nbaud = 0\n" GUEST), STATUS_OUT_OF_RANGE);
     assert_int_equal(parse("[monitor]\nbaud = 9600x\n" GUEST), STATUS_OUT_OF_RANGE);
     assert_int_equal(parse("[monitor]\nbaud = 18446744073709561216\n" GUEST), STATUS_OUT_OF_RANGE);
+    REFUSED("[monitor]\nconsole_irq = none\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:2: console_irq = none: it is a number from 1 to 255, the serial "
+            "port's IRQ as the firmware's setup shows it");
+    assert_int_equal(parse("[monitor]\nconsole_irq = 0\n" GUEST), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[monitor]\nconsole_irq = 256\n" GUEST), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[monitor]\nconsole_irq = 5x\n" GUEST), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[monitor]\nconsole_irq = 255\n" GUEST), STATUS_OK);
+    assert_int_equal(config.console_irq, 255);
     REFUSED("[monitor]\non_last_exit = reboot\n", STATUS_INVALID,
             "portcullis.conf:2: on_last_exit = reboot: it can be prompt or poweroff");
     REFUSED("[monitor]\nschedule = fair\n", STATUS_INVALID,
@@ -385,7 +396,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");
@@ -416,7 +427,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");

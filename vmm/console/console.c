@@ -4,7 +4,9 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/uart.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
+#include "vmm/base/time.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/prompt/line_editor.h"
@@ -15,9 +17,25 @@
 #define ESCAPE_KEY    0x1d       /* Ctrl-] */
 #define PROMPT        "portcullis> "
 
+/* How long the line's interrupt may take to arrive, and how long queued output waits for it before
+ * the line is looked at without. */
+#define INTERRUPT_NS 20000000
+
+/* How often a line without an interrupt is looked at: a receiver of 16 bytes must not overflow. */
+#define POLL_CHARACTERS  12
+#define POLL_NS_MIN      1000000
+#define BITS_A_CHARACTER 10
+
 enum focus {
     FOCUS_PROMPT,
     FOCUS_GUEST,
+};
+
+/* Who sends what waits in the output ring. */
+enum service {
+    SERVICE_NONE,      /* nobody: whoever prints waits until it is out */
+    SERVICE_INTERRUPT, /* the transmitter-empty interrupt, and console_work */
+    SERVICE_POLLED,    /* console_work alone */
 };
 
 static struct {
@@ -29,8 +47,11 @@ static struct {
 
     struct uart uart;
     bool is_present;
-    bool has_interrupt;
+    bool is_stuck; /* the UART took nothing for longer than its FIFO needs to empty */
+    enum service service;
     bool transmit_interrupt; /* enabled at the UART */
+    volatile uint64_t interrupt_count;
+    uint64_t look_ticks; /* from one look at the line to the next */
 
     struct byte_ring output; /* to the UART */
     struct byte_ring input;  /* from the UART */
@@ -51,6 +72,7 @@ static struct {
 } console;
 
 volatile bool console_has_work;
+volatile uint64_t console_deadline_tsc = UINT64_MAX;
 
 /* --- The lock --- */
 
@@ -75,6 +97,7 @@ static void unlock(void)
 
 void console_seize(void)
 {
+    console.service = SERVICE_NONE;
     atomic_store_explicit(&console.lock.is_held, true, memory_order_relaxed);
     atomic_store_explicit(&console.owner, cpu_this(), memory_order_relaxed);
     console.depth = 1;
@@ -96,19 +119,22 @@ static void send(void)
             break;
     }
     bool want_interrupt = available > 0;
-    if (console.has_interrupt && want_interrupt != console.transmit_interrupt) {
+    if (console.service == SERVICE_INTERRUPT && want_interrupt != console.transmit_interrupt) {
         console.transmit_interrupt = want_interrupt;
         uart_set_interrupts(&console.uart, true, want_interrupt);
     }
 }
 
+/* A stuck UART must not stop the machine: it is waited for once, and bytes are lost from then on,
+ * until it takes one again. */
 static void send_one_polled(void)
 {
     const uint8_t *bytes;
 
     if (byte_ring_peek(&console.output, &bytes) == 0)
         return;
-    (void)uart_put_polled(&console.uart, bytes[0]); /* a stuck UART must not stop the machine */
+    console.is_stuck = console.is_stuck ? !uart_try_put(&console.uart, bytes[0])
+                                        : !uart_put_polled(&console.uart, bytes[0]);
     byte_ring_consume(&console.output, 1);
 }
 
@@ -119,12 +145,27 @@ static void put(uint8_t byte)
     console.at_line_start = byte == '\n';
 }
 
+/* Has the first processor do the console's work soon. The console is locked. */
+static void wake(void)
+{
+    if (console_has_work)
+        return;
+    console_has_work = true;
+    if (cpu_this()->index != 0)
+        cpus_kick(cpus_get(0));
+    else if (cpu_this()->vcpu != NULL)
+        vcpu_note(cpu_this()->vcpu, ATTENTION_CONSOLE);
+}
+
 static void start_sending(void)
 {
-    if (console.has_interrupt)
-        send();
-    else
-        console_flush(); /* nobody would send the rest */
+    if (console.service == SERVICE_NONE) {
+        console_flush();
+        return;
+    }
+    send();
+    if (byte_ring_used(&console.output) > 0)
+        wake();
 }
 
 /* Text of the monitor's own: never lost, lines end as terminals want it. */
@@ -218,13 +259,8 @@ bool console_guest_transmit(struct guest *guest, uint8_t byte)
 
     lock();
     is_taken = take_from_guest(guest, byte);
-    if (is_taken && !console_has_work) {
-        console_has_work = true;
-        if (cpu_this()->index != 0)
-            cpus_kick(cpus_get(0));
-        else if (cpu_this()->vcpu != NULL)
-            vcpu_note(cpu_this()->vcpu, ATTENTION_CONSOLE);
-    }
+    if (is_taken)
+        wake();
     unlock();
     return is_taken;
 }
@@ -384,12 +420,12 @@ static void receive(void)
     }
 }
 
-static void on_interrupt(void *context)
+/* An edge-triggered line comes again only once there is no cause left. */
+static void serve_causes(void)
 {
-    (void)context;
     for (;;) {
         switch (uart_interrupt_cause(&console.uart)) {
-        case UART_CAUSE_NONE: console_has_work = true; return;
+        case UART_CAUSE_NONE: return;
         case UART_CAUSE_RECEIVED: receive(); break;
         case UART_CAUSE_TRANSMITTED:
             lock();
@@ -401,14 +437,44 @@ static void on_interrupt(void *context)
     }
 }
 
+static void on_interrupt(void *context)
+{
+    (void)context;
+    console.interrupt_count++;
+    serve_causes();
+    console_has_work = true;
+}
+
+/* At the deadline: what an interrupt would have had us do. */
+static void look_at_line(void)
+{
+    if (console.service == SERVICE_INTERRUPT)
+        serve_causes();
+    else if (console.is_present)
+        receive();
+}
+
+/* Whoever has passed a deadline, or had none, gets the next one. */
+static void set_deadline(uint64_t now_tsc)
+{
+    bool is_wanted = console.service == SERVICE_POLLED ||
+                     (console.service == SERVICE_INTERRUPT && byte_ring_used(&console.output) > 0);
+
+    if (!is_wanted)
+        console_deadline_tsc = UINT64_MAX;
+    else if (now_tsc >= console_deadline_tsc || console_deadline_tsc == UINT64_MAX)
+        console_deadline_tsc = now_tsc + console.look_ticks;
+}
+
 void console_work(void)
 {
     const uint8_t *bytes;
     bool waits_for_guest = false;
+    uint64_t now_tsc = rdtsc();
 
-    console_has_work = !console.has_interrupt; /* without it, look after every exit */
-    if (!console.has_interrupt && console.is_present)
-        receive();
+    console_has_work = false;
+    if (now_tsc >= console_deadline_tsc)
+        look_at_line();
     while (byte_ring_peek(&console.input, &bytes) > 0) {
         waits_for_guest = !take_input(bytes[0]);
         if (!waits_for_guest)
@@ -419,6 +485,7 @@ void console_work(void)
     lock();
     send();
     unlock();
+    set_deadline(now_tsc);
     tell_guest_of_room();
     /* The guest empties its receiver at an exit of its own: look again after each until it has. */
     if (waits_for_guest || console.guest_was_refused)
@@ -448,22 +515,63 @@ void console_set_commands(const struct command *commands, size_t count, void *co
     console.command_context = context;
 }
 
-void console_use_interrupt(uint8_t vector)
+/* Lets interrupts in until the line's comes; false: it did not within INTERRUPT_NS. */
+static bool interrupt_comes(void)
 {
+    uint64_t end = rdtsc() + clock_ticks_from_ns(INTERRUPT_NS);
+    uint64_t before = console.interrupt_count;
+
+    while (console.interrupt_count == before) {
+        if (rdtsc() >= end)
+            return false;
+        cpu_let_interrupts_in();
+    }
+    return true;
+}
+
+bool console_use_interrupt(uint8_t vector)
+{
+    bool is_another, is_ours;
+
+    console_flush(); /* an empty transmitter is a reason to interrupt */
     trap_set_interrupt_handler(vector, on_interrupt, NULL);
-    console.has_interrupt = true;
-    uart_set_interrupts(&console.uart, true, false);
+    uart_set_interrupts(&console.uart, false, false);
+    is_another = interrupt_comes();
+    uart_set_interrupts(&console.uart, false, true);
+    is_ours = interrupt_comes();
+    uart_set_interrupts(&console.uart, is_ours && !is_another, false);
+    if (!is_ours || is_another) {
+        trap_set_interrupt_handler(vector, NULL, NULL);
+        return false;
+    }
+    console.look_ticks = clock_ticks_from_ns(INTERRUPT_NS);
+    console.service = SERVICE_INTERRUPT;
     receive();
+    console_has_work = true;
+    return true;
+}
+
+void console_poll(void)
+{
+    uint64_t ns = POLL_CHARACTERS * BITS_A_CHARACTER * NS_PER_SECOND / console.uart.baud;
+
+    if (ns < POLL_NS_MIN)
+        ns = POLL_NS_MIN;
+    else if (ns > INTERRUPT_NS)
+        ns = INTERRUPT_NS;
+    console.look_ticks = clock_ticks_from_ns(ns);
+    console.service = SERVICE_POLLED;
+    console_deadline_tsc = 0;
     console_has_work = true;
 }
 
 void console_wait(void)
 {
-    if (!console_has_work)
-        cpus_wait();
-    else if (!console.has_interrupt)
+    if (console.service != SERVICE_INTERRUPT)
         cpu_pause();
-    console_service();
+    else if (!console_has_work)
+        cpus_wait();
+    console_service(rdtsc());
 }
 
 void console_flush(void)

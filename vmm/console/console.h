@@ -26,15 +26,23 @@ struct console_backlog {
 /* Before the guest prints. */
 void console_backlog_init(struct console_backlog *backlog);
 
-/* Sets up the UART and takes over the monitor's log. Polled until console_use_interrupt.
- * STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
+/* Sets up the UART and takes over the monitor's log. Whoever prints waits until it is out, until
+ * console_use_interrupt or console_poll. STATUS_NOT_FOUND,
+ * STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
 enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
 
 /* What the prompt offers, and what its handlers are called with. */
 void console_set_commands(const struct command *commands, size_t count, void *context);
 
-/* From here on the line's interrupt arrives as `vector` and is enabled at the UART. */
-void console_use_interrupt(uint8_t vector);
+/* Tries the line's interrupt, which is routed to this processor as vector, and uses it from here on
+ * if it works: none may come while the UART has no reason for one, one has to come within 20 ms
+ * when it has. Takes up to 40 ms, lets interrupts in meanwhile and disables them again. False: it
+ * does not work; the UART's interrupts are off, and the caller masks the source. The clock runs. */
+MUST_USE bool console_use_interrupt(uint8_t vector);
+
+/* From here on the line is looked at every millisecond or so (20 ms at low rates): between two
+ * exits of the first processor's guest, and in console_wait. The clock runs. */
+void console_poll(void);
 
 /* The guest whose COM1 is connected, null for none: then the prompt has the line. */
 void console_connect(struct guest *guest);
@@ -49,13 +57,17 @@ bool console_guest_transmit(struct guest *guest, uint8_t byte);
 /* There is something to do: input, room for output, output waiting. Set by interrupts too. */
 extern volatile bool console_has_work;
 
+/* When the line is to be looked at, interrupt or not: it is polled, or there is output that may
+ * wait for an interrupt which does not come. Else UINT64_MAX. The first processor's own. */
+extern volatile uint64_t console_deadline_tsc;
+
 /* Does it: sends and receives, feeds the guest, runs commands. */
 void console_work(void);
 
-/* Between exits: one load when there is nothing to do. */
-static inline void console_service(void)
+/* Between exits: two loads when there is nothing to do. */
+static inline void console_service(uint64_t now_tsc)
 {
-    if (console_has_work)
+    if (console_has_work || now_tsc >= console_deadline_tsc)
         console_work();
 }
 
@@ -70,7 +82,7 @@ void console_show_prompt(void);
 void console_flush(void);
 
 /* For a processor that is dying, and may have died while it or another one printed: takes the line
- * for good. */
+ * for good. Whoever prints then waits until it is out. */
 void console_seize(void);
 
 #endif

@@ -122,14 +122,27 @@ static void calibrate_clock(void)
              tsc_is_invariant() ? "" : "; it is not invariant, time may drift");
 }
 
-/* Where the serial line's interrupt cannot be had, the prompt is looked at between exits only: that
- * still works, but an idle guest does not notice a key. */
-static void route_console_interrupt(const struct boot_info *boot)
+/* The interrupt of the machine's serial port: what the configuration says, else what the port's
+ * number has stood for since the PC/AT. */
+static struct host_acpi_irq console_interrupt(const struct boot_info *boot)
 {
     const uint16_t com1 = 0x3f8, com3 = 0x3e8;
-    unsigned isa_irq = boot->console_port == com1 || boot->console_port == com3 ? 4 : 3;
-    const struct host_acpi_irq *irq = &self.boot->acpi.isa_irqs[isa_irq];
+    uint32_t irq = boot->console_irq;
+
+    if (irq == CONSOLE_IRQ_OF_PORT)
+        irq = boot->console_port == com1 || boot->console_port == com3 ? 4 : 3;
+    if (irq < HOST_ACPI_ISA_IRQS)
+        return boot->acpi.isa_irqs[irq];
+    return (struct host_acpi_irq){.gsi = irq, .is_active_low = true, .is_level = true}; /* as PCI */
+}
+
+/* True: it is routed, and was seen to work. */
+static bool use_console_interrupt(const struct host_acpi_irq *irq)
+{
     struct ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
+    struct ioapic_trigger trigger = {.is_active_low = irq->is_active_low,
+                                     .is_level = irq->is_level};
+    const struct ioapic *ioapic;
     size_t count = 0;
 
     for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++) {
@@ -137,15 +150,27 @@ static void route_console_interrupt(const struct boot_info *boot)
                         self.boot->acpi.ioapics[i].gsi_base) == STATUS_OK)
             count++;
     }
-    const struct ioapic *ioapic = ioapic_find(ioapics, count, irq->gsi);
-    struct ioapic_trigger trigger = {.is_active_low = irq->is_active_low,
-                                     .is_level = irq->is_level};
+    ioapic = ioapic_find(ioapics, count, irq->gsi);
     if (ioapic == NULL ||
-        ioapic_route(ioapic, irq->gsi, trigger, CONSOLE_VECTOR, lapic_id()) != STATUS_OK) {
-        log_line("no I/O APIC takes the serial line's interrupt: keys are seen at exits only");
+        ioapic_route(ioapic, irq->gsi, trigger, CONSOLE_VECTOR, lapic_id()) != STATUS_OK)
+        return false;
+    if (console_use_interrupt(CONSOLE_VECTOR))
+        return true;
+    (void)!ioapic_mask(ioapic, irq->gsi);
+    return false;
+}
+
+static void begin_console_service(const struct boot_info *boot)
+{
+    struct host_acpi_irq irq = console_interrupt(boot);
+
+    if (use_console_interrupt(&irq))
         return;
-    }
-    console_use_interrupt(CONSOLE_VECTOR);
+    log_line(
+        "the serial line's interrupt does not arrive at I/O APIC input %u: the line is polled; "
+        "if the firmware's setup shows another IRQ, set console_irq in [monitor] to it",
+        irq.gsi);
+    console_poll();
 }
 
 static void map_interrupt_controllers(void)
@@ -192,7 +217,7 @@ static _Noreturn void run_on_own_stack(void)
 
     self.monitor.environment = (struct guest_environment){.boot = boot, .heap = &self.heap};
     commands_install(&self.monitor);
-    route_console_interrupt(boot);
+    begin_console_service(boot);
     schedule_guests(&self.monitor);
     switch_off();
 }

@@ -6,6 +6,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/vmcs.h"
+#include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/vcpu/events.h"
@@ -82,6 +83,8 @@ static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 
     if (vector == CPUS_KICK_VECTOR) {
         cpus_kicked();
+        if (console_has_work)
+            vcpu_note(vcpu, ATTENTION_CONSOLE);
         return EXIT_RESUME;
     }
     trap_handle_interrupt(vector);

@@ -106,6 +106,8 @@ static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
+    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->cpu->index == 0)
+        vcpu->deadline_tsc = console_deadline_tsc;
     look_at_deadline(vcpu);
 }
 
@@ -249,7 +251,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
         now_tsc = rdtsc();
         has_more = run_timers(vcpu, now_tsc);
         if (vcpu->cpu->index == 0)
-            console_service();
+            console_service(now_tsc);
         attend(vcpu);
         if (!guest_is_running(vcpu->guest))
             return false;

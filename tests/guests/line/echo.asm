@@ -1,0 +1,91 @@
+; SPDX-License-Identifier: BSD-2-Clause
+; Prints numbered lines on COM1, more than the monitor's queue holds, as fast as the transmitter takes
+; them; then waits, halted, for what is typed, prints it back, and ends at "q"
+; (tests/machine/line.py, which has the count, too).
+%include "tests/guests/guest.inc"
+
+LINES           equ 1600
+LAST_KEY        equ "q"
+
+RBR             equ COM1
+IER             equ COM1 + 1
+MCR             equ COM1 + 4
+LSR             equ COM1 + 5
+DATA_READY      equ 0x01
+THR_EMPTY       equ 0x20
+
+text:           db "line 0000 of what COM1 has to carry, each byte once.", 13, 10, 0
+number_end      equ text + 9
+waiting:        db "waiting", 13, 10, 0
+
+; al to the transmitter.
+        bits    64
+put:    push    rax
+        mov     dx, LSR
+.wait:  in      al, dx
+        test    al, THR_EMPTY
+        jz      .wait
+        pop     rax
+        mov     dx, RBR
+        out     dx, al
+        ret
+
+; The text at rsi.
+put_text:
+        lodsb
+        test    al, al
+        jz      .done
+        call    put
+        jmp     put_text
+.done:  ret
+
+; One more in the four digits.
+count:  mov     edi, number_end
+.digit: dec     edi
+        inc     byte [rdi]
+        cmp     byte [rdi], "9"
+        jbe     .done
+        mov     byte [rdi], "0"
+        jmp     .digit
+.done:  ret
+
+        bits    16
+start:
+        enter_long
+        call    pic_setup
+        mov     ebx, LINES
+.next:  mov     esi, text
+        call    put_text
+        call    count
+        dec     ebx
+        jnz     .next
+        mov     esi, waiting
+        call    put_text
+
+        mov     ax, 0x0010              ; line 4
+        call    pic_unmask
+        mov     dx, MCR
+        mov     al, 0x0b
+        out     dx, al
+        mov     dx, IER
+        mov     al, 1
+        out     dx, al
+.halt:  sti
+        hlt
+        cli
+.key:   mov     dx, LSR
+        in      al, dx
+        test    al, DATA_READY
+        jz      .halt
+        mov     dx, RBR
+        in      al, dx
+        cmp     al, LAST_KEY
+        je      .end
+        call    put
+        jmp     .key
+.end:   mov     eax, [irq_counts + (IRQ_BASE + 4) * 4]
+        mov     ecx, [irq_log_count]
+        expect  "woken by COM1 alone", rax, rcx
+        test    eax, eax
+        expect_if "woken at all", nz
+        finish
