@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/leave.h"
 
+#include "arch/x86/ap_start.h"
 #include "arch/x86/cpu.h"
 #include "boot/firmware/memory_ranges.h"
 #include "boot/firmware/unix_time.h"
@@ -45,18 +46,15 @@ void leave_ask(struct uefi *uefi, struct boot_info *boot)
 
 /* Translates into `raw`, which has room for every descriptor that the map can have, and from there
  * into boot. */
-static enum status translate_map(const struct uefi_memory_map *map, struct memory_range *raw,
-                                 struct boot_info *boot)
+static enum status translate_map(const struct uefi_memory_map *map, struct efi_range *raw,
+                                 bool wants_ap_area, struct boot_info *boot)
 {
     size_t count = uefi_descriptor_count(map);
 
-    for (size_t i = 0; i < count; i++) {
-        const EFI_MEMORY_DESCRIPTOR *descriptor = uefi_descriptor(map, i);
-
-        raw[i] = (struct memory_range){.base = HPA(descriptor->PhysicalStart),
-                                       .size_bytes = descriptor->NumberOfPages * PAGE_SIZE,
-                                       .kind = memory_kind_of_efi(descriptor->Type)};
-    }
+    for (size_t i = 0; i < count; i++)
+        raw[i] = uefi_range(uefi_descriptor(map, i));
+    if (wants_ap_area)
+        boot->ap_area = memory_place_after_boot(raw, count, AP_START_PAGES * PAGE_SIZE, MIB);
     return memory_ranges_normalise(raw, count, boot->memory, BOOT_MEMORY_RANGES_MAX,
                                    &boot->memory_count);
 }
@@ -64,7 +62,8 @@ static enum status translate_map(const struct uefi_memory_map *map, struct memor
 EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot)
 {
     struct uefi_memory_map map = {.descriptors = NULL};
-    struct memory_range *raw;
+    const bool wants_ap_area = boot->ap_area.value == 0;
+    struct efi_range *raw;
     EFI_STATUS status = uefi_read_memory_map(uefi, &map);
 
     if (EFI_ERROR(status))
@@ -79,7 +78,7 @@ EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot)
         status = uefi_read_memory_map(uefi, &map);
         if (EFI_ERROR(status))
             return uefi_refuse(uefi, status, MSG_NO_MAP, uefi_status_name(status));
-        if (translate_map(&map, raw, boot) != STATUS_OK)
+        if (translate_map(&map, raw, wants_ap_area, boot) != STATUS_OK)
             return uefi_refuse(uefi, EFI_UNSUPPORTED, MSG_MAP_TOO_LONG, boot->memory_count,
                                BOOT_MEMORY_RANGES_MAX);
         status = uefi->services->ExitBootServices(uefi->image, map.key);

@@ -11,7 +11,8 @@
 void leave_ask(struct uefi *uefi, struct boot_info *boot);
 
 /* Ends boot services with interrupts off and fills boot's memory map from the last one there was
- * (UEFI 2.10, 7.4.6, EFI_BOOT_SERVICES.ExitBootServices()). On an error a message was printed, and
+ * (UEFI 2.10, 7.4.6, EFI_BOOT_SERVICES.ExitBootServices()). Where boot has no area for starting the
+ * other processors, it gets one in what boot services used. On an error a message was printed, and
  * the firmware is still there. */
 EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot);
 

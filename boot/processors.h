@@ -10,7 +10,8 @@
  * none from the firmware's MP services; at least the one that runs this. */
 void processors_find(struct uefi *uefi, struct boot_info *boot);
 
-/* Memory below 1 MiB for starting the others; 0 in boot where there is none. */
+/* Memory below 1 MiB for starting the others; 0 in boot where the firmware has none to give: then
+ * leave_firmware looks for some. */
 void processors_allocate_area(struct uefi *uefi, struct boot_info *boot);
 
 #endif

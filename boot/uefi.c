@@ -178,21 +178,6 @@ void uefi_release_all(struct uefi *uefi)
         release_last(uefi);
 }
 
-/* The highest aligned place of size_bytes below limit in the descriptor's memory; 0: none. */
-static uint64_t place_in(const EFI_MEMORY_DESCRIPTOR *descriptor, uint64_t size_bytes,
-                         uint64_t alignment_bytes, uint64_t limit)
-{
-    uint64_t end = descriptor->PhysicalStart + descriptor->NumberOfPages * PAGE_SIZE, place;
-
-    if (end > limit)
-        end = limit;
-    if (descriptor->Type != EfiConventionalMemory || end < descriptor->PhysicalStart ||
-        end - descriptor->PhysicalStart < size_bytes)
-        return 0;
-    place = align_down(end - size_bytes, alignment_bytes);
-    return place >= descriptor->PhysicalStart ? place : 0;
-}
-
 /* AllocateAnyPages knows no alignment, so the place is chosen here: the highest one. */
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit)
@@ -206,7 +191,10 @@ void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t align
     if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
         return NULL;
     for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
-        uint64_t place = place_in(uefi_descriptor(&map, i), size_bytes, alignment_bytes, limit);
+        const struct efi_range range = uefi_range(uefi_descriptor(&map, i));
+        uint64_t place = range.type == EfiConventionalMemory
+                             ? memory_highest_place(&range, size_bytes, alignment_bytes, limit)
+                             : 0;
 
         if (place > best)
             best = place;

@@ -5,6 +5,7 @@
 #define BOOT_UEFI_H
 
 #include "arch/x86/host_acpi.h"
+#include "boot/firmware/memory_ranges.h"
 #include "vmm/base/types.h"
 
 #include <efi.h>
@@ -81,6 +82,13 @@ static inline const EFI_MEMORY_DESCRIPTOR *uefi_descriptor(const struct uefi_mem
                                                            size_t index)
 {
     return (const void *)((const char *)map->descriptors + index * map->descriptor_bytes);
+}
+
+static inline struct efi_range uefi_range(const EFI_MEMORY_DESCRIPTOR *descriptor)
+{
+    return (struct efi_range){.base = HPA(descriptor->PhysicalStart),
+                              .size_bytes = descriptor->NumberOfPages * PAGE_SIZE,
+                              .type = descriptor->Type};
 }
 
 #endif

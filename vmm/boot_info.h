@@ -91,7 +91,8 @@ struct boot_info {
 
     size_t cpu_count; /* at least 1 */
     uint32_t cpu_apic_ids[BOOT_CPUS_MAX];
-    hpa_t ap_area; /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h); 0: there are none */
+    hpa_t ap_area; /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h), not to be written before the
+                      firmware's page tables and stack are left; 0: there are none */
 
     struct host_acpi acpi;       /* usable whether or not there were tables */
     uint64_t wall_clock_seconds; /* Unix time, UTC */

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/firmware/memory_ranges.h"
 
+#include "vmm/base/bits.h"
+
 /* EFI_MEMORY_TYPE, UEFI 2.10, 7.2.1, table "Memory Type Usage after ExitBootServices()". */
+enum efi_memory_type {
+    EFI_BOOT_SERVICES_CODE = 3,
+    EFI_BOOT_SERVICES_DATA = 4,
+    EFI_CONVENTIONAL_MEMORY = 7,
+};
+
 static const enum memory_kind kinds[] = {
-    [0] = MEMORY_RESERVED,      /* EfiReservedMemoryType */
-    [1] = MEMORY_RAM,           /* EfiLoaderCode */
-    [2] = MEMORY_RAM,           /* EfiLoaderData */
-    [3] = MEMORY_RAM,           /* EfiBootServicesCode */
-    [4] = MEMORY_RAM,           /* EfiBootServicesData */
-    [5] = MEMORY_RUNTIME_CODE,  /* EfiRuntimeServicesCode */
-    [6] = MEMORY_RUNTIME_DATA,  /* EfiRuntimeServicesData */
-    [7] = MEMORY_RAM,           /* EfiConventionalMemory */
+    [0] = MEMORY_RESERVED, /* EfiReservedMemoryType */
+    [1] = MEMORY_RAM,      /* EfiLoaderCode */
+    [2] = MEMORY_RAM,      /* EfiLoaderData */
+    [EFI_BOOT_SERVICES_CODE] = MEMORY_RAM,
+    [EFI_BOOT_SERVICES_DATA] = MEMORY_RAM,
+    [5] = MEMORY_RUNTIME_CODE, /* EfiRuntimeServicesCode */
+    [6] = MEMORY_RUNTIME_DATA, /* EfiRuntimeServicesData */
+    [EFI_CONVENTIONAL_MEMORY] = MEMORY_RAM,
     [8] = MEMORY_RESERVED,      /* EfiUnusableMemory */
     [9] = MEMORY_ACPI,          /* EfiACPIReclaimMemory */
     [10] = MEMORY_RUNTIME_DATA, /* EfiACPIMemoryNVS */
@@ -25,14 +33,14 @@ enum memory_kind memory_kind_of_efi(uint32_t efi_memory_type)
     return efi_memory_type < ARRAY_COUNT(kinds) ? kinds[efi_memory_type] : MEMORY_RESERVED;
 }
 
-static bool is_usable(const struct memory_range *range)
+static bool is_usable(const struct efi_range *range)
 {
     return range->size_bytes != 0 && range->base.value <= UINT64_MAX - range->size_bytes;
 }
 
 /* From `at` on: where the next range begins or ends, and what holds up to there. UINT64_MAX: no
  * more. */
-static uint64_t next_boundary(const struct memory_range *ranges, size_t range_count, uint64_t at,
+static uint64_t next_boundary(const struct efi_range *ranges, size_t range_count, uint64_t at,
                               bool *is_covered, enum memory_kind *kind)
 {
     uint64_t next = UINT64_MAX;
@@ -49,8 +57,10 @@ static uint64_t next_boundary(const struct memory_range *ranges, size_t range_co
         if (end > at && end < next)
             next = end;
         if (base <= at && at < end) {
-            if (!*is_covered || ranges[i].kind > *kind)
-                *kind = ranges[i].kind;
+            enum memory_kind its_kind = memory_kind_of_efi(ranges[i].type);
+
+            if (!*is_covered || its_kind > *kind)
+                *kind = its_kind;
             *is_covered = true;
         }
     }
@@ -58,7 +68,7 @@ static uint64_t next_boundary(const struct memory_range *ranges, size_t range_co
 }
 
 /* Quadratic, and free of memory of its own; a map has a few hundred ranges. */
-enum status memory_ranges_normalise(const struct memory_range *ranges, size_t range_count,
+enum status memory_ranges_normalise(const struct efi_range *ranges, size_t range_count,
                                     struct memory_range *result, size_t capacity,
                                     size_t *result_count)
 {
@@ -87,4 +97,37 @@ enum status memory_ranges_normalise(const struct memory_range *ranges, size_t ra
         }
         at = next;
     }
+}
+
+uint64_t memory_highest_place(const struct efi_range *range, uint64_t size_bytes,
+                              uint64_t alignment_bytes, uint64_t limit)
+{
+    uint64_t base = range->base.value, end = base + range->size_bytes, place;
+
+    if (!is_usable(range) || base >= limit)
+        return 0;
+    if (end > limit)
+        end = limit;
+    if (end - base < size_bytes)
+        return 0;
+    place = align_down(end - size_bytes, alignment_bytes);
+    return place >= base ? place : 0;
+}
+
+hpa_t memory_place_after_boot(const struct efi_range *ranges, size_t range_count,
+                              uint64_t size_bytes, uint64_t limit)
+{
+    uint64_t best = 0;
+
+    for (size_t i = 0; i < range_count; i++) {
+        uint64_t place;
+
+        if (ranges[i].type != EFI_BOOT_SERVICES_CODE && ranges[i].type != EFI_BOOT_SERVICES_DATA &&
+            ranges[i].type != EFI_CONVENTIONAL_MEMORY)
+            continue;
+        place = memory_highest_place(&ranges[i], size_bytes, PAGE_SIZE, limit);
+        if (place > best)
+            best = place;
+    }
+    return HPA(best);
 }

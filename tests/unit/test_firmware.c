@@ -13,6 +13,17 @@
         .base = {from}, .size_bytes = (to) - (from), .kind = its_kind                              \
     }
 
+/* EFI_MEMORY_TYPE for each kind, any of them. */
+static const uint32_t types[] = {
+    [MEMORY_RAM] = 7,  [MEMORY_RUNTIME_CODE] = 5, [MEMORY_RUNTIME_DATA] = 6,
+    [MEMORY_ACPI] = 9, [MEMORY_MMIO] = 11,        [MEMORY_RESERVED] = 0,
+};
+
+#define TYPED(from, to, its_type)                                                                  \
+    {                                                                                              \
+        .base = {from}, .size_bytes = (to) - (from), .type = its_type                              \
+    }
+
 static struct memory_range result[32];
 static size_t count;
 
@@ -28,10 +39,9 @@ static void expect(const struct memory_range *expected, size_t expected_count)
 
 static void test_sorted_and_joined(void **state)
 {
-    static const struct memory_range input[] = {
-        RANGE(0x9000, 0xa000, MEMORY_RESERVED), RANGE(0x0, 0x1000, MEMORY_RAM),
-        RANGE(0x1000, 0x3000, MEMORY_RAM),      RANGE(0x4000, 0x5000, MEMORY_RAM),
-        RANGE(0x5000, 0x6000, MEMORY_ACPI),     RANGE(0x7000, 0x7000, MEMORY_RAM),
+    static const struct efi_range input[] = {
+        TYPED(0x9000, 0xa000, 0), TYPED(0x0, 0x1000, 7),    TYPED(0x1000, 0x3000, 7),
+        TYPED(0x4000, 0x5000, 7), TYPED(0x5000, 0x6000, 9), TYPED(0x7000, 0x7000, 7),
     };
     static const struct memory_range expected[] = {
         RANGE(0x0, 0x3000, MEMORY_RAM),
@@ -53,11 +63,11 @@ static void test_sorted_and_joined(void **state)
 
 static void test_overlap(void **state)
 {
-    static const struct memory_range input[] = {
-        RANGE(0x0, 0x9000, MEMORY_RAM),
-        RANGE(0x2000, 0x3000, MEMORY_RUNTIME_CODE),
-        RANGE(0x8000, 0xa000, MEMORY_MMIO),
-        {.base = {UINT64_MAX - 0xfff}, .size_bytes = 0x2000, .kind = MEMORY_RESERVED},
+    static const struct efi_range input[] = {
+        TYPED(0x0, 0x9000, 7),
+        TYPED(0x2000, 0x3000, 5),
+        TYPED(0x8000, 0xa000, 11),
+        {.base = {UINT64_MAX - 0xfff}, .size_bytes = 0x2000, .type = 0},
     };
     static const struct memory_range expected[] = {
         RANGE(0x0, 0x2000, MEMORY_RAM),
@@ -78,7 +88,7 @@ static void test_random_maps(void **state)
     (void)state;
     srand(1);
     for (int round = 0; round < 3000; round++) {
-        struct memory_range input[8];
+        struct efi_range input[8];
         int pages[40];
 
         for (int i = 0; i < 40; i++)
@@ -86,8 +96,7 @@ static void test_random_maps(void **state)
         for (int i = 0; i < 8; i++) {
             int base = rand() % 30, size = rand() % 10, kind = rand() % (MEMORY_RESERVED + 1);
 
-            input[i] = (struct memory_range){HPA(base * PAGE_SIZE), size * PAGE_SIZE,
-                                             (enum memory_kind)kind};
+            input[i] = (struct efi_range){HPA(base * PAGE_SIZE), size * PAGE_SIZE, types[kind]};
             for (int p = base; p < base + size; p++)
                 if (kind > pages[p])
                     pages[p] = kind;
@@ -109,6 +118,47 @@ static void test_random_maps(void **state)
         for (int i = 0; i < 40; i++)
             assert_int_equal(pages[i], -1);
     }
+}
+
+static void test_place(void **state)
+{
+    const struct efi_range range = TYPED(0x201000, 0x600000, 7);
+    const struct efi_range zero = TYPED(0x0, 0x3000, 7);
+    const struct efi_range wraps = {.base = {UINT64_MAX - 0xfff}, .size_bytes = 0x4000, .type = 7};
+
+    (void)state;
+    assert_int_equal(memory_highest_place(&range, 0x1000, 0x1000, UINT64_MAX), 0x5ff000);
+    assert_int_equal(memory_highest_place(&range, 0x1000, 0x200000, UINT64_MAX), 0x400000);
+    assert_int_equal(memory_highest_place(&range, 0x1000, 0x1000, 0x300800), 0x2ff000);
+    assert_int_equal(memory_highest_place(&range, 0x3ff000, 0x1000, UINT64_MAX), 0x201000);
+    assert_int_equal(memory_highest_place(&range, 0x3ff000, 0x200000, UINT64_MAX), 0);
+    assert_int_equal(memory_highest_place(&range, 0x400000, 0x1000, UINT64_MAX), 0);
+    assert_int_equal(memory_highest_place(&range, 0x1000, 0x1000, 0x201000), 0);
+    assert_int_equal(memory_highest_place(&zero, 0x1000, 0x1000, UINT64_MAX), 0x2000);
+    assert_int_equal(memory_highest_place(&zero, 0x3000, 0x1000, UINT64_MAX), 0);
+    assert_int_equal(memory_highest_place(&wraps, 0x1000, 0x1000, UINT64_MAX), 0);
+}
+
+/* A firmware that keeps all below 1 MiB for itself: where the other processors are started then. */
+static void test_place_after_boot(void **state)
+{
+    const struct efi_range map[] = {
+        TYPED(0x0, 0x1000, 3),        TYPED(0x1000, 0x8000, 4),   TYPED(0x8000, 0xa000, 3),
+        TYPED(0xa000, 0x58000, 6),    TYPED(0x58000, 0x5b000, 0), TYPED(0x5b000, 0x87000, 2),
+        TYPED(0x87000, 0x90000, 10),  TYPED(0x90000, 0x92000, 7), TYPED(0x92000, 0xa0000, 1),
+        TYPED(0x100000, 0x200000, 4),
+    };
+    const size_t all = ARRAY_COUNT(map);
+
+    (void)state;
+    assert_int_equal(memory_place_after_boot(map, all, 0x3000, MIB).value, 0x5000);
+    assert_int_equal(memory_place_after_boot(map, all, 0x2000, MIB).value, 0x90000);
+    assert_int_equal(memory_place_after_boot(map + 2, 1, 0x2000, MIB).value, 0x8000);
+    assert_int_equal(memory_place_after_boot(map, all, 0x8000, MIB).value, 0);
+    assert_int_equal(memory_place_after_boot(map, all, 0x8000, GIB).value, 0x1f8000);
+    assert_int_equal(memory_place_after_boot(map, 1, 0x1000, MIB).value, 0);
+    assert_int_equal(memory_place_after_boot(map + 3, 4, 0x1000, MIB).value, 0);
+    assert_int_equal(memory_place_after_boot(map, 0, 0x1000, MIB).value, 0);
 }
 
 static void test_kinds(void **state)
@@ -195,9 +245,14 @@ static void test_bad_times(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sorted_and_joined), cmocka_unit_test(test_overlap),
-        cmocka_unit_test(test_random_maps),       cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_unix_time),         cmocka_unit_test(test_time_zones),
+        cmocka_unit_test(test_sorted_and_joined),
+        cmocka_unit_test(test_overlap),
+        cmocka_unit_test(test_random_maps),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_place_after_boot),
+        cmocka_unit_test(test_unix_time),
+        cmocka_unit_test(test_time_zones),
         cmocka_unit_test(test_bad_times),
     };
     return cmocka_run_group_tests_name("firmware", tests, NULL, NULL);
