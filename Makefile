@@ -55,6 +55,10 @@ $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o $(HOST_LIB)
 
 TEST_LIBS_insn := -lZydis
 
+# These are given a firmware of their own.
+EFI_CFLAGS := -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
+$(BUILD)/host/tests/unit/test_boot_%.o: HOST_CFLAGS += $(EFI_CFLAGS)
+
 # --- The monitor: one PE file, loaded by UEFI ---------------------------------------------------
 MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
                   -mno-red-zone -fno-stack-protector -fno-omit-frame-pointer \
@@ -65,8 +69,7 @@ MONITOR_LD     := ld -nostdlib -shared -Bsymbolic -z nocombreloc -z text -z noex
                   --no-undefined --fatal-warnings --orphan-handling=error -T linker.ld
 
 # Nothing but boot/ sees the firmware's headers. Its functions have Microsoft's calling convention.
-$(BUILD)/monitor/boot/%.o: MONITOR_CFLAGS += -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi \
-                                             -isystem /usr/include/efi/x86_64
+$(BUILD)/monitor/boot/%.o: MONITOR_CFLAGS += $(EFI_CFLAGS)
 # Otherwise the compiler finds that strlen() is a loop that calls for strlen().
 $(BUILD)/monitor/arch/x86/string.o: MONITOR_CFLAGS += -fno-tree-loop-distribute-patterns
 

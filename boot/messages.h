@@ -30,6 +30,12 @@
     "portcullis.conf:%u: %s is empty; copy it to the volume again or leave the line initrd out"
 #define MSG_FOLDER      "%s is a folder; a file is needed"
 #define MSG_READ_FAILED "%s cannot be read (%s); check the volume"
+#define MSG_DAMAGED                                                                                 \
+    "%s is not as its checksum in \\portcullis\\checksums has it; copy it to the volume again, or " \
+    "take its line out of that file if you have replaced it"
+#define MSG_NO_READ_BUFFER                                                                         \
+    "reading files takes %llu MiB of memory below 4 GiB, and there is no such piece; the machine " \
+    "has too little memory"
 #define MSG_FILE_TOO_LARGE                                                                         \
     "%s needs %llu MiB, and the largest free piece of memory has %llu MiB; use a smaller file"
 #define MSG_GUEST_TOO_LARGE                                                                        \

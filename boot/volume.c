@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/volume.h"
 
+#include "boot/firmware/checksums.h"
 #include "boot/messages.h"
 #include "vmm/base/format.h"
 
+#include <string.h>
+
 #define PATH_CHARS_MAX 255
-#define CHUNK_BYTES    (4 * MIB)
 #define PROGRESS_BYTES (16 * MIB) /* a file larger than this shows how far it is */
 
 static EFI_GUID loaded_image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
@@ -43,7 +45,12 @@ EFI_STATUS volume_open(struct uefi *uefi, struct volume *volume)
     }
     if (EFI_ERROR(status))
         return uefi_refuse(uefi, status, MSG_NO_VOLUME, uefi_status_name(status));
-    return EFI_SUCCESS;
+    volume->buffer = uefi_allocate_below(uefi, VOLUME_BUFFER_BYTES, PAGE_SIZE, 4 * GIB);
+    if (volume->buffer == NULL)
+        return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_READ_BUFFER,
+                           (unsigned long long)(VOLUME_BUFFER_BYTES / MIB));
+    status = volume_read(uefi, volume, VOLUME_CHECKSUMS_PATH, UINT64_MAX, &volume->checksums);
+    return status == EFI_NOT_FOUND ? EFI_SUCCESS : status;
 }
 
 void volume_close(struct uefi *uefi, struct volume *volume)
@@ -83,40 +90,62 @@ static EFI_STATUS get_size(EFI_FILE_HANDLE file, uint64_t *size_bytes, bool *is_
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS read_content(struct uefi *uefi, EFI_FILE_HANDLE file, uint8_t *to,
-                               uint64_t size_bytes)
+static void show_progress(struct uefi *uefi, uint64_t done_bytes, uint64_t size_bytes)
 {
-    bool shows_progress = size_bytes > PROGRESS_BYTES;
-    EFI_STATUS status = EFI_SUCCESS;
-    uint64_t done_bytes = 0;
+    char text[48];
 
-    while (done_bytes < size_bytes && !EFI_ERROR(status)) {
-        UINTN chunk_bytes = size_bytes - done_bytes;
-
-        if (chunk_bytes > CHUNK_BYTES)
-            chunk_bytes = CHUNK_BYTES;
-        status = file->Read(file, &chunk_bytes, to + done_bytes);
-        if (!EFI_ERROR(status) && chunk_bytes == 0)
-            status = EFI_END_OF_FILE; /* shorter than its folder says */
-        if (EFI_ERROR(status))
-            break;
-        done_bytes += chunk_bytes;
-        if (shows_progress && (done_bytes % PROGRESS_BYTES == 0 || done_bytes == size_bytes)) {
-            char text[48];
-
-            format_text(
-                text, sizeof(text), "  %llu of %llu MiB%s", (unsigned long long)(done_bytes / MIB),
+    if (done_bytes % PROGRESS_BYTES != 0 && done_bytes != size_bytes)
+        return;
+    format_text(text, sizeof(text), "  %llu of %llu MiB%s", (unsigned long long)(done_bytes / MIB),
                 (unsigned long long)(size_bytes / MIB), done_bytes == size_bytes ? "\n" : "\r");
-            uefi_print(uefi, text);
-        }
-    }
-    if (EFI_ERROR(status) && shows_progress)
-        uefi_print(uefi, "\n");
-    return status;
+    uefi_print(uefi, text);
 }
 
-static EFI_STATUS read_file(struct uefi *uefi, EFI_FILE_HANDLE file, const char *path,
-                            uint64_t size_bytes_max, struct blob *blob)
+/* Through the buffer, one piece after the other: many disk controllers reach no memory above 4 GiB,
+ * and not every firmware copies for them. */
+static EFI_STATUS read_content(struct uefi *uefi, struct volume *volume, EFI_FILE_HANDLE file,
+                               uint8_t *to, uint64_t size_bytes)
+{
+    bool shows_progress = size_bytes > PROGRESS_BYTES;
+    uint64_t done_bytes = 0;
+
+    while (done_bytes < size_bytes) {
+        UINTN wanted_bytes = size_bytes - done_bytes, got_bytes;
+        EFI_STATUS status;
+
+        if (wanted_bytes > VOLUME_BUFFER_BYTES)
+            wanted_bytes = VOLUME_BUFFER_BYTES;
+        got_bytes = wanted_bytes;
+        status = file->Read(file, &got_bytes, volume->buffer);
+        if (!EFI_ERROR(status) && got_bytes == 0)
+            status = EFI_END_OF_FILE; /* shorter than its folder says */
+        if (!EFI_ERROR(status) && got_bytes > wanted_bytes)
+            status = EFI_DEVICE_ERROR;
+        if (EFI_ERROR(status)) {
+            if (shows_progress)
+                uefi_print(uefi, "\n");
+            return status;
+        }
+        memcpy(to + done_bytes, volume->buffer, got_bytes);
+        done_bytes += got_bytes;
+        if (shows_progress)
+            show_progress(uefi, done_bytes, size_bytes);
+    }
+    return EFI_SUCCESS;
+}
+
+/* Whether the file is what tools/mkimage had put there; so is one that it did not. */
+static bool is_intact(const struct volume *volume, const char *path, const struct blob *blob)
+{
+    uint32_t crc;
+
+    return !checksums_find((const char *)volume->checksums.data, volume->checksums.size_bytes, path,
+                           &crc) ||
+           crc32_add(0, blob->data, blob->size_bytes) == crc;
+}
+
+static EFI_STATUS read_file(struct uefi *uefi, struct volume *volume, EFI_FILE_HANDLE file,
+                            const char *path, uint64_t size_bytes_max, struct blob *blob)
 {
     bool is_folder;
     uint8_t *data;
@@ -138,9 +167,11 @@ static EFI_STATUS read_file(struct uefi *uefi, EFI_FILE_HANDLE file, const char 
                            (unsigned long long)((blob->size_bytes + MIB - 1) / MIB),
                            (unsigned long long)(uefi_largest_free(uefi, PAGE_SIZE) / MIB));
     blob->data = data;
-    status = read_content(uefi, file, data, blob->size_bytes);
+    status = read_content(uefi, volume, file, data, blob->size_bytes);
     if (EFI_ERROR(status))
         return uefi_refuse(uefi, EFI_DEVICE_ERROR, MSG_READ_FAILED, path, uefi_status_name(status));
+    if (!is_intact(volume, path, blob))
+        return uefi_refuse(uefi, EFI_INVALID_PARAMETER, MSG_DAMAGED, path);
     return EFI_SUCCESS;
 }
 
@@ -155,7 +186,7 @@ EFI_STATUS volume_read(struct uefi *uefi, struct volume *volume, const char *pat
         return status;
     if (EFI_ERROR(status))
         return uefi_refuse(uefi, EFI_DEVICE_ERROR, MSG_READ_FAILED, path, uefi_status_name(status));
-    status = read_file(uefi, file, path, size_bytes_max, blob);
+    status = read_file(uefi, volume, file, path, size_bytes_max, blob);
     file->Close(file);
     return status;
 }

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import zlib
 
 import tool
 
@@ -81,6 +82,9 @@ class ImageTest(unittest.TestCase):
         self.assertEqual(self.read("/portcullis/portcullis.conf"), b"[monitor]\n")
         self.assertEqual(self.read("/portcullis/vmlinuz"), big)
         self.assertEqual(self.read("/some/deep folder/Long name.txt"), b"small")
+        self.assertEqual(self.read("/portcullis/checksums").decode(),
+                         f"{zlib.crc32(big):08x} \\portcullis\\vmlinuz\n"
+                         f"{zlib.crc32(b'small'):08x} \\some\\deep folder\\Long name.txt\n")
         self.assertEqual(sorted(os.listdir(self.home)), ["big file", "conf", "efi", "out.img",
                                                          "small:1"])
         # Protective MBR, then the GPT header with one entry of the EFI system partition's type.
@@ -140,6 +144,7 @@ class ImageTest(unittest.TestCase):
                                (("--add", f"{missing}:x"), b"missing: No such file"),
                                (("--add", f"{self.home}:x"), b"Is a directory"),
                                (("--add", f"{self.path('efi')}:efi/boot/bootx64.efi"), b"twice"),
+                               (("--add", f"{self.path('efi')}:portcullis/checksums"), b"twice"),
                                (("--efi", missing), b"missing: No such file"),
                                (("--config", missing), b"missing: No such file"),
                                (("--strange",), b"unrecognized")):

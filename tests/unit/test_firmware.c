@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
+#include "boot/firmware/checksums.h"
 #include "boot/firmware/memory_ranges.h"
 #include "boot/firmware/unix_time.h"
 
@@ -161,6 +162,41 @@ static void test_place_after_boot(void **state)
     assert_int_equal(memory_place_after_boot(map, 0, 0x1000, MIB).value, 0);
 }
 
+static void test_crc32(void **state)
+{
+    const uint8_t *digits = (const uint8_t *)"123456789"; /* the check value of CRC catalogues */
+
+    (void)state;
+    assert_int_equal(crc32_add(0, digits, 9), 0xcbf43926);
+    assert_int_equal(crc32_add(crc32_add(0, digits, 4), digits + 4, 5), 0xcbf43926);
+    assert_int_equal(crc32_add(0, digits, 0), 0);
+}
+
+static void test_checksums(void **state)
+{
+    static const char text[] = "00000001 \\a\n"
+                               "DeadBeef \\A b\\c\r\n"
+                               "\n0000000g \\x\n00000002  \\y\n00000003 \n1 \\a\n"
+                               "00000004 \\z\n00000005 \\a\n00000006 \\end";
+    uint32_t crc;
+
+    (void)state;
+    assert_true(checksums_find(text, sizeof(text) - 1, "\\a", &crc));
+    assert_int_equal(crc, 1);
+    assert_true(checksums_find(text, sizeof(text) - 1, "\\a B\\c", &crc));
+    assert_int_equal(crc, 0xdeadbeef);
+    assert_true(checksums_find(text, sizeof(text) - 1, "\\z", &crc));
+    assert_int_equal(crc, 4);
+    assert_true(checksums_find(text, sizeof(text) - 1, "\\end", &crc));
+    assert_int_equal(crc, 6);
+    assert_false(checksums_find(text, sizeof(text) - 2, "\\end", &crc));
+    assert_false(checksums_find(text, sizeof(text) - 1, "\\x", &crc));
+    assert_false(checksums_find(text, sizeof(text) - 1, "\\y", &crc));
+    assert_false(checksums_find(text, sizeof(text) - 1, "", &crc));
+    assert_false(checksums_find(text, sizeof(text) - 1, "\\a b", &crc));
+    assert_false(checksums_find(NULL, 0, "\\a", &crc));
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -251,6 +287,8 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_place_after_boot),
+        cmocka_unit_test(test_crc32),
+        cmocka_unit_test(test_checksums),
         cmocka_unit_test(test_unix_time),
         cmocka_unit_test(test_time_zones),
         cmocka_unit_test(test_bad_times),
