@@ -39,7 +39,7 @@ TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-check: $(TEST_BINS) ## unit tests of monitor and tools on this machine, under a minute
+check: lint $(TEST_BINS) ## lint, then unit tests of monitor and tools on this machine
 	@$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
 
 $(BUILD)/host/%.o: %.c
@@ -219,17 +219,26 @@ $(BUILD)/multiboot/%.bin: tests/multiboot/%.asm
 MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(GUEST_PROGRAMS) \
                  $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin
 
-# What fails in the first half does not keep the second from running: the counts carry it over.
+# What fails in one stage does not keep the next from running, except the build: the counts carry it
+# over. The whole of the style counts as one test.
 .PHONY: test
-test: $(TEST_BINS) $(MACHINE_PARTS) ## check, then whole machines
+test: ## all tests, in stages: style, build, unit, proof, machines
 	@mkdir -p $(BUILD)/test
 	@rm -f $(BUILD)/test/*.json
-	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/check.json $(TOOL_TESTS) $(TEST_BINS)
+	@echo '== style'
+	@if $(MAKE) --no-print-directory --keep-going lint; then passed=1; else passed=0; fi; \
+	    echo "{\"passed\": $$passed, \"failed\": $$((1 - passed))}" >$(BUILD)/test/style.json
+	@echo '== build'
+	@$(MAKE) --no-print-directory $(TEST_BINS) $(MACHINE_PARTS)
+	@echo '== unit'
+	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/unit.json $(TOOL_TESTS) $(TEST_BINS)
+	@echo '== proof'
 	@-$(PYTHON) tests/proof/run.py --counts $(BUILD)/test/proof.json
 	@-$(PYTHON) tests/model/run.py --build $(BUILD)/model --counts $(BUILD)/test/model.json
 	@-$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --counts $(BUILD)/test/stress.json
+	@echo '== machines'
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
-	    $(foreach part,check proof model stress,--counts $(BUILD)/test/$(part).json)
+	    $(foreach part,style unit proof model stress,--counts $(BUILD)/test/$(part).json)
 
 # --- How fast the bus is ------------------------------------------------------------------------------
 BENCH_CFLAGS := $(COMMON) -O2 -pthread
@@ -297,6 +306,71 @@ stress: ## the bus under real threads with sanitizers, 10^8 accesses; 10^7 rando
 stress-mutants: ## break the bus in many ways: make stress has to notice each
 	@$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --mutants
 
+# --- Style --------------------------------------------------------------------------------------------
+# What was found to be right leaves an empty file below $(LINT): only what changed is looked at again.
+LINT            := $(BUILD)/lint
+C_FILES         := $(shell find arch bench boot tests vmm -name '*.[ch]')
+ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name '*.inc')
+first_lines     = $(shell awk 'FNR == 1 && $(1) { print FILENAME }' $$(find tools .ci -type f))
+PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call first_lines,/python3$$/))
+SHELL_PROGRAMS  := $(call first_lines,/sh$$/)
+HOST_SRCS       := $(wildcard tests/unit/*.c bench/*.c tests/stress/*.c)
+
+# Those of the files $(2) that changed, or all if $(1), which says how they are looked at, did.
+changed = $(if $(filter $(1),$?),$(2),$(filter $(2),$?))
+
+.PHONY: lint
+lint: $(MONITOR_SRCS:%.c=$(LINT)/%.tidy) $(HOST_SRCS:%.c=$(LINT)/%.clang) \
+      $(addprefix $(LINT)/,format style cppcheck python shell) ## formatter, second compiler, linters: no warning
+
+$(LINT)/format: .clang-format $(C_FILES)
+	@mkdir -p $(@D)
+	$(Q)clang-format --dry-run --Werror $(call changed,.clang-format,$(C_FILES))
+	@touch $@
+
+$(LINT)/style: tools/check-style $(C_FILES) $(ASM_FILES) $(PYTHON_FILES) $(SHELL_PROGRAMS)
+	@mkdir -p $(@D)
+	$(Q)tools/check-style
+	@touch $@
+
+# The monitor's sources for clang, with the flags that gcc has; then clang-tidy.
+$(LINT)/boot/%.tidy: MONITOR_CFLAGS += $(EFI_CFLAGS)
+# The host's <string.h> has names of its own for the arguments.
+$(LINT)/arch/x86/string.tidy: TIDY := --checks=-readability-inconsistent-declaration-parameter-name
+
+$(LINT)/%.tidy: %.c .clang-tidy
+	@mkdir -p $(@D)
+	$(Q)clang $(MONITOR_CFLAGS) -fsyntax-only -MF $(@:.tidy=.d) -MT $@ $<
+	$(Q)clang-tidy --quiet $(TIDY) $< -- $(filter-out -MMD -MP,$(MONITOR_CFLAGS)) 2>$(@:.tidy=.log) || \
+	    { cat $(@:.tidy=.log) >&2; false; }
+	@touch $@
+
+# What runs on this machine, for clang. Some pragmas are for gcc alone.
+$(LINT)/%.clang: CLANG_CFLAGS = $(COMMON) -Wno-unknown-pragmas
+$(LINT)/tests/unit/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
+
+$(LINT)/%.clang: %.c
+	@mkdir -p $(@D)
+	$(Q)clang $(CLANG_CFLAGS) -fsyntax-only -MF $(@:.clang=.d) -MT $@ $<
+	@touch $@
+
+$(LINT)/cppcheck: .cppcheck $(filter-out bench/% tests/%,$(C_FILES))
+	@mkdir -p $(LINT)/cppcheck.parts
+	$(Q)cppcheck --quiet --error-exitcode=1 --cppcheck-build-dir=$(LINT)/cppcheck.parts \
+	    --std=c11 --platform=unix64 --library=gnu --enable=warning,performance,portability \
+	    --inconclusive --suppressions-list=.cppcheck -I. -D__x86_64__ $(MONITOR_SRCS)
+	@touch $@
+
+$(LINT)/python: .pylintrc $(PYTHON_FILES)
+	@mkdir -p $(@D)
+	$(Q)pylint --jobs=2 --score=n $(call changed,.pylintrc,$(PYTHON_FILES))
+	@touch $@
+
+$(LINT)/shell: $(SHELL_PROGRAMS)
+	@mkdir -p $(@D)
+	$(Q)shellcheck $(SHELL_PROGRAMS)
+	@touch $@
+
 # --- For whoever works on it ------------------------------------------------------------------------
 .PHONY: coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
@@ -307,7 +381,7 @@ coverage: ## which lines the unit tests reach: build/coverage/html/index.html
 	@lcov --summary $(BUILD)/coverage/portable.info
 
 format: ## clang-format on all C sources, in place
-	@clang-format -i $$(git ls-files '*.c' '*.h')
+	@clang-format -i $(C_FILES)
 
 clean: ## remove everything built
 	rm -rf $(BUILD)

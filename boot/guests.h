@@ -9,9 +9,8 @@
 #include "vmm/boot_info.h"
 
 /* Reads every guest's files (one that several name, once), checks that each guest can be started
- * with them, and fills boot->guests but for their RAM; their attachments stay where config has them.
- * On an error a message was printed; what was
- * allocated is uefi's to release. */
+ * with them, and fills boot->guests but for their RAM; their attachments stay where config has
+ * them. On an error a message was printed; what was allocated is uefi's to release. */
 EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
                        struct boot_info *boot);
 

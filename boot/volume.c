@@ -67,7 +67,7 @@ static EFI_STATUS open_file(struct volume *volume, const char *path, EFI_FILE_HA
     CHAR16 wide[PATH_CHARS_MAX + 1];
     size_t length = 0;
 
-    for (; path[length] != '\0' && length < PATH_CHARS_MAX; length++)
+    for (; length < PATH_CHARS_MAX && path[length] != '\0'; length++)
         wide[length] = (unsigned char)path[length];
     wide[length] = 0;
     return volume->root->Open(volume->root, file, wide, EFI_FILE_MODE_READ, 0);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* The checksums that tools/mkimage puts beside the files of an image. */
 #ifndef BOOT_FIRMWARE_CHECKSUMS_H
 #define BOOT_FIRMWARE_CHECKSUMS_H

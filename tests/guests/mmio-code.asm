@@ -44,8 +44,8 @@ MOVZX_EAX       equ 0xc303b60f
         call    rDI
 %endmacro
 
-; Executes what is at %2 three times: as new, and as known. Then exactly one of eax, ecx and edx, %3, holds
-; what it has read, VERSION.
+; Executes what is at %2 three times: as new, and as known. Then exactly one of eax, ecx and edx, %3,
+; holds what it has read, VERSION.
 %macro expect_loads 3
 %rep 3
         mov     eax, INVALID

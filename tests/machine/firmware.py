@@ -60,7 +60,8 @@ CASES = {
         "would be", INVALID_PARAMETER),
     "bad number, baud": (
         "[monitor]\nbaud = 12345\n" + GOOD_GUEST, "portcullis.conf:2: baud = 12345: it has to "
-        "divide 115200, as 115200, 57600, 38400, 19200 and 9600 do, and to be 50 at least", INVALID_PARAMETER),
+        "divide 115200, as 115200, 57600, 38400, 19200 and 9600 do, and to be 50 at least",
+        INVALID_PARAMETER),
     "unknown key": (
         guest(more="memroy = 16M\n"), "portcullis.conf:4: unknown key 'memroy'; did you mean "
         "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, cpus, "

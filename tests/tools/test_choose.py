@@ -4,7 +4,7 @@
 import unittest
 from types import SimpleNamespace
 
-import tool  # noqa: F401, puts tools/ on the path
+import tool  # pylint: disable=unused-import # puts tools/ on the path
 
 from emulator import bochs, choose, qemu
 

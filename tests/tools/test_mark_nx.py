@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """tools/mark-nx: the bit, as objdump sees it, and what is refused."""
 
 import os

@@ -4,7 +4,7 @@
 import re
 import unittest
 
-import tool  # noqa: F401  makes the tools importable
+import tool  # pylint: disable=unused-import # makes the tools importable
 from emulator import bochs
 from emulator.transcript import (KEPT_CHARACTERS, WINDOW_CHARACTERS, Cleaner, Transcript, parse_send,
                                  unescape)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* Reading files and choosing memory, with a firmware whose disk controller reaches no memory above
  * 4 GiB, and which does not say so. */
 #include "tests/unit/unit.h"

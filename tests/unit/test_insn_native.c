@@ -7,6 +7,7 @@
 #include "arch/x86/insn/insn_address.h"
 #include "arch/x86/insn/insn_execute.h"
 
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -481,11 +482,18 @@ static int setup(void **state)
     return code == MAP_FAILED;
 }
 
+static bool processor_has_movbe(void)
+{
+    unsigned eax, ebx, ecx = 0, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_MOVBE) != 0;
+}
+
 static void test_against_processor(void **unused)
 {
     const char *given = getenv("SEED");
     uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
-    bool has_movbe = __builtin_cpu_supports("movbe");
+    bool has_movbe = processor_has_movbe();
     unsigned seen[INSN_OUTS + 1] = {0}, tried = 0;
 
     (void)unused;

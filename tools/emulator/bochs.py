@@ -14,8 +14,9 @@ NEEDED = OVMF_PARTS + ("/usr/share/bochs/VGABIOS-lgpl-latest",)
 CONFIG = "bochsrc"
 LOG = "bochs.log"
 
-# One instruction is one tick (clock: sync=none), {mips} million are a second. A CPU that halts costs no
-# wall time: an idle guest's clock runs ahead of the host's. The unmapped plugin's port 0x8900 and 0xE9 serve bare test programs.
+# One instruction is one tick (clock: sync=none), {mips} million are a second. A CPU that halts costs
+# no wall time: an idle guest's clock runs ahead of the host's. The unmapped plugin's port 0x8900 and
+# 0xE9 serve bare test programs.
 # COM1 in socket mode hands over a byte only when the chip has room: nothing is lost, unlike in
 # mode=term, where a full receive FIFO drops what comes.
 CONFIG_TEXT = """\

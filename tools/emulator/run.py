@@ -90,7 +90,7 @@ class Machine:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
         command = self.driver.prepare(self.directory, self, self._listener.getsockname()[1])
         with open(os.path.join(self.directory, "output"), "wb") as output:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # pylint: disable=subprocess-popen-preexec-fn
                 command, cwd=self.directory, env={**os.environ, **self.driver.ENVIRONMENT},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                 start_new_session=True, preexec_fn=die_with_parent)

@@ -304,7 +304,7 @@ static uint8_t read_iir(struct uart16550 *uart)
 static uint8_t read_lsr(struct uart16550 *uart)
 {
     uint8_t value = uart->lsr_errors;
-    uint8_t errors = uart->lsr_errors;
+    uint8_t errors = value;
 
     for (unsigned i = 0; i < uart->received_count; i++)
         errors |= uart->received[(uart->received_first + i) % UART16550_FIFO_BYTES].errors;

@@ -39,10 +39,11 @@ static struct iobus_store *make_store(struct iobus *bus, uint32_t capacity)
     size_t header = (sizeof(struct iobus_store) + 63) & ~(size_t)63;
     size_t size_bytes = header + capacity * (one + sizeof(uint32_t));
     struct iobus_store *store = iobus_allocate(bus, size_bytes);
-    uint8_t *calls = (uint8_t *)store + header;
+    uint8_t *calls;
 
     if (store == NULL)
         return NULL;
+    calls = (uint8_t *)store + header;
     *store = (struct iobus_store){
         .use_count = 1,
         .capacity = capacity,

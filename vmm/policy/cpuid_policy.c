@@ -370,9 +370,9 @@ static struct cpuid_result leaf_hypervisor(void)
 {
     struct cpuid_result result = {.eax = CPUID_HYPERVISOR_LEAF};
 
-    memcpy(&result.ebx, CPUID_HYPERVISOR_SIGNATURE, 4);
-    memcpy(&result.ecx, CPUID_HYPERVISOR_SIGNATURE + 4, 4);
-    memcpy(&result.edx, CPUID_HYPERVISOR_SIGNATURE + 8, 4);
+    memcpy(&result.ebx, &CPUID_HYPERVISOR_SIGNATURE[0], 4);
+    memcpy(&result.ecx, &CPUID_HYPERVISOR_SIGNATURE[4], 4);
+    memcpy(&result.edx, &CPUID_HYPERVISOR_SIGNATURE[8], 4);
     return result;
 }
 

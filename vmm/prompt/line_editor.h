@@ -44,7 +44,7 @@ struct line_editor {
 };
 
 /* Starts with an empty line and no history. */
-void line_editor_init(struct line_editor *editor, line_echo *echo, void *echo_context);
+void line_editor_init(struct line_editor *editor, line_echo *write, void *echo_context);
 
 /* One received character. */
 enum line_result line_editor_feed(struct line_editor *editor, char character);

@@ -21,8 +21,8 @@ static void dump_gprs(const struct vmx_vcpu *vmx)
     };
 
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
-        log_text("%s%s %016lx%s", i % 4 == 0 ? "  " : "  ", rows[i].name,
-                 vmx_vcpu_gpr(vmx, rows[i].index), i % 4 == 3 ? "\n" : "");
+        log_text("  %s %016lx%s", rows[i].name, vmx_vcpu_gpr(vmx, rows[i].index),
+                 i % 4 == 3 ? "\n" : "");
 }
 
 static void dump_segments(void)

@@ -3,11 +3,12 @@
  * irqfd, and the level-triggered kind a resamplefd (Linux, Documentation/virt/kvm/api.rst,
  * "KVM_IRQFD").
  *
- * Edge: each event is a rising edge. The line rests high between events, because an 8259A forgets an
- * edge whose line goes low before the acknowledge (Intel 8259A datasheet, order number 231468,
- * "Edge and Level Triggered Modes"): the input is this trigger's alone, and looks for edges. Level: each event is one interrupt; the line is high
- * while events are pending, an end of interrupt takes one away, and the line goes low and, if there
- * are more, high again: so that a controller that looks for edges sees one for each as well.
+ * Edge: each event is a rising edge. The line rests high between events, because an 8259A forgets
+ * an edge whose line goes low before the acknowledge (Intel 8259A datasheet, order number 231468,
+ * "Edge and Level Triggered Modes"): the input is this trigger's alone, and looks for edges. Level:
+ * each event is one interrupt; the line is high while events are pending, an end of interrupt takes
+ * one away, and the line goes low and, if there are more, high again: so that a controller that
+ * looks for edges sees one for each as well.
  *
  * Events and ends may come from any number of CPUs at once, and from within the line's own
  * listener. Nobody waits: what happens is posted, and the first to post drives the line for those
