@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Within boot/config: what reading the lines (config.c) and reading a value (values.c) share. */
+/* Within boot/config: what reading the lines (config.c) and reading a value (values.c) share, and
+ * parser.c has. */
 #ifndef BOOT_CONFIG_PARSER_H
 #define BOOT_CONFIG_PARSER_H
 
