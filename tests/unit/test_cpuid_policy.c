@@ -4,6 +4,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/policy/control_registers.h"
 #include "vmm/policy/cpuid_policy.h"
+#include "vmm/policy/xcr0.h"
 
 #include <string.h>
 

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a guest may write to CR0, CR4, XCR0 and IA32_EFER, and which writes are #GP(0). The rules
- * follow from the features that CPUID shows. Intel SDM vol. 3A (Sep 2023), "Control Registers",
- * vol. 2B "MOV - Move to/from Control Registers", vol. 1 "Enabling the XSAVE Feature Set and
- * XSAVE-Enabled Features". */
+/* What a guest may write to CR0, CR4 and IA32_EFER, and which writes are #GP(0). The rules follow
+ * from the features that CPUID shows. Intel SDM vol. 3A (Sep 2023), "Control Registers", vol. 2B
+ * "MOV - Move to/from Control Registers". */
 #ifndef VMM_POLICY_CONTROL_REGISTERS_H
 #define VMM_POLICY_CONTROL_REGISTERS_H
 
 #include "vmm/base/bits.h"
 #include "vmm/base/types.h"
 #include "vmm/policy/cpuid_policy.h"
-
-#define XCR0_X87       BIT(0)
-#define XCR0_SSE       BIT(1)
-#define XCR0_AVX       BIT(2)
-#define XCR0_OPMASK    BIT(5)
-#define XCR0_ZMM_HI256 BIT(6)
-#define XCR0_HI16_ZMM  BIT(7)
-#define XCR0_AVX512    (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
-#define XCR0_PKRU      BIT(9)
-
-/* At reset (SDM vol. 3A, "Processor State After Reset"). */
-#define CR0_RESET  (CR0_CD | CR0_NW | CR0_ET)
-#define XCR0_RESET XCR0_X87
 
 /* The guest's registers that a write to another of them is checked against. All as the guest sees
  * them. */
@@ -56,9 +42,5 @@ uint64_t efer_allowed_mask(const struct cpuid_board *board);
  * on: LMA is read-only, a write leaves it as it is. *result is set only on true. */
 MUST_USE bool efer_write(const struct cpuid_board *board, const struct control_registers *now,
                          uint64_t value, uint64_t *result);
-
-/* Whether XCR0 may hold value where the bits of mask (xcr0_allowed_mask) are supported. Bit 0 is
- * always set, AVX needs SSE, the AVX-512 states come together and need AVX. */
-bool xcr0_is_valid(uint64_t value, uint64_t mask);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/types.h"
-#include "vmm/policy/control_registers.h"
+#include "vmm/policy/xcr0.h"
 
 #include <string.h>
 

@@ -11,6 +11,7 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 #include "vmm/guest/guest.h"
+#include "vmm/policy/xcr0.h"
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
 
