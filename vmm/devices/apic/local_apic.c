@@ -247,3 +247,111 @@ void local_apic_error(struct local_apic *apic, uint32_t error)
     if (is_first)
         local_apic_deliver_lvt(apic, LOCAL_APIC_LVT_ERROR);
 }
+
+/* --- What has arrived: the owner's half of local_apic_inbox.c --- */
+
+static uint32_t take(_Atomic uint32_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed) == 0 ? 0 : atomic_exchange(word, 0);
+}
+
+void local_apic_merge_requests(struct local_apic *apic, uint32_t attention)
+{
+    int highest = LOCAL_APIC_NO_VECTOR;
+    bool has_illegal = false;
+    for (uint32_t words = attention & APIC_ATTENTION_WORDS; words != 0; words &= words - 1) {
+        unsigned word = (unsigned)__builtin_ctz(words);
+        uint32_t edge = take(&apic->edge_requests[word]);
+        uint32_t level = take(&apic->level_requests[word]);
+        if ((edge | level) == 0 || apic->mode == LOCAL_APIC_DISABLED)
+            continue;
+        if (word == 0) {
+            has_illegal = ((edge | level) & 0xffff) != 0;
+            edge &= ~0xffffu;
+            level &= ~0xffffu;
+        }
+        uint32_t *tmr = &APIC_REGISTER(apic, REGISTER_TMR + word);
+        APIC_REGISTER(apic, REGISTER_IRR + word) |= edge | level;
+        *tmr = (*tmr & ~edge) | level;
+        if ((edge | level) != 0)
+            highest = (int)word * 32 + 31 - __builtin_clz(edge | level);
+    }
+    if (__builtin_expect(has_illegal, 0))
+        local_apic_error(apic, ESR_RECEIVE_ILLEGAL_VECTOR);
+    local_apic_update_requested(apic, highest);
+}
+
+int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin)
+{
+    /* "Local APIC Status and Location": without the APIC the pins are INTR and NMI. */
+    if (apic->mode == LOCAL_APIC_DISABLED)
+        return pin == 0 ? APIC_EXTINT : APIC_NMI;
+    uint32_t lvt = apic->lvt[LOCAL_APIC_LVT_LINT0 + pin];
+    return (lvt & LVT_MASK) != 0 ? -1 : (int)BITS(lvt, 10, 8);
+}
+
+/* "Local Vector Table", trigger mode: it counts for fixed interrupts, and LINT1 has only edges. */
+static void look_at_lint(struct local_apic *apic)
+{
+    uint32_t edges = take(&apic->lint_edges);
+    uint32_t *lint0 = &apic->lvt[LOCAL_APIC_LVT_LINT0];
+
+    if (local_apic_lint_delivery(apic, 0) == APIC_FIXED && (*lint0 & LVT_LEVEL) != 0) {
+        if ((atomic_load(&apic->lint_levels) & 1) != 0 && (*lint0 & LVT_REMOTE_IRR) == 0) {
+            if ((*lint0 & LVT_VECTOR) >= 16) {
+                *lint0 |= LVT_REMOTE_IRR;
+                apic->is_shown = false;
+            }
+            apic->lint0_vector = *lint0 & LVT_VECTOR;
+            local_apic_request(apic, *lint0 & LVT_VECTOR, true);
+        }
+        edges &= ~1u;
+    }
+    for (unsigned pin = 0; pin < 2; pin++) {
+        if ((edges >> pin & 1) == 0)
+            continue;
+        if (apic->mode != LOCAL_APIC_DISABLED)
+            local_apic_deliver_lvt(apic, LOCAL_APIC_LVT_LINT0 + pin);
+        else if (pin == 1)
+            local_apic_post_event(apic, APIC_EVENT_NMI, 0);
+    }
+}
+
+bool local_apic_accept(struct local_apic *apic)
+{
+    uint32_t attention = take(&apic->attention);
+
+    if (attention != 0)
+        local_apic_merge_requests(apic, attention);
+    if (apic->has_pin_news || (attention & APIC_ATTENTION_OTHER) != 0)
+        look_at_lint(apic);
+    if ((atomic_load(&apic->events) & APIC_EVENT_EXTINT) != 0) {
+        atomic_fetch_and(&apic->events, ~(uint32_t)APIC_EVENT_EXTINT);
+        apic->extint_latched = true;
+    }
+    apic->has_news = false;
+    apic->has_pin_news = false;
+    return atomic_load(&apic->events) != 0;
+}
+
+bool local_apic_accept_inbox(struct local_apic *apic)
+{
+    uint32_t attention = atomic_load_explicit(&apic->attention, memory_order_relaxed);
+
+    if ((attention & APIC_ATTENTION_OTHER) != 0 ||
+        !atomic_compare_exchange_strong(&apic->attention, &attention, 0))
+        return false;
+    local_apic_merge_requests(apic, attention);
+    return true;
+}
+
+struct local_apic_events local_apic_take_events(struct local_apic *apic)
+{
+    uint32_t events = atomic_fetch_and(&apic->events, APIC_EVENT_EXTINT);
+    return (struct local_apic_events){
+        .init = (events & APIC_EVENT_INIT) != 0,
+        .startup = (events & APIC_EVENT_STARTUP) != 0,
+        .startup_vector = (uint8_t)(events >> APIC_EVENT_VECTOR_SHIFT),
+        .nmi = (events & APIC_EVENT_NMI_AGAIN) != 0 ? 2 : (events & APIC_EVENT_NMI) != 0,
+    };
+}

@@ -81,6 +81,10 @@ enum {
     APIC_EVENT_VECTOR_SHIFT = 8,    /* bits 15:8, with STARTUP */
 };
 
+/* local_apic.attention: word n of the requests, of both kinds; or anything else. */
+#define APIC_ATTENTION_WORDS 0xffu
+#define APIC_ATTENTION_OTHER 0x100u
+
 /* local_apic.published, unpacked: one load, hence consistent; and the priority, out of the page. */
 struct local_apic_published {
     enum local_apic_mode mode;
