@@ -56,7 +56,7 @@ static inline struct iobus *attachment_bus(const struct attachment *attachment)
                                                      : attachment->set->setup.mmio;
 }
 
-/* attachments.c */
+/* set.c */
 
 static inline void attachment_reference(struct attachment *attachment)
 {
@@ -73,6 +73,19 @@ struct attachment *attachments_next(struct attachments *set, uint64_t serial);
 /* The one of this name, and the level trigger on this line; with a reference, or null. */
 struct attachment *attachments_find(struct attachments *set, const char *name);
 struct attachment *attachments_find_level(struct attachments *set, unsigned line);
+
+/* With the set's lock: the one of this name, attached or not; or null. */
+struct attachment *attachments_find_locked(struct attachments *set, const char *name);
+
+/* With the set's lock: puts one at the end of the list, and takes one off it. */
+void attachments_append_locked(struct attachment *attachment);
+void attachments_unlink_locked(struct attachment *attachment);
+
+/* The number of users of its line that an attachment counts as, or null. */
+uint32_t *attachment_line_user_count(const struct attachment *attachment);
+
+/* Frees one that nobody refers to and that was never listed. */
+void attachment_deallocate(struct attachment *attachment);
 
 /* attachment_bus.c */
 

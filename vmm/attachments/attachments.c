@@ -74,130 +74,12 @@ static struct attachment *allocate(struct attachments *set, const struct attachm
     return attachment;
 }
 
-static void deallocate(struct attachment *attachment)
-{
-    const struct iobus_allocator *allocator = &attachment->set->setup.allocator;
-
-    allocator->release(allocator->context, attachment, attachment->size_bytes);
-}
-
-/* The number of users of its line that an attachment counts as, or null. */
-static uint32_t *line_user_count(const struct attachment *attachment)
-{
-    const struct attachment_spec *spec = &attachment->spec;
-
-    if (attachment_is_level(attachment))
-        return &attachment->set->line_users[spec->line].level_count;
-    if ((spec->kind == ATTACHMENT_TRIGGER && !spec->has_message) ||
-        (spec->kind == ATTACHMENT_DOORBELL && spec->has_line))
-        return &attachment->set->line_users[spec->line].pulse_count;
-    return NULL;
-}
-
-void attachment_release(struct attachment *attachment)
-{
-    struct attachments *set = attachment->set;
-    struct attachment *trigger = attachment->trigger, *drain = attachment->drain;
-
-    if (atomic_fetch_sub_explicit(&attachment->references, 1, memory_order_acq_rel) != 1)
-        return;
-
-    /* Only now is the line free for another kind of use: nobody can be driving it for this one. */
-    spinlock_acquire(&set->lock);
-    uint32_t *line_users = line_user_count(attachment);
-    bool leaves_line = line_users != NULL && --*line_users == 0;
-
-    if (leaves_line && attachment_is_level(attachment))
-        atomic_fetch_and_explicit(&set->level_lines, ~(UINT32_C(1) << attachment->spec.line),
-                                  memory_order_relaxed);
-    set->object_count--;
-    spinlock_release(&set->lock);
-
-    if (leaves_line && !attachment_is_level(attachment))
-        line_trigger_reset(&set->pulses[attachment->spec.line]); /* it rests high while in use */
-
-    deallocate(attachment);
-    /* Neither refers to anything in turn, so this goes no deeper. */
-    if (trigger != NULL)
-        attachment_release(trigger);
-    if (drain != NULL)
-        attachment_release(drain);
-}
-
-/* The list */
-
-static struct attachment *find_locked(struct attachments *set, const char *name)
-{
-    struct attachment *found = set->first;
-
-    while (found != NULL && strcmp(found->spec.name, name) != 0)
-        found = found->next;
-    return found;
-}
-
-static void unlink_locked(struct attachment *attachment)
-{
-    struct attachments *set = attachment->set;
-    struct attachment *before = NULL;
-
-    for (struct attachment *at = set->first; at != attachment; at = at->next)
-        before = at;
-    if (before != NULL)
-        before->next = attachment->next;
-    else
-        set->first = attachment->next;
-    if (set->last == attachment)
-        set->last = before;
-}
-
-struct attachment *attachments_next(struct attachments *set, uint64_t serial)
-{
-    struct attachment *found;
-
-    spinlock_acquire(&set->lock);
-    found = set->first;
-    while (found != NULL && (found->serial <= serial || !found->is_attached))
-        found = found->next;
-    if (found != NULL)
-        attachment_reference(found);
-    spinlock_release(&set->lock);
-    return found;
-}
-
-struct attachment *attachments_find(struct attachments *set, const char *name)
-{
-    struct attachment *found;
-
-    spinlock_acquire(&set->lock);
-    found = find_locked(set, name);
-    if (found != NULL && !found->is_attached)
-        found = NULL;
-    if (found != NULL)
-        attachment_reference(found);
-    spinlock_release(&set->lock);
-    return found;
-}
-
-struct attachment *attachments_find_level(struct attachments *set, unsigned line)
-{
-    struct attachment *found;
-
-    spinlock_acquire(&set->lock);
-    found = set->first;
-    while (found != NULL && (!attachment_is_level(found) || found->spec.line != line))
-        found = found->next;
-    if (found != NULL)
-        attachment_reference(found);
-    spinlock_release(&set->lock);
-    return found;
-}
-
 /* Attaching */
 
 static enum status check_name_free(const struct attachment *attachment, char *message,
                                    size_t message_bytes)
 {
-    struct attachment *found = find_locked(attachment->set, attachment->spec.name);
+    struct attachment *found = attachments_find_locked(attachment->set, attachment->spec.name);
 
     if (found == NULL)
         return STATUS_OK;
@@ -217,7 +99,7 @@ static enum status check_line_free(const struct attachment *attachment, char *me
     bool is_level = attachment_is_level(attachment);
     struct attachment *other = set->first;
 
-    if (line_user_count(attachment) == NULL)
+    if (attachment_line_user_count(attachment) == NULL)
         return STATUS_OK;
     if (set->setup.lines[spec->line].set == NULL) {
         format_text(message, message_bytes, "%s %s: the board has no line %u",
@@ -227,7 +109,8 @@ static enum status check_line_free(const struct attachment *attachment, char *me
     if (set->line_users[spec->line].level_count == 0 &&
         (!is_level || set->line_users[spec->line].pulse_count == 0))
         return STATUS_OK;
-    while (other != NULL && (line_user_count(other) == NULL || other->spec.line != spec->line))
+    while (other != NULL &&
+           (attachment_line_user_count(other) == NULL || other->spec.line != spec->line))
         other = other->next;
     if (other == NULL)
         format_text(message, message_bytes,
@@ -262,7 +145,7 @@ static enum status resolve(const struct attachment *attachment, const char *name
 
     if (attachment->spec.kind != ATTACHMENT_DOORBELL || name[0] == '\0')
         return STATUS_OK;
-    found = find_locked(attachment->set, name);
+    found = attachments_find_locked(attachment->set, name);
     if (found == NULL || !found->is_attached || found->spec.kind != kind) {
         format_text(message, message_bytes, "%s %s: there is no %s %s",
                     attachment_kind_name(attachment->spec.kind), attachment->spec.name,
@@ -276,7 +159,6 @@ static enum status resolve(const struct attachment *attachment, const char *name
 /* Puts the attachment on the list, not attached yet, with all its claims; or changes nothing. */
 static enum status list(struct attachment *attachment, char *message, size_t message_bytes)
 {
-    struct attachments *set = attachment->set;
     struct attachment *trigger = NULL, *drain = NULL;
     enum status status = check_name_free(attachment, message, message_bytes);
 
@@ -293,7 +175,7 @@ static enum status list(struct attachment *attachment, char *message, size_t mes
     if (status != STATUS_OK)
         return status;
 
-    uint32_t *line_users = line_user_count(attachment);
+    uint32_t *line_users = attachment_line_user_count(attachment);
 
     if (line_users != NULL)
         ++*line_users;
@@ -303,13 +185,7 @@ static enum status list(struct attachment *attachment, char *message, size_t mes
         attachment_reference(trigger);
     if (drain != NULL)
         attachment_reference(drain);
-    attachment->serial = set->next_serial++;
-    if (set->last != NULL)
-        set->last->next = attachment;
-    else
-        set->first = attachment;
-    set->last = attachment;
-    set->object_count++;
+    attachments_append_locked(attachment);
     return STATUS_OK;
 }
 
@@ -332,7 +208,7 @@ enum status attachments_attach(struct attachments *set, const struct attachment_
     status = list(attachment, message, message_bytes);
     spinlock_release(&set->lock);
     if (status != STATUS_OK) {
-        deallocate(attachment);
+        attachment_deallocate(attachment);
         return status;
     }
 
@@ -347,7 +223,7 @@ enum status attachments_attach(struct attachments *set, const struct attachment_
 
     spinlock_acquire(&set->lock);
     if (status != STATUS_OK)
-        unlink_locked(attachment);
+        attachments_unlink_locked(attachment);
     else
         attachment->is_attached = true;
     if (status == STATUS_OK && attachment_is_level(attachment))
@@ -425,13 +301,13 @@ enum status attachments_detach(struct attachments *set, const char *name, char *
     enum status status = STATUS_NOT_FOUND;
 
     spinlock_acquire(&set->lock);
-    found = find_locked(set, name);
+    found = attachments_find_locked(set, name);
     if (found == NULL)
         format_text(message, message_bytes, "nothing is attached under the name '%.40s'", name);
     else
         status = check_unused(found, message, message_bytes);
     if (status == STATUS_OK)
-        unlink_locked(found);
+        attachments_unlink_locked(found);
     spinlock_release(&set->lock);
     if (status == STATUS_OK)
         dismantle(found);
@@ -445,7 +321,7 @@ void attachments_destroy(struct attachments *set)
         struct attachment *attachment = set->first;
 
         if (attachment != NULL)
-            unlink_locked(attachment);
+            attachments_unlink_locked(attachment);
         spinlock_release(&set->lock);
         if (attachment == NULL)
             break;
