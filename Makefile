@@ -35,9 +35,16 @@ HOST_LIB     := $(BUILD)/host/portcullis.a
 TEST_BINS    := $(UNIT_TESTS:%=$(BUILD)/host/test_%)
 TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 
-.PHONY: check clean help
+.PHONY: check clean help quick
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+# Its random tests are short: see tests/unit/rounds.h. These tests start machines, or copies of them.
+SLOW_TOOL_TESTS := $(addprefix tests/tools/,test_machine.py test_mkimage.py)
+
+quick: export QUICK := 1
+quick: $(BUILD)/BOOTX64.EFI $(TEST_BINS) ## for the edit loop: builds what depends on the change; short unit tests
+	@$(PYTHON) tests/run_unit.py $(filter-out $(SLOW_TOOL_TESTS),$(TOOL_TESTS)) $(TEST_BINS)
 
 check: lint $(TEST_BINS) ## lint, then unit tests of monitor and tools on this machine
 	@$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
@@ -372,13 +379,17 @@ $(LINT)/shell: $(SHELL_PROGRAMS)
 	@touch $@
 
 # --- For whoever works on it ------------------------------------------------------------------------
-.PHONY: coverage format
+.PHONY: compile-commands coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage HOST_EXTRA=--coverage check
 	@lcov --quiet --capture --directory $(BUILD)/coverage/host --output-file $(BUILD)/coverage/all.info
 	@lcov --quiet --remove $(BUILD)/coverage/all.info '*/tests/*' '/usr/*' --output-file $(BUILD)/coverage/portable.info
 	@genhtml --quiet --output-directory $(BUILD)/coverage/html $(BUILD)/coverage/portable.info
 	@lcov --summary $(BUILD)/coverage/portable.info
+
+compile-commands: ## compile_commands.json, for clangd and its like
+	@$(MAKE) --always-make --dry-run $(BUILD)/BOOTX64.EFI $(TEST_BINS) $(BUILD)/bench/iobus_bench \
+	    $(BUILD)/multiboot/suite.elf | tools/compile-commands $(CURDIR) >compile_commands.json
 
 format: ## clang-format on all C sources, in place
 	@clang-format -i $(C_FILES)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "vmm/loader/loader.h"
@@ -435,14 +436,14 @@ static void test_mutations(void **state)
 
     (void)state;
     assert_int_equal(mprotect(ram + 64 * MIB, PAGE_SIZE, PROT_NONE), 0);
-    for (int round = 0; round < 20000; round++) {
+    for (unsigned round = 0; round < rounds(20000); round++) {
         struct loader_entry entry;
 
         set_up(state);
         put32(0x260, 0x8000);
         if (round % 3 == 0)
             set_initrd(100);
-        for (int i = 0; i < 1 + round % 3; i++) {
+        for (unsigned i = 0; i < 1 + round % 3; i++) {
             random = random * 1664525 + 1013904223;
             file[0x1f1 + (random >> 8) % 0x80] ^= (uint8_t)(1 << (random >> 28 & 7));
         }
@@ -457,7 +458,7 @@ static void test_mutations(void **state)
         assert_int_equal(loader_load(&guest, ram, GPA(0xe0000), &entry), STATUS_OK);
         assert_true(entry.rip < 64 * MIB);
     }
-    assert_true(accepted > 1000 && refused > 1000);
+    assert_true(accepted > rounds(1000) && refused > rounds(1000));
     munmap(ram, 64 * MIB + PAGE_SIZE);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "boot/config/config.h"
@@ -489,7 +490,7 @@ static void test_mutations(void **state)
     unsigned accepted = 0, refused = 0;
 
     (void)state;
-    for (int round = 0; round < 40000; round++) {
+    for (unsigned round = 0; round < rounds(40000); round++) {
         char text[sizeof(seed)];
         size_t size = sizeof(seed) - 1;
         int changes = 1 + round % 4;
@@ -533,7 +534,7 @@ static void test_mutations(void **state)
             assert_true(message[16] >= '1' && message[16] <= '9');
         }
     }
-    assert_true(accepted > 1000 && refused > 1000);
+    assert_true(accepted > rounds(1000) && refused > rounds(1000));
 }
 
 int main(void)

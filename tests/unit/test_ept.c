@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "arch/x86/memory/ept.h"
@@ -218,7 +219,7 @@ static void test_against_oracle(void **state)
     uint64_t *oracle = malloc(WINDOW_PAGES * sizeof(*oracle));
 
     (void)state;
-    for (unsigned run = 0; run < 12; run++) {
+    for (unsigned run = 0; run < rounds(12); run++) {
         struct fixture f;
         random_state = run + 1;
         memset(oracle, 0, WINDOW_PAGES * sizeof(*oracle));

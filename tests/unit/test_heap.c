@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "vmm/memory/heap.h"
@@ -145,7 +146,8 @@ static void check_and_release(struct fixture *fixture, struct held *held)
 
 static void test_random(void **state)
 {
-    enum { HELD_MAX = 200, STEPS = 40000 };
+    enum { HELD_MAX = 200 };
+    const unsigned steps = rounds(40000);
     struct fixture *fixture = *state;
     struct held held[HELD_MAX] = {{0}};
     const char *text = getenv("HEAP_SEED");
@@ -154,7 +156,7 @@ static void test_random(void **state)
 
     printf("HEAP_SEED=%u\n", seed);
     srandom(seed);
-    for (unsigned step = 0; step < STEPS; step++) {
+    for (unsigned step = 0; step < steps; step++) {
         struct held *one = &held[random() % HELD_MAX];
 
         if (one->memory != NULL) {
@@ -180,7 +182,7 @@ static void test_random(void **state)
         if (held[i].memory != NULL)
             check_and_release(fixture, &held[i]);
     }
-    assert_true(refused < STEPS / 10);
+    assert_true(refused < steps / 10);
 
     struct heap_statistics statistics = heap_statistics(&fixture->heap);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What listeners see: deadlines, edges, and a comparison with a counter that ticks. */
 #include "tests/unit/i8254_bench.h"
+#include "tests/unit/rounds.h"
 
 /* A million periods: every deadline is the exact pulse, and not one ns before. */
 static void test_deadlines_do_not_drift(void **state)
@@ -223,7 +224,7 @@ static void compare(struct bench *b, unsigned n, const struct ticking *t, unsign
 static void test_against_ticking_counter(void **state)
 {
     (void)state;
-    for (unsigned round = 0; round < 4000; round++) {
+    for (unsigned round = 0; round < rounds(4000); round++) {
         struct bench b;
         struct ticking t = {0};
         unsigned n = random_below(3), rises = 0;
@@ -320,7 +321,7 @@ static void test_random_writes(void **state)
     (void)state;
     reset(&b, 0);
     uint64_t now_ns = 0;
-    for (unsigned i = 0; i < 200000; i++) {
+    for (unsigned i = 0; i < rounds(200000); i++) {
         now_ns += random_below(4) == 0 ? random_below(100000000) : random_below(2000);
         switch (random_below(4)) {
         case 0: i8254_write(&b.pit, 3, (uint8_t)random_below(256), now_ns); break;
@@ -332,7 +333,7 @@ static void test_random_writes(void **state)
         if (i8254_next_deadline(&b.pit) <= now_ns)
             fail_msg("deadline in the past");
     }
-    assert_true(b.short_reads > 1000);
+    assert_true(b.short_reads > rounds(1000));
     i8254_run(&b.pit, UINT64_MAX);
     (void)i8254_next_deadline(&b.pit);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/insn_mnemonics.h"
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "arch/x86/insn/insn_decode.h"
@@ -442,7 +443,7 @@ static void test_random(void **state)
     (void)state;
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
     print_message("SEED=%llu\n", (unsigned long long)seed);
-    for (unsigned round = 0; round < 1000000; round++) {
+    for (unsigned round = 0; round < rounds(1000000); round++) {
         enum insn_mode mode = (enum insn_mode)(round % 3);
         uint8_t bytes[16];
         uint64_t low = random_u64(), high = random_u64(), choice = random_u64();
@@ -469,7 +470,7 @@ static void test_random(void **state)
     print_message("%llu accepted, %llu refused, %llu of them vector moves\n",
                   (unsigned long long)accepted, (unsigned long long)refused,
                   (unsigned long long)vector_moves);
-    assert_true(accepted > 500000);
+    assert_true(accepted > rounds(500000));
 }
 
 static void test_too_long(void **state)

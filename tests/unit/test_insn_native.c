@@ -2,6 +2,7 @@
 /* The executor against the processor this runs on: random instructions with random registers, flags
  * and memory, executed both ways. */
 #include "tests/unit/insn_native_run.h"
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "arch/x86/insn/insn_address.h"
@@ -14,7 +15,6 @@
 #include <time.h>
 
 #define DATA_BYTES   256
-#define ROUNDS       600000
 #define STATUS_FLAGS UINT64_C(0x8d5)
 
 static uint8_t *code, *data;     /* two adjacent pages below 4 GiB, the first executable */
@@ -499,7 +499,7 @@ static void test_against_processor(void **unused)
     (void)unused;
     random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
     print_message("SEED=%llu\n", (unsigned long long)seed);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < rounds(600000); round++) {
         struct insn_state state = {
             .mode = INSN_MODE_64, .protected_mode = true, .cpl = 3, .linear_address_bits = 48};
         struct insn_fault fault;
@@ -572,7 +572,7 @@ static void test_against_processor(void **unused)
     for (unsigned op = 0; op < INSN_INS; op++) {
         if (op >= INSN_JMP_FAR && op <= INSN_LTR) /* not for programs */
             continue;
-        if (seen[op] < 100 && (op != INSN_MOVBE || has_movbe))
+        if (seen[op] < rounds(100) && (op != INSN_MOVBE || has_movbe))
             fail_msg("%s was tried only %u times", insn_op_name((enum insn_op)op), seen[op]);
     }
 }

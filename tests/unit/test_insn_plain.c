@@ -2,13 +2,12 @@
 /* Plain loads, stores and comparisons against the executor: random instructions, in all modes, done
  * both ways. */
 #include "tests/unit/insn_machine.h"
+#include "tests/unit/rounds.h"
 
 #include "arch/x86/insn/insn_plain.h"
 
 #include <stdlib.h>
 #include <time.h>
-
-#define ROUNDS 400000
 
 static uint64_t random_state;
 
@@ -163,7 +162,7 @@ static void test_as_the_executor(void **state)
     unsigned compared[3] = {0}, comparisons[2] = {0}, others = 0;
 
     (void)state;
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < rounds(400000); round++) {
         enum insn_mode mode = (enum insn_mode)random_below(3);
         uint8_t bytes[INSN_LENGTH_MAX];
         struct insn_plain plain;
@@ -184,9 +183,9 @@ static void test_as_the_executor(void **state)
         }
     }
     for (unsigned mode = 0; mode < 3; mode++)
-        assert_true(compared[mode] > ROUNDS / 100);
-    assert_true(comparisons[0] > ROUNDS / 100 && comparisons[1] > ROUNDS / 100);
-    assert_true(others > ROUNDS / 100);
+        assert_true(compared[mode] > rounds(4000));
+    assert_true(comparisons[0] > rounds(4000) && comparisons[1] > rounds(4000));
+    assert_true(others > rounds(4000));
 }
 
 static struct insn_plain plain_of(const char *bytes, size_t count)

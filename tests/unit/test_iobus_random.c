@@ -4,6 +4,7 @@
  * IOBUS_OPERATIONS in the environment choose another run. */
 #include "tests/unit/iobus_ask.h"
 #include "tests/unit/iobus_oracle.h"
+#include "tests/unit/rounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -480,7 +481,7 @@ static unsigned operations(void)
 {
     const char *text = getenv("IOBUS_OPERATIONS");
 
-    return text != NULL ? (unsigned)strtoul(text, NULL, 0) : 600000;
+    return text != NULL ? (unsigned)strtoul(text, NULL, 0) : rounds(600000);
 }
 
 static void test_ports(void **state)

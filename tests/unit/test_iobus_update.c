@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How the bus changes while it is in use. */
 #include "tests/unit/iobus_fixture.h"
+#include "tests/unit/rounds.h"
 
 #include <pthread.h>
 
@@ -401,7 +402,7 @@ static void test_two_threads(void **state)
 
     add_gadget(&fixture->bus, 0x1000, &lasting);
     assert_int_equal(pthread_create(&vcpu, NULL, run_vcpu, &race), 0);
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < rounds(20000); i++) {
         unsigned at = 1 + i * 2654435761u % 63;
 
         if (gadgets[at] == NULL) {

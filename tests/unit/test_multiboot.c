@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
 #include "vmm/loader/loader.h"
@@ -648,7 +649,7 @@ static void test_mutations(void **state)
     (void)state;
     guest.memory_bytes = 8 * MIB;
     set_initrd(0x1234);
-    for (unsigned round = 0; round < 4000; round++) {
+    for (unsigned round = 0; round < rounds(4000); round++) {
         write_elf();
         if (round & 1) {
             start_raw();
@@ -677,7 +678,7 @@ static void test_mutations(void **state)
             (void)check();
         }
     }
-    assert_true(accepted > 100);
+    assert_true(accepted > rounds(100));
 }
 
 /* --- A kernel as assembler and linker make it --- */
