@@ -136,6 +136,12 @@ static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
     return fault;
 }
 
+/* The CPUID instruction of this processor, from memory. */
+static struct cpuid_result taken_leaf(uint32_t leaf, uint32_t subleaf)
+{
+    return cpuid_leaves_find(&cpu_this()->leaves, leaf, subleaf);
+}
+
 enum status cpus_enable_vmx(char *message, size_t size)
 {
     struct cpu *cpu = cpu_this();
@@ -153,8 +159,9 @@ enum status cpus_enable_vmx(char *message, size_t size)
     }
     cpu->is_in_vmx_operation = true;
     cpu->has_sound_xsavec = extended_state_compacts_rightly();
+    cpuid_leaves_take(&cpu->leaves, cpuid);
     cpu->cpuid = (struct cpuid_board){
-        .host = cpuid,
+        .host = taken_leaf,
         .has_apic = true,
         .rdtscp = cpu->vmx.rdtscp,
         .invpcid = cpu->vmx.invpcid,

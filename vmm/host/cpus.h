@@ -13,7 +13,7 @@
 #include "arch/x86/vmx_capabilities.h"
 #include "vmm/base/check.h"
 #include "vmm/boot_info.h"
-#include "vmm/policy/cpuid_policy.h"
+#include "vmm/policy/cpuid_leaves.h"
 
 #include <stdatomic.h>
 
@@ -27,7 +27,8 @@ struct cpu {
     struct vcpu *vcpu;     /* whose exit is being handled here; null outside the run loop */
     bool has_board_locked; /* while the board tells somebody of the end of an interrupt */
     struct vmx_capabilities vmx;
-    bool has_sound_xsavec;    /* or none at all */
+    bool has_sound_xsavec; /* or none at all */
+    struct cpuid_leaves leaves;
     struct cpuid_board cpuid; /* but for what the guest and the clock add */
     struct cpuid_summary cpuid_summary;
     const char *apic_fault; /* of its APIC virtualization, for a message; null: none known */
