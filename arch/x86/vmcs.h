@@ -35,8 +35,6 @@
 
 #define VMCS_FIELDS_64(FIELD)                                                                      \
     /* Control */                                                                                  \
-    FIELD(IO_BITMAP_A, 0x2000)                                                                     \
-    FIELD(IO_BITMAP_B, 0x2002)                                                                     \
     FIELD(MSR_BITMAPS, 0x2004)                                                                     \
     FIELD(TSC_OFFSET, 0x2010)                                                                      \
     FIELD(VIRTUAL_APIC_ADDRESS, 0x2012)                                                            \
@@ -187,7 +185,6 @@ enum vmcs_field_natural { VMCS_FIELDS_NATURAL(VMCS_FIELD_ENUMERATOR) };
 #define PRIMARY_NMI_WINDOW_EXITING       BIT(22)
 #define PRIMARY_MOV_DR_EXITING           BIT(23)
 #define PRIMARY_UNCONDITIONAL_IO_EXITING BIT(24)
-#define PRIMARY_USE_IO_BITMAPS           BIT(25)
 #define PRIMARY_USE_MSR_BITMAPS          BIT(28)
 #define PRIMARY_MONITOR_EXITING          BIT(29)
 #define PRIMARY_PAUSE_EXITING            BIT(30)
@@ -338,7 +335,7 @@ static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t va
     FIELD(vmcs_guest_rip, uint64_t, VMCS_GUEST_RIP)                                                \
     FIELD(vmcs_guest_rflags, uint64_t, VMCS_GUEST_RFLAGS)                                          \
     FIELD(vmcs_guest_cs_access_rights, uint32_t, VMCS_GUEST_CS_ACCESS_RIGHTS)                      \
-    FIELD(vmcs_guest_ia32_efer, uint64_t, VMCS_GUEST_IA32_EFER)                                    \
+    FIELD(vmcs_guest_cr0, uint64_t, VMCS_GUEST_CR0)                                                \
     FIELD(vmcs_guest_cr3, uint64_t, VMCS_GUEST_CR3)
 
 #define VMCS_EXIT_FIELD_READER(name, type, field)                                                  \

@@ -82,11 +82,9 @@ const char *vmx_apic_find_fault(const struct vmx_capabilities *capabilities, voi
     struct vmx_vcpu vcpu, *vmx = &vcpu;
     const char *fault = "does not leave a guest for an interrupt";
 
-    vmx_vcpu_init(&vcpu, capabilities,
-                  &(struct vmx_vcpu_setup){.vmcs = page,
-                                           .io_bitmaps = page + 2 * PAGE_SIZE,
-                                           .msr_bitmap = page + 2 * PAGE_SIZE,
-                                           .vpid = VPID});
+    vmx_vcpu_init(
+        &vcpu, capabilities,
+        &(struct vmx_vcpu_setup){.vmcs = page, .msr_bitmap = page + 2 * PAGE_SIZE, .vpid = VPID});
     vmx_apic_init(virtual_apic, HPA(0));
     vmx_apic_set_mode(&vcpu, VMX_APIC_X2APIC); /* the mode that needs no APIC-access page */
     vmcs_write32(VMCS_SECONDARY_CONTROLS,

@@ -11,7 +11,7 @@
 
 #include "arch/x86/vmx_capabilities.h"
 
-#define VMX_APIC_TRIAL_BYTES (4 * PAGE_SIZE)
+#define VMX_APIC_TRIAL_BYTES (3 * PAGE_SIZE)
 
 /* Runs a guest of a few instructions with this very fault in its way, for less than a millisecond:
  * what is wrong, to go behind "its APIC virtualization", or null. In VMX operation, with interrupts

@@ -27,8 +27,6 @@ _Static_assert(offsetof(struct vmx_vcpu, registers) == 0, "world_switch.asm");
 static void init_controls(const struct vmx_capabilities *capabilities,
                           const struct vmx_vcpu_setup *setup)
 {
-    uint64_t io_bitmaps = (uint64_t)setup->io_bitmaps;
-
     vmcs_write32(VMCS_PIN_BASED_CONTROLS, capabilities->pin_based);
     vmcs_write32(VMCS_PRIMARY_CONTROLS, capabilities->primary);
     vmcs_write32(VMCS_SECONDARY_CONTROLS, capabilities->secondary);
@@ -42,8 +40,6 @@ static void init_controls(const struct vmx_capabilities *capabilities,
     vmcs_write32(VMCS_EXIT_MSR_STORE_COUNT, 0);
     vmcs_write32(VMCS_EXIT_MSR_LOAD_COUNT, 0);
     vmcs_write32(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
-    vmcs_write64(VMCS_IO_BITMAP_A, io_bitmaps);
-    vmcs_write64(VMCS_IO_BITMAP_B, io_bitmaps + PAGE_SIZE);
     vmcs_write64(VMCS_MSR_BITMAPS, (uint64_t)setup->msr_bitmap);
     vmcs_write64(VMCS_EPT_POINTER, setup->ept_pointer);
     vmcs_write16(VMCS_VPID, setup->vpid);
@@ -99,6 +95,8 @@ void vmx_vcpu_init(struct vmx_vcpu *vcpu, const struct vmx_capabilities *capabil
         .vpid = setup->vpid,
         .saves_timer = (capabilities->exit & EXIT_SAVE_PREEMPTION_TIMER) != 0,
         .primary_controls = capabilities->primary,
+        .cr0_guest_host_mask = setup->cr0_guest_host_mask,
+        .cr4_guest_host_mask = setup->cr4_guest_host_mask,
     };
     vmcs_init(capabilities, setup->vmcs);
     vmcs_load(setup->vmcs);
@@ -119,8 +117,6 @@ void vmx_vcpu_set_segment(enum segment segment, const struct vmx_segment *value)
 
 static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state)
 {
-    uint32_t entry_controls = vcpu->capabilities->entry;
-
     write_cr2(0);
     write_dr0(0);
     write_dr1(0);
@@ -129,9 +125,6 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     write_dr6(DR6_RESET);
     for (unsigned i = 0; i < GPR_COUNT; i++)
         vcpu->registers.gpr[i] = state->gpr[i];
-    if ((state->efer & EFER_LMA) != 0)
-        entry_controls |= ENTRY_IA32E_MODE_GUEST;
-    vmcs_write32(VMCS_ENTRY_CONTROLS, entry_controls);
     vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 
     vmx_vcpu_set_cr0(vcpu, state->cr0);
@@ -148,7 +141,7 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     vmcs_write_natural(VMCS_GUEST_IDTR_BASE, state->idtr.base);
     vmcs_write32(VMCS_GUEST_IDTR_LIMIT, state->idtr.limit);
 
-    vmcs_write64(VMCS_GUEST_IA32_EFER, state->efer);
+    vmx_vcpu_set_efer(vcpu, state->efer);
     vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, 0);
     vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, 0);
     vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
@@ -193,10 +186,15 @@ void vmx_vcpu_set_gpr(struct vmx_vcpu *vcpu, unsigned index, uint64_t value)
         vcpu->registers.gpr[index] = value;
 }
 
+uint16_t vmx_vcpu_selector(enum segment segment)
+{
+    return vmcs_read16((enum vmcs_field16)(VMCS_GUEST_ES_SELECTOR + 2 * segment));
+}
+
 struct vmx_segment vmx_vcpu_segment(enum segment segment)
 {
     return (struct vmx_segment){
-        .selector = vmcs_read16((enum vmcs_field16)(VMCS_GUEST_ES_SELECTOR + 2 * segment)),
+        .selector = vmx_vcpu_selector(segment),
         .limit = vmcs_read32((enum vmcs_field32)(VMCS_GUEST_ES_LIMIT + 2 * segment)),
         .access_rights =
             vmcs_read32((enum vmcs_field32)(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * segment)),
@@ -209,16 +207,16 @@ static uint64_t merge_shadow(uint64_t real, uint64_t shadow, uint64_t mask)
     return (real & ~mask) | (shadow & mask);
 }
 
-uint64_t vmx_vcpu_cr0(void)
+uint64_t vmx_vcpu_cr0(const struct vmx_vcpu *vcpu)
 {
     return merge_shadow(vmcs_read_natural(VMCS_GUEST_CR0), vmcs_read_natural(VMCS_CR0_READ_SHADOW),
-                        vmcs_read_natural(VMCS_CR0_GUEST_HOST_MASK));
+                        vcpu->cr0_guest_host_mask);
 }
 
-uint64_t vmx_vcpu_cr4(void)
+uint64_t vmx_vcpu_cr4(const struct vmx_vcpu *vcpu)
 {
     return merge_shadow(vmcs_read_natural(VMCS_GUEST_CR4), vmcs_read_natural(VMCS_CR4_READ_SHADOW),
-                        vmcs_read_natural(VMCS_CR4_GUEST_HOST_MASK));
+                        vcpu->cr4_guest_host_mask);
 }
 
 void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value)
@@ -239,8 +237,19 @@ void vmx_vcpu_set_cr4(const struct vmx_vcpu *vcpu, uint64_t value)
     vmcs_write_natural(VMCS_CR4_READ_SHADOW, value);
 }
 
-bool vmx_vcpu_in_64bit_code(void)
+uint64_t vmx_vcpu_efer(const struct vmx_vcpu *vcpu)
 {
-    return (vmcs_read64(VMCS_GUEST_IA32_EFER) & EFER_LMA) != 0 &&
-           (vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS) & ACCESS_RIGHTS_L) != 0;
+    return vcpu->efer | (vmx_vcpu_in_ia32e_mode(vcpu) ? EFER_LMA : 0);
+}
+
+void vmx_vcpu_set_efer(struct vmx_vcpu *vcpu, uint64_t value)
+{
+    uint32_t entry_controls = vcpu->capabilities->entry;
+
+    vcpu->efer = value & ~EFER_LMA;
+    vcpu->ia32e_cr0 = (value & EFER_LME) != 0 ? CR0_PG : 0;
+    if (vmx_vcpu_in_ia32e_mode(vcpu))
+        entry_controls |= ENTRY_IA32E_MODE_GUEST;
+    vmcs_write64(VMCS_GUEST_IA32_EFER, vmx_vcpu_efer(vcpu));
+    vmcs_write32(VMCS_ENTRY_CONTROLS, entry_controls);
 }

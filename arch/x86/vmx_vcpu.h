@@ -5,6 +5,8 @@
 #ifndef ARCH_X86_VMX_VCPU_H
 #define ARCH_X86_VMX_VCPU_H
 
+#include "arch/x86/registers.h"
+#include "arch/x86/vmcs.h"
 #include "arch/x86/vmx_capabilities.h"
 #include "vmm/base/types.h"
 
@@ -73,7 +75,6 @@ struct vmx_switch {
 /* What stays the same for all guests of a vCPU. All pages zeroed or filled by the caller. */
 struct vmx_vcpu_setup {
     void *vmcs;       /* a zeroed page */
-    void *io_bitmaps; /* two pages, A and B: all ones */
     void *msr_bitmap; /* a page */
     uint64_t ept_pointer;
     uint16_t vpid; /* not 0 */
@@ -88,6 +89,9 @@ struct vmx_vcpu {
     uint16_t vpid;
     bool saves_timer;          /* a VM exit stores what is left of the preemption timer */
     uint32_t primary_controls; /* as the VMCS holds them */
+    uint64_t cr0_guest_host_mask, cr4_guest_host_mask; /* likewise */
+    uint64_t efer;      /* IA32_EFER as the guest wrote it; LMA is not kept: see vmx_vcpu_efer */
+    uint64_t ia32e_cr0; /* CR0.PG with EFER.LME, else 0: what of CR0 makes IA-32e mode */
 };
 
 /* Makes vcpu's VMCS current on this processor and fills in the controls and the host state from the
@@ -152,13 +156,15 @@ static inline void vmx_vcpu_set_primary(struct vmx_vcpu *vcpu, uint32_t bits, bo
 uint64_t vmx_vcpu_gpr(const struct vmx_vcpu *vcpu, unsigned index);
 void vmx_vcpu_set_gpr(struct vmx_vcpu *vcpu, unsigned index, uint64_t value);
 
-/* A segment register of the guest, all of it. What is set has to pass the checks of VM entry. */
+/* A segment register of the guest, all of it; its selector alone. What is set has to pass the
+ * checks of VM entry. */
 struct vmx_segment vmx_vcpu_segment(enum segment segment);
+uint16_t vmx_vcpu_selector(enum segment segment);
 void vmx_vcpu_set_segment(enum segment segment, const struct vmx_segment *value);
 
 /* CR0 and CR4 as the guest sees them: host-owned bits from the read shadow. */
-uint64_t vmx_vcpu_cr0(void);
-uint64_t vmx_vcpu_cr4(void);
+uint64_t vmx_vcpu_cr0(const struct vmx_vcpu *vcpu);
+uint64_t vmx_vcpu_cr4(const struct vmx_vcpu *vcpu);
 
 /* Makes value what the guest sees in CR0 and CR4, and sets the real registers to go with it: what
  * VMX wants set is set. In CR0 the caches stay on whatever the guest asks for: without devices that
@@ -167,7 +173,25 @@ uint64_t vmx_vcpu_cr4(void);
 void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value);
 void vmx_vcpu_set_cr4(const struct vmx_vcpu *vcpu, uint64_t value);
 
+/* IA32_EFER. Each write of it exits, so it need not be asked of the VMCS, where VMREAD of it exits
+ * to a KVM below. LMA follows LME and CR0.PG, which the guest changes alone (SDM vol. 3A,
+ * "IA-32e Mode Operation"). */
+uint64_t vmx_vcpu_efer(const struct vmx_vcpu *vcpu);
+
+/* Sets IA32_EFER to value, with the LMA that belongs to it, and the VM-entry control that goes with
+ * that. CR0 is set before. */
+void vmx_vcpu_set_efer(struct vmx_vcpu *vcpu, uint64_t value);
+
+/* True in IA-32e mode: IA32_EFER.LMA is 1. */
+static inline bool vmx_vcpu_in_ia32e_mode(const struct vmx_vcpu *vcpu)
+{
+    return (vmcs_guest_cr0() & vcpu->ia32e_cr0) != 0;
+}
+
 /* True where the guest executes 64-bit code: IA-32e mode and CS.L. */
-bool vmx_vcpu_in_64bit_code(void);
+static inline bool vmx_vcpu_in_64bit_code(const struct vmx_vcpu *vcpu)
+{
+    return (vmcs_guest_cs_access_rights() & ACCESS_RIGHTS_L) != 0 && vmx_vcpu_in_ia32e_mode(vcpu);
+}
 
 #endif

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
 #include "vmm/policy/cpuid_leaves.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/policy/cpuid_leaves.h"
 
 #include "vmm/base/types.h"

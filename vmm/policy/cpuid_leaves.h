@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 /* What the CPUID instruction says on one processor, as far as cpuid_policy asks: taken once, since
  * inside another virtual machine each CPUID exits to the monitor below. Intel SDM vol. 2A (Sep
  * 2023), "CPUID - CPU Identification". */

@@ -51,7 +51,7 @@ static bool load_pdptes(const struct vcpu *vcpu)
 bool exit_load_cr3(struct vcpu *vcpu, uint64_t value)
 {
     uint64_t old = vmcs_read_natural(VMCS_GUEST_CR3);
-    struct control_registers now = vcpu_control_registers();
+    struct control_registers now = vcpu_control_registers(vcpu);
 
     vmcs_write_natural(VMCS_GUEST_CR3, value);
     if (uses_pae_paging(now.cr0, now.cr4, now.efer) && !load_pdptes(vcpu)) {
@@ -62,22 +62,9 @@ bool exit_load_cr3(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-/* EFER.LMA and the entry control follow LME and PG ("IA-32e Mode Operation"). */
-static void update_ia32e_mode(uint64_t cr0)
-{
-    uint64_t efer = vmcs_read64(VMCS_GUEST_IA32_EFER);
-    uint32_t entry = vmcs_read32(VMCS_ENTRY_CONTROLS);
-    bool active = (efer & EFER_LME) != 0 && (cr0 & CR0_PG) != 0;
-
-    if (active == ((efer & EFER_LMA) != 0))
-        return;
-    vmcs_write64(VMCS_GUEST_IA32_EFER, efer ^ EFER_LMA);
-    vmcs_write32(VMCS_ENTRY_CONTROLS, entry ^ (uint32_t)ENTRY_IA32E_MODE_GUEST);
-}
-
 static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
 {
-    struct control_registers now = vcpu_control_registers();
+    struct control_registers now = vcpu_control_registers(vcpu);
 
     if (!cr0_write(&now, value, &value))
         return exit_general_protection(vcpu);
@@ -85,7 +72,8 @@ static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
         ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !load_pdptes(vcpu))
         return exit_general_protection(vcpu);
     vmx_vcpu_set_cr0(&vcpu->vmx, value);
-    update_ia32e_mode(value);
+    if (((now.cr0 ^ value) & CR0_PG) != 0)
+        vmx_vcpu_set_efer(&vcpu->vmx, now.efer); /* LMA follows PG */
     if (((now.cr0 ^ value) & (CR0_PG | CR0_WP)) != 0)
         vmx_invalidate_vpid(vcpu->vmx.vpid);
     return EXIT_NEXT_INSTRUCTION;
@@ -93,7 +81,7 @@ static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
 
 static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
 {
-    struct control_registers now = vcpu_control_registers();
+    struct control_registers now = vcpu_control_registers(vcpu);
 
     if (!cr4_write(&vcpu->cpuid, &now, value))
         return exit_general_protection(vcpu);
@@ -120,9 +108,9 @@ static enum exit_action access_cr8(struct vcpu *vcpu, const struct exit_cr *acce
 }
 
 /* LMSW loads CR0's low four bits and cannot clear PE (SDM vol. 2A, "LMSW"). */
-static uint64_t lmsw_result(uint16_t source)
+static uint64_t lmsw_result(const struct vcpu *vcpu, uint16_t source)
 {
-    uint64_t cr0 = vmx_vcpu_cr0();
+    uint64_t cr0 = vmx_vcpu_cr0(&vcpu->vmx);
 
     return (cr0 & ~(CR0_MP | CR0_EM | CR0_TS)) | (source & (CR0_PE | CR0_MP | CR0_EM | CR0_TS));
 }
@@ -134,8 +122,8 @@ enum exit_action exit_control_register(struct vcpu *vcpu)
     if (access.control_register == 8)
         return access_cr8(vcpu, &access);
     switch (access.kind) {
-    case EXIT_CLTS: return write_cr0_of_guest(vcpu, vmx_vcpu_cr0() & ~CR0_TS);
-    case EXIT_LMSW: return write_cr0_of_guest(vcpu, lmsw_result(access.lmsw_source));
+    case EXIT_CLTS: return write_cr0_of_guest(vcpu, vmx_vcpu_cr0(&vcpu->vmx) & ~CR0_TS);
+    case EXIT_LMSW: return write_cr0_of_guest(vcpu, lmsw_result(vcpu, access.lmsw_source));
     case EXIT_MOV_TO_CR:
         if (access.control_register == 0)
             return write_cr0_of_guest(vcpu, vmx_vcpu_gpr(&vcpu->vmx, access.gpr));

@@ -117,7 +117,7 @@ static enum exit_action exit_vmcall(struct vcpu *vcpu)
     if (!vcpu->guest->config->has_testdev)
         return exit_undefined_opcode(vcpu);
     vcpu->vmx.registers.gpr[GPR_RAX] =
-        vmx_vcpu_in_64bit_code() ? HYPERCALL_UNKNOWN : (uint32_t)HYPERCALL_UNKNOWN;
+        vmx_vcpu_in_64bit_code(&vcpu->vmx) ? HYPERCALL_UNKNOWN : (uint32_t)HYPERCALL_UNKNOWN;
     return EXIT_NEXT_INSTRUCTION;
 }
 
@@ -130,9 +130,9 @@ static bool cpuid_depends_on_guest(uint32_t leaf)
 void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_guest guest = {
-        .cr4 = vmx_vcpu_cr4(),
+        .cr4 = vmx_vcpu_cr4(&vcpu->vmx),
         .xcr0 = 0,
-        .code64 = vmx_vcpu_in_64bit_code(),
+        .code64 = vmx_vcpu_in_64bit_code(&vcpu->vmx),
         .limits_leaves = (vcpu->msrs.misc_enable & MISC_ENABLE_LIMIT_CPUID_MAXVAL) != 0,
         .disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0,
         .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,

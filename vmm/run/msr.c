@@ -60,7 +60,7 @@ static enum msr_outcome read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *va
     enum msr_outcome outcome = msr_policy_read(&vcpu->msrs, index, value);
 
     switch (outcome) {
-    case MSR_IS_EFER: *value = vmcs_read64(VMCS_GUEST_IA32_EFER); return MSR_DONE;
+    case MSR_IS_EFER: *value = vmx_vcpu_efer(&vcpu->vmx); return MSR_DONE;
     case MSR_IS_TSC: *value = vcpu_guest_tsc(vcpu); return MSR_DONE;
     case MSR_IS_DEBUGCTL: *value = vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL); return MSR_DONE;
     case MSR_IS_PAT: *value = vmcs_read64(VMCS_GUEST_IA32_PAT); return MSR_DONE;
@@ -84,11 +84,11 @@ static enum msr_outcome write_msr(struct vcpu *vcpu, uint32_t index, uint64_t va
 
     switch (outcome) {
     case MSR_IS_EFER: {
-        struct control_registers now = vcpu_control_registers();
+        struct control_registers now = vcpu_control_registers(vcpu);
         now.disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0;
         if (!efer_write(&vcpu->cpuid, &now, value, &value))
             return MSR_GP;
-        vmcs_write64(VMCS_GUEST_IA32_EFER, value);
+        vmx_vcpu_set_efer(&vcpu->vmx, value);
         return MSR_DONE;
     }
     case MSR_IS_TSC: vcpu_set_guest_tsc(vcpu, value); return MSR_DONE;

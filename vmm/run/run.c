@@ -36,18 +36,19 @@ static void park_readers(struct vcpu *vcpu)
     iobus_reader_park(&vcpu->mmio_reader);
 }
 
-/* A VM exit stores the activity state: whoever was halted and is to stay so gets it written anew,
- * as some emulators store "active" for every exit. Nobody waits for a halted vCPU to pass its
- * quiescent point: it may take its time. */
+/* A VM exit stores the activity state: a vCPU that was halted and stays so gets it written anew, as
+ * some emulators store "active" at every exit. "Active" is written only where the entry injects
+ * nothing that ends HLT. Nobody waits for a halted vCPU to pass its quiescent point: it may take
+ * its time. */
 static void set_activity(struct vcpu *vcpu)
 {
     if (vcpu->halted) {
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_HLT);
         park_readers(vcpu);
         vcpu_note(vcpu, ATTENTION_EVENT);
-    } else if (vcpu->was_halted)
+    } else if (vcpu->vmcs_halts)
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
-    vcpu->was_halted = vcpu->halted;
+    vcpu->vmcs_halts = vcpu->halted;
 }
 
 /* The board's timers are the first vCPU's business. */
@@ -141,9 +142,11 @@ static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
     events_pend_single_step(rflags);
 }
 
+/* Rare enough for a VMREAD of EFER; asking the vCPU would cost the common way a register. */
 static __attribute__((noinline)) void wrap_rip(uint64_t rip)
 {
-    if (!vmx_vcpu_in_64bit_code())
+    if ((vmcs_read64(VMCS_GUEST_IA32_EFER) & EFER_LMA) == 0 ||
+        (vmcs_guest_cs_access_rights() & ACCESS_RIGHTS_L) == 0)
         vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
 }
 
@@ -228,9 +231,9 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         !local_apic_accept_requests(&vcpu->apic) || !events_inject_pending_interrupt(vcpu))
         return false;
     if (__builtin_expect(vcpu->halted, 0)) {
-        vcpu->halted = false; /* nor is it dead, as it takes interrupts */
+        vcpu->halted = false;     /* nor is it dead, as it takes interrupts */
+        vcpu->vmcs_halts = false; /* the injection ends HLT */
         begin_reading(vcpu);
-        set_activity(vcpu);
     }
     look_at_deadline(vcpu);
     return true;
@@ -442,13 +445,13 @@ void vcpu_run(struct vcpu *vcpu)
 
 /* --- Creation and start --- */
 
-struct control_registers vcpu_control_registers(void)
+struct control_registers vcpu_control_registers(const struct vcpu *vcpu)
 {
     return (struct control_registers){
-        .cr0 = vmx_vcpu_cr0(),
+        .cr0 = vmx_vcpu_cr0(&vcpu->vmx),
         .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
-        .cr4 = vmx_vcpu_cr4(),
-        .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
+        .cr4 = vmx_vcpu_cr4(&vcpu->vmx),
+        .efer = vmx_vcpu_efer(&vcpu->vmx),
         .cs_l = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS) & ACCESS_RIGHTS_L,
     };
 }
@@ -475,8 +478,8 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
 {
     const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
 
-    /* One block: VMCS, the two I/O bitmaps, the MSR bitmap. */
-    uint8_t *pages = heap_allocate(heap, 4 * PAGE_SIZE, PAGE_SIZE);
+    /* One block: VMCS, MSR bitmap. */
+    uint8_t *pages = heap_allocate(heap, 2 * PAGE_SIZE, PAGE_SIZE);
     enum status status;
 
     if (pages == NULL)
@@ -508,14 +511,12 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                            .physical_address_bits = vcpu->physical_address_bits,
                        }));
     memset(pages, 0, PAGE_SIZE);
-    memset(pages + PAGE_SIZE, 0xff, 2 * PAGE_SIZE); /* every port exits */
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
-    msr_policy_fill_bitmap(&vcpu->msrs, pages + 3 * PAGE_SIZE);
+    msr_policy_fill_bitmap(&vcpu->msrs, pages + PAGE_SIZE);
     vmx_vcpu_init(&vcpu->vmx, capabilities,
                   &(struct vmx_vcpu_setup){
                       .vmcs = pages,
-                      .io_bitmaps = pages + PAGE_SIZE,
-                      .msr_bitmap = pages + 3 * PAGE_SIZE,
+                      .msr_bitmap = pages + PAGE_SIZE,
                       .ept_pointer = ept_pointer,
                       .vpid = vpid,
                       .cr0_guest_host_mask = CR0_HOST_OWNED,
@@ -523,7 +524,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                   });
     if (vcpu->vmx.saves_timer && !cpu_is_virtual())
         vcpu->slack_full_cycles = (int64_t)clock_ticks_from_ns(SLACK_NS);
-    vcpu_apicv_init(vcpu, pages + 3 * PAGE_SIZE);
+    vcpu_apicv_init(vcpu, pages + PAGE_SIZE);
     return STATUS_OK;
 }
 
@@ -555,7 +556,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vcpu->nmis_pending = 0;
     vcpu->event.info = 0;
     vcpu->halted = false;
-    vcpu->was_halted = false;
+    vcpu->vmcs_halts = false;
     msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
     vcpu_forget_cpuid(vcpu);
     msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);

@@ -181,7 +181,7 @@ static void restart(struct vcpu *vcpu, const struct vmx_start_state *state)
     vcpu->event.info = 0;
     vcpu->nmis_pending = 0;
     vcpu->halted = false;
-    vcpu->was_halted = false;
+    vcpu->vmcs_halts = false;
 }
 
 static void take_init(struct vcpu *vcpu)

@@ -76,9 +76,9 @@ void guest_dump(struct vcpu *vcpu)
              exit_reason_name(EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON))),
              vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     dump_gprs(&vcpu->vmx);
-    log_text("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx  cr8 %lx  efer %lx\n", vmx_vcpu_cr0(),
-             read_cr2(), vmcs_read_natural(VMCS_GUEST_CR3), vmx_vcpu_cr4(),
-             local_apic_cr8(&vcpu->apic), vmcs_read64(VMCS_GUEST_IA32_EFER));
+    log_text("  cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx  cr8 %lx  efer %lx\n", vmx_vcpu_cr0(&vcpu->vmx),
+             read_cr2(), vmcs_read_natural(VMCS_GUEST_CR3), vmx_vcpu_cr4(&vcpu->vmx),
+             local_apic_cr8(&vcpu->apic), vmx_vcpu_efer(&vcpu->vmx));
     log_text(
         "  interruptibility %x  activity %u  guest-physical address of the last EPT exit %lx\n",
         vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY), vmcs_read32(VMCS_GUEST_ACTIVITY_STATE),

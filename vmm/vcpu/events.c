@@ -118,8 +118,16 @@ static void wake(struct vcpu *vcpu)
     }
 }
 
+/* An entry that injects an interrupt or an NMI ends HLT, whatever the activity state says: "If the
+ * VM entry is vectoring, the logical processor is in the active state after VM entry" (SDM vol. 3C,
+ * "Activity State"). Other events cannot go into a halted guest ("Checks on Guest Non-Register
+ * State"). */
 static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
+    enum interruption_type type = INTERRUPTION_TYPE(event->info);
+
+    if (type == INTERRUPTION_EXTERNAL || type == INTERRUPTION_NMI)
+        vcpu->vmcs_halts = false;
     vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, event->info);
     if ((event->info & INTERRUPTION_ERROR_CODE_VALID) != 0)
         vmcs_write32(VMCS_ENTRY_EXCEPTION_ERROR_CODE, event->error_code);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/vcpu/execute.h"
 
+#include "arch/x86/insn/insn_address.h"
 #include "arch/x86/insn/insn_execute.h"
 #include "arch/x86/insn/insn_string_io.h"
 #include "arch/x86/msr.h"
@@ -18,7 +19,7 @@
 
 /* What one instruction works with, taken out of the VMCS once. */
 struct guest_cpu {
-    struct vcpu *vcpu;
+    struct vcpu *vcpu; /* first: guest_registers.h */
     struct insn_state state;
     struct guest_linear linear;
 };
@@ -41,8 +42,9 @@ static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
     cpu->state.mode = code_mode(cpu, vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS));
 }
 
-/* And the rest. */
-static void load_operands(struct guest_cpu *cpu)
+/* And the rest. segments: those that the instruction needs, bits by enum insn_segment_register.
+ * Each costs three VMREADs, which exit to a KVM below. */
+static void load_operands(struct guest_cpu *cpu, unsigned segments)
 {
     struct insn_state *state = &cpu->state;
     struct vcpu *vcpu = cpu->vcpu;
@@ -51,9 +53,8 @@ static void load_operands(struct guest_cpu *cpu)
         state->gpr[i] = vmx_vcpu_gpr(&vcpu->vmx, i);
     state->rflags = cpu->linear.paging.rflags;
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {
-        struct vmx_segment segment = vmx_vcpu_segment((enum segment)i);
-        state->segments[i] = (struct insn_segment){
-            .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
+        if ((segments & BIT(i)) != 0)
+            state->segments[i] = guest_read_segment(cpu, i);
     }
     state->protected_mode = cpu->linear.paging.cr0 & CR0_PE;
     state->alignment_mask = cpu->linear.paging.cr0 & CR0_AM;
@@ -154,7 +155,7 @@ static enum insn_access_result on_table_write(void *context, gva_t address, cons
 static bool on_enter_task(void *context, const uint32_t *cr3)
 {
     struct guest_cpu *cpu = context;
-    uint64_t cr0 = vmx_vcpu_cr0() | CR0_TS;
+    uint64_t cr0 = vmx_vcpu_cr0(&cpu->vcpu->vmx) | CR0_TS;
 
     vmx_vcpu_set_cr0(&cpu->vcpu->vmx, cr0);
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_LOCAL);
@@ -236,9 +237,11 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
 #define CODE_HAS_PSE    (UINT32_C(1) << 21)
 #define CODE_MODE(mode) ((uint32_t)(mode) << 24)
 
-struct insn_cache_key guest_cpu_legacy_code_key(uint64_t rip, uint32_t cs_access_rights)
+struct insn_cache_key guest_cpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip,
+                                                uint32_t cs_access_rights)
 {
-    const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(), .cr4 = vmx_vcpu_cr4()};
+    const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(&vcpu->vmx),
+                                        .cr4 = vmx_vcpu_cr4(&vcpu->vmx)};
     enum guest_paging_mode mode = guest_paging_mode(&paging);
     uint32_t linear = (uint32_t)(rip + vmcs_read_natural(VMCS_GUEST_CS_BASE));
     struct insn_cache_key key = {
@@ -318,7 +321,7 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
 
     if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
         return;
-    key = guest_cpu_code_key(vmcs_guest_rip());
+    key = guest_cpu_code_key(cpu->vcpu, vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
 }
 
@@ -355,7 +358,7 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
     }
     remember(&cpu, &insn, &fetched);
     vcpu->decoded_length = insn.length;
-    load_operands(&cpu);
+    load_operands(&cpu, insn_segments(&insn, cpu.state.mode));
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome = insn_execute(&insn, &cpu.state, &env, iterations_max(&cpu), &fault);
 
@@ -382,7 +385,7 @@ enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io
     struct insn_fault fault = {0};
 
     load_code(&cpu, vcpu);
-    load_operands(&cpu);
+    load_operands(&cpu, insn_segments_that_count(1u << string_io.segment, cpu.state.mode));
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome =
         insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
@@ -397,7 +400,7 @@ enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switc
     enum insn_outcome outcome;
 
     load_code(&cpu, vcpu);
-    load_operands(&cpu);
+    load_operands(&cpu, INSN_SEGMENTS_ALL);
     struct insn_env env = environment(&cpu);
 
     outcome = insn_task_switch(task, &cpu.state, &env, &fault);
@@ -408,7 +411,7 @@ enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switc
     }
     if (outcome == INSN_DONE && error_code != NULL) {
         load_code(&cpu, vcpu);
-        load_operands(&cpu);
+        load_operands(&cpu, INSN_SEGMENTS_ALL);
         outcome = insn_task_push(task, *error_code, &cpu.state, &env, &fault);
         if (outcome == INSN_DONE)
             store(&cpu);

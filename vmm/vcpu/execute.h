@@ -24,17 +24,18 @@ enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switc
                                        const uint32_t *error_code);
 
 /* guest_cpu_code_key outside of IA-32e mode. */
-struct insn_cache_key guest_cpu_legacy_code_key(uint64_t rip, uint32_t cs_access_rights);
+struct insn_cache_key guest_cpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip,
+                                                uint32_t cs_access_rights);
 
 /* By what the instruction at rip, the guest's RIP, is known. In IA-32e mode paging is as CR3 and
  * the tables say: 5-level paging is not offered to guests, SMEP and EFER.NXE decide who may fetch,
  * not from where, and the processor that has just fetched it did ask. */
-static inline struct insn_cache_key guest_cpu_code_key(uint64_t rip)
+static inline struct insn_cache_key guest_cpu_code_key(const struct vcpu *vcpu, uint64_t rip)
 {
     uint32_t rights = vmcs_guest_cs_access_rights();
 
-    if (__builtin_expect((vmcs_guest_ia32_efer() & EFER_LMA) == 0, 0))
-        return guest_cpu_legacy_code_key(rip, rights);
+    if (__builtin_expect(!vmx_vcpu_in_ia32e_mode(&vcpu->vmx), 0))
+        return guest_cpu_legacy_code_key(vcpu, rip, rights);
     if (__builtin_expect((rights & ACCESS_RIGHTS_L) == 0, 0))
         rip = (uint32_t)(rip + vmcs_read_natural(VMCS_GUEST_CS_BASE));
     return (struct insn_cache_key){.linear = rip, .root = vmcs_guest_cr3(), .code = rights};

@@ -27,10 +27,10 @@ void guest_linear_init(struct guest_linear *linear, struct vcpu *vcpu)
     linear->cpl = (uint8_t)ACCESS_RIGHTS_DPL(vmcs_read32(VMCS_GUEST_SS_ACCESS_RIGHTS));
 
     *paging = (struct guest_paging){
-        .cr0 = vmx_vcpu_cr0(),
+        .cr0 = vmx_vcpu_cr0(&vcpu->vmx),
         .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
-        .cr4 = vmx_vcpu_cr4(),
-        .efer = vmcs_read64(VMCS_GUEST_IA32_EFER),
+        .cr4 = vmx_vcpu_cr4(&vcpu->vmx),
+        .efer = vmx_vcpu_efer(&vcpu->vmx),
         .rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS),
         .physical_address_bits = linear->vcpu->physical_address_bits,
         .has_1g_pages = linear->vcpu->has_1g_pages,

@@ -2,12 +2,16 @@
 #include "vmm/vcpu/registers.h"
 
 #include "arch/x86/extended_state.h"
-#include "arch/x86/vmcs.h"
-#include "arch/x86/vmx_vcpu.h"
+#include "vmm/vcpu/vcpu.h"
 
 _Static_assert((int)SEGMENT_GS == (int)INSN_GS, "both as instructions number them");
 _Static_assert((int)SEGMENT_LDTR == (int)INSN_LDTR && (int)SEGMENT_TR == (int)INSN_TR,
                "both as the VMCS numbers them");
+
+static const struct vmx_vcpu *vmx_of(const void *context)
+{
+    return &(*(const struct vcpu *const *)context)->vmx;
+}
 
 static enum insn_access_result fault_with(uint8_t vector, struct insn_fault *fault)
 {
@@ -17,11 +21,12 @@ static enum insn_access_result fault_with(uint8_t vector, struct insn_fault *fau
 
 /* The processor has found all of this in order before the operand caused the exit; but the
  * instruction was read once more since, and another vCPU may have changed it. */
-static enum insn_access_result check_usable(bool is_mmx, struct insn_fault *fault)
+static enum insn_access_result check_usable(const struct vmx_vcpu *vmx, bool is_mmx,
+                                            struct insn_fault *fault)
 {
-    uint64_t cr0 = vmx_vcpu_cr0();
+    uint64_t cr0 = vmx_vcpu_cr0(vmx);
 
-    if ((cr0 & CR0_EM) != 0 || (!is_mmx && (vmx_vcpu_cr4() & CR4_OSFXSR) == 0))
+    if ((cr0 & CR0_EM) != 0 || (!is_mmx && (vmx_vcpu_cr4(vmx) & CR4_OSFXSR) == 0))
         return fault_with(VECTOR_UD, fault);
     if ((cr0 & CR0_TS) != 0)
         return fault_with(VECTOR_NM, fault);
@@ -34,9 +39,8 @@ enum insn_access_result guest_vector_read(void *context, const struct insn_opera
                                           uint8_t bytes[16], struct insn_fault *fault)
 {
     bool is_mmx = operand->kind == INSN_OPERAND_MMX;
-    enum insn_access_result result = check_usable(is_mmx, fault);
+    enum insn_access_result result = check_usable(vmx_of(context), is_mmx, fault);
 
-    (void)context;
     if (result != INSN_ACCESS_OK)
         return result;
     if (is_mmx)
@@ -50,9 +54,8 @@ enum insn_access_result guest_vector_write(void *context, const struct insn_oper
                                            const uint8_t bytes[16], struct insn_fault *fault)
 {
     bool is_mmx = operand->kind == INSN_OPERAND_MMX;
-    enum insn_access_result result = check_usable(is_mmx, fault);
+    enum insn_access_result result = check_usable(vmx_of(context), is_mmx, fault);
 
-    (void)context;
     if (result != INSN_ACCESS_OK)
         return result;
     if (is_mmx)
@@ -64,35 +67,33 @@ enum insn_access_result guest_vector_write(void *context, const struct insn_oper
 
 uint64_t guest_read_cr0(void *context)
 {
-    (void)context;
-    return vmx_vcpu_cr0();
+    return vmx_vcpu_cr0(vmx_of(context));
 }
 
 uint64_t guest_read_cr4(void *context)
 {
-    (void)context;
-    return vmx_vcpu_cr4();
+    return vmx_vcpu_cr4(vmx_of(context));
 }
 
 bool guest_in_ia32e_mode(void *context)
 {
-    (void)context;
-    return (vmcs_read64(VMCS_GUEST_IA32_EFER) & EFER_LMA) != 0;
+    return vmx_vcpu_in_ia32e_mode(vmx_of(context));
 }
 
 uint16_t guest_read_selector(void *context, unsigned number)
 {
     (void)context;
-    return vmx_vcpu_segment((enum segment)number).selector;
+    return vmx_vcpu_selector((enum segment)number);
 }
 
 struct insn_segment guest_read_segment(void *context, unsigned number)
 {
-    struct vmx_segment segment = vmx_vcpu_segment((enum segment)number);
-
     (void)context;
     return (struct insn_segment){
-        .base = segment.base, .limit = segment.limit, .access_rights = segment.access_rights};
+        .base = vmcs_read_natural((enum vmcs_field_natural)(VMCS_GUEST_ES_BASE + 2 * number)),
+        .limit = vmcs_read32((enum vmcs_field32)(VMCS_GUEST_ES_LIMIT + 2 * number)),
+        .access_rights = vmcs_read32((enum vmcs_field32)(VMCS_GUEST_ES_ACCESS_RIGHTS + 2 * number)),
+    };
 }
 
 void guest_load_segment(void *context, unsigned number, uint16_t selector,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The guest's registers beyond the general ones, for instructions done in its stead: what struct
  * insn_env and struct insn_system ask for (arch/x86/insn/insn_state.h, insn_system.h). All work on
- * the current VMCS and on the processor they run on; none uses its context. */
+ * the current VMCS and on the processor they run on. The context begins with a struct vcpu *, the
+ * vCPU that the VMCS belongs to. */
 #ifndef VMM_VCPU_REGISTERS_H
 #define VMM_VCPU_REGISTERS_H
 

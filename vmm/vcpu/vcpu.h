@@ -88,7 +88,7 @@ struct vcpu {
     uint8_t nmis_pending;
     struct vcpu_event event; /* goes in at the next entry, before any interrupt */
     bool halted;             /* executed HLT and nothing woke it since */
-    bool was_halted;         /* at the last entry */
+    bool vmcs_halts;         /* the VMCS has the HLT activity state, and an entry would halt */
     uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
     uint64_t deadline_tsc;   /* the next timer's, as of the last service or move */
     int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
@@ -140,6 +140,6 @@ void vcpu_notify(struct vcpu *vcpu, uint32_t attention);
 void vcpu_forget_cpuid(struct vcpu *vcpu);
 
 /* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
-struct control_registers vcpu_control_registers(void);
+struct control_registers vcpu_control_registers(const struct vcpu *vcpu);
 
 #endif

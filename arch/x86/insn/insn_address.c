@@ -154,6 +154,22 @@ static uint64_t operand_offset(const struct insn *insn, const struct insn_state 
     return offset & bytes_mask(insn->address_size_bytes);
 }
 
+unsigned insn_segments(const struct insn *insn, enum insn_mode mode)
+{
+    unsigned segments = 0;
+
+    if (insn->op >= INSN_JMP_FAR && insn->op <= INSN_LTR)
+        return INSN_SEGMENTS_ALL; /* insn_system.h's load them, too */
+    if (insn->destination.kind == INSN_OPERAND_MEMORY || insn->source.kind == INSN_OPERAND_MEMORY)
+        segments |= 1u << insn->memory.segment;
+    if (insn->op >= INSN_MOVS)
+        segments |= 1u << insn->memory.segment | 1u << INSN_ES;
+    if (insn->op == INSN_PUSH || insn->op == INSN_POP ||
+        (insn->op >= INSN_ENTER && insn->op <= INSN_RET))
+        segments |= 1u << INSN_SS | 1u << INSN_CS;
+    return insn_segments_that_count(segments, mode);
+}
+
 struct resolution {
     const struct insn *insn;
     const struct insn_state *state;

@@ -27,6 +27,19 @@ MUST_USE enum insn_outcome insn_effective_address(const struct insn *insn,
                                                   struct insn_access accesses[INSN_ACCESSES_MAX],
                                                   unsigned *count, struct insn_fault *fault);
 
+/* Sets of segment registers: bit n is enum insn_segment_register n. */
+#define INSN_SEGMENTS_ALL ((1u << INSN_SEGMENT_COUNT) - 1)
+
+/* Of these segments, those whose registers decide about an access: in 64-bit mode FS and GS alone,
+ * with their bases (SDM vol. 1, Sep 2023, 3.4.2.1 "Segment Registers in 64-Bit Mode"). */
+static inline unsigned insn_segments_that_count(unsigned segments, enum insn_mode mode)
+{
+    return mode == INSN_MODE_64 ? segments & (1u << INSN_FS | 1u << INSN_GS) : segments;
+}
+
+/* The segments whose registers insn_execute looks at for insn; it need not be given the others. */
+unsigned insn_segments(const struct insn *insn, enum insn_mode mode);
+
 /* rSP after delta bytes were pushed (negative) or popped: 16, 32 or 64 bits of it move, as SS.B and
  * the mode have it. */
 uint64_t insn_stack_pointer(const struct insn_state *state, int delta_bytes);
