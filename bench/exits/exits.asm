@@ -32,6 +32,7 @@ ZONE_MMIO       equ 0xff000000
 PIN             equ 20
 PIN_VECTOR      equ 0x40
 MESSAGE_VECTOR  equ 0x41
+FAR_AWAY        equ 0x7fffffff  ; upper half of a TSC deadline that does not come
 PATIENCE        equ 1000000     ; rounds of waiting for an interrupt
 
 %macro with_set 1
@@ -122,8 +123,16 @@ start:
         interrupt_operation "bell-message", MESSAGE_BELL
         cli
 
-        ; There is no way back to xAPIC mode but through "disabled".
         with_set SET_NONE
+        mov     dword [r15 + APIC_LVT_TIMER], LVT_TSC_DEADLINE + LVT_MASKED
+        mov     r10d, IA32_TSC_DEADLINE
+        operation "tsc-deadline", 0, FAR_AWAY, 0, wrmsr
+        mov     ecx, r10d
+        xor     eax, eax
+        xor     edx, edx
+        wrmsr
+
+        ; There is no way back to xAPIC mode but through "disabled".
         mov     ecx, IA32_APIC_BASE
         rdmsr
         or      eax, 1 << 10

@@ -33,6 +33,7 @@
 #define DEBUG_CONSOLE   0xe9
 #define SET_PORT        0xf1
 #define DEBUG_EXIT      0xf4
+#define TSC_DEADLINE    (1u << 24) /* CPUID.1:ECX */
 #define X2APIC_ID_LEAF  0xb
 #define CHANNEL_PIN     20 /* a pin of the I/O APIC */
 #define CHANNEL_MESSAGE 21 /* straight to the local APIC */
@@ -183,8 +184,10 @@ static void cpuid_set(struct cpu *cpu)
     for (unsigned i = 0; i < cpuid->nent; i++) {
         struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
 
-        if (entry->function == 1)
+        if (entry->function == 1) {
             entry->ebx = (entry->ebx & 0x00ffffff) | cpu->index << 24;
+            entry->ecx |= TSC_DEADLINE; /* left out of what is supported, as it needs the irqchip */
+        }
         if (entry->function == X2APIC_ID_LEAF)
             entry->edx = cpu->index;
     }

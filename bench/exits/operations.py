@@ -46,6 +46,7 @@ OPERATIONS = {
     "zone-mmio": Operation("coalesced write, MMIO", 350, "exits"),
     "bell-pin": Operation("doorbell to interrupt, I/O APIC pin", None, "exits"),
     "bell-message": Operation("doorbell to interrupt, the shortest way", 300, "exits"),
+    "tsc-deadline": Operation("TSC deadline", None, "exits"),
     "eoi-x2apic": Operation("EOI, x2APIC", 150, "exits"),
     "ipi-halted": Operation("interrupt to a halted vCPU on another CPU", 600, "ipi"),
 }

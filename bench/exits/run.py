@@ -4,10 +4,11 @@
 programs in both, all in Bochs, where a tick is an instruction.
 
 Prints a table and writes BUILD/bench-exits.json and .svg. VMREADs and VMWRITEs are counted in a run
-of their own, by Bochs' debugger. --record puts the medians into bench/exits/budgets.json, which
-`make test` compares with. --only portcullis leaves out KVM (two boots of Linux), --only table
-prints what the last run has left. --profile OPERATION shows what one operation executes, by
-function."""
+of their own, by Bochs' debugger; and of these, with all else that exits, what exits to KVM where the
+monitor runs in a virtual machine itself. --record puts the medians into bench/exits/budgets.json,
+which `make test` compares with. --only portcullis leaves out KVM (two boots of Linux), --only table
+prints what the last run has left, --only outer, as JSON, what of each operation exits to such a KVM.
+--profile OPERATION shows what one operation executes, by function."""
 
 import argparse
 import collections
@@ -23,6 +24,7 @@ sys.path.insert(0, HERE)
 # pylint: disable=wrong-import-position
 import exit_trace  # noqa: E402
 import linux  # noqa: E402
+import vmcs_fields  # noqa: E402
 from operations import (BUDGETS, LOOP_TICKS, OPERATIONS, ROOT, costs, keys,  # noqa: E402
                         read_figures, write_budgets)
 
@@ -103,8 +105,18 @@ def run_trace(bench):
 
 
 def count_accesses(bench):
-    """{operation: (VMREADs, VMWRITEs)} of Portcullis."""
-    return {key: (found.kinds["vmread"], found.kinds["vmwrite"])
+    """{operation: (VMREADs, VMWRITEs, exits to a KVM below)} of Portcullis."""
+    fields = vmcs_fields.read()
+    return {key: (found.kinds["vmread"], found.kinds["vmwrite"],
+                  len(exit_trace.outer_exits(found, fields)))
+            for key, found in run_trace(bench).items()}
+
+
+def outer_exits(bench):
+    """{operation: what of it exits to a KVM below, in words}."""
+    fields = vmcs_fields.read()
+    return {key: [mnemonic if field is None else f"{mnemonic} of field {field:#06x}"
+                  for mnemonic, field in exit_trace.outer_exits(found, fields)]
             for key, found in run_trace(bench).items()}
 
 
@@ -134,12 +146,12 @@ def rows(ours, kvm, accesses):
     """What the JSON file has."""
     result = []
     for key in costs():
-        reads, writes = accesses.get(key, (None, None))
+        reads, writes, outer = accesses.get(key, (None, None, None))
         result.append({
             "operation": key, "ours": median(ours, key),
             "kvm": median(kvm.get("kvm", {}), key),
             "kvm_default": median(kvm.get("kvm_default", {}), key),
-            "vmreads": reads, "vmwrites": writes,
+            "vmreads": reads, "vmwrites": writes, "outer_exits": outer,
             "ours_minimum": ours[key].minimum if key in ours else None,
             "ours_p99": ours[key].p99 if key in ours else None})
     return result
@@ -150,7 +162,7 @@ def table(values, unit):
     def cell(value, width):
         return f"{'-' if value is None else value:>{width}}"
     lines = [f"{unit + ' per operation':<42}{'min':>6}{'median':>8}{'p99':>7}{'at most':>9}"
-             f"{'KVM B':>8}{'KVM A':>8}{'ratio':>7}{'VMREAD':>8}{'VMWRITE':>8}"]
+             f"{'KVM B':>8}{'KVM A':>8}{'ratio':>7}{'VMREAD':>8}{'VMWRITE':>8}{'outer':>7}"]
     for row in values:
         operation = OPERATIONS[row["operation"]]
         ratio = (f"{row['kvm'] / row['ours']:.1f}" if row["kvm"] and row["ours"] else None)
@@ -160,9 +172,12 @@ def table(values, unit):
                      f"{cell(row['ours_p99'], 7)}{cell(operation.at_most, 8)}"
                      f"{'!' if is_over else ' '}{cell(row['kvm'], 8)}"
                      f"{cell(row['kvm_default'], 8)}{cell(ratio, 7)}"
-                     f"{cell(row['vmreads'], 8)}{cell(row['vmwrites'], 8)}")
+                     f"{cell(row['vmreads'], 8)}{cell(row['vmwrites'], 8)}"
+                     f"{cell(row['outer_exits'], 7)}")
     lines.append("KVM B: mitigations=off; KVM A: default; ratio: KVM B to Portcullis. !: over the "
-                 "goal.")
+                 "goal.\n"
+                 "outer: instructions of the monitor that exit to KVM where it runs in a virtual "
+                 "machine.")
     return "\n".join(lines)
 
 
@@ -190,7 +205,7 @@ def parse_arguments():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
     parser.add_argument("--emulator", choices=("bochs", "qemu"), default="bochs",
                         help="qemu: cycles of nested KVM, on a processor with VMX")
-    parser.add_argument("--only", choices=("portcullis", "table"))
+    parser.add_argument("--only", choices=("portcullis", "table", "outer"))
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--profile", metavar="OPERATION")
     return parser.parse_args()
@@ -202,6 +217,9 @@ def main():
     unit = "instructions" if options.emulator == "bochs" else "cycles"
     if options.profile:
         profile(bench, options.profile)
+        return
+    if options.only == "outer":
+        json.dump(outer_exits(bench), sys.stdout, indent=2)
         return
     if options.only == "table":
         with open(os.path.join(bench.build, "bench-exits.json"), encoding="ascii") as file:
