@@ -224,7 +224,7 @@ $(BUILD)/multiboot/%.bin: tests/multiboot/%.asm
 
 # What tests/machine boots. The last one is also what bench-exits measures.
 MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(GUEST_PROGRAMS) \
-                 $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin
+                 $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin $(BUILD)/firmware/reset_system.efi
 
 # What fails in one stage does not keep the next from running, except the build: the counts carry it
 # over. The whole of the style counts as one test.
@@ -278,15 +278,20 @@ $(EXITS)/kvm_host $(EXITS)/init: $(EXITS)/%: bench/exits/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EXITS_CFLAGS) -static -pthread $< -o $@
 
-$(EXITS)/native.efi: bench/exits/native.c
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -Wmissing-prototypes,$(EXITS_CFLAGS)) -ffreestanding -fpic -fshort-wchar \
+# Programs for the firmware, made with gnu-efi.
+define EFI_RULE
+$(1): $(2)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(filter-out -Wmissing-prototypes,$$(EXITS_CFLAGS)) -ffreestanding -fpic -fshort-wchar \
 	    -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
-	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $< -o $(EXITS)/native.o
-	$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
-	    /usr/lib/crt0-efi-x86_64.o $(EXITS)/native.o -L /usr/lib -lefi -lgnuefi -o $(EXITS)/native.elf
-	$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
-	    -O efi-app-x86_64 $(EXITS)/native.elf $@
+	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $$< -o $$(@:.efi=.o)
+	$$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
+	    /usr/lib/crt0-efi-x86_64.o $$(@:.efi=.o) -L /usr/lib -lefi -lgnuefi -o $$(@:.efi=.elf)
+	$$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
+	    -O efi-app-x86_64 $$(@:.efi=.elf) $$@
+endef
+$(eval $(call EFI_RULE,$(EXITS)/native.efi,bench/exits/native.c))
+$(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
 
 .PHONY: bench-exits bench-boot
 bench-exits: $(BUILD)/BOOTX64.EFI $(EXITS_PROGRAMS) ## instructions per exit, beside KVM: table, build/bench-exits.json, .svg

@@ -38,6 +38,7 @@ static void read_clock(struct uefi *uefi, struct boot_info *boot)
 
 void leave_ask(struct uefi *uefi, struct boot_info *boot)
 {
+    boot->firmware_power_off = leave_power_off;
     boot->efi_runtime_services = HPA((uint64_t)uefi->system->RuntimeServices);
     read_clock(uefi, boot);
 }

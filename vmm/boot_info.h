@@ -97,7 +97,11 @@ struct boot_info {
     struct host_acpi acpi;       /* usable whether or not there were tables */
     uint64_t wall_clock_seconds; /* Unix time, UTC */
     uint64_t wall_clock_tsc;     /* the TSC when wall_clock_seconds was read */
-    hpa_t efi_runtime_services;  /* EFI_RUNTIME_SERVICES, for ResetSystem */
+    /* Asks the platform to power off, through EFI_RUNTIME_SERVICES.ResetSystem (UEFI 2.10, 8.5.1)
+     * of the services given. Returns, or faults, where the firmware cannot. What it may touch is
+     * mapped executable and writable. */
+    void (*firmware_power_off)(hpa_t efi_runtime_services);
+    hpa_t efi_runtime_services;
 
     uint16_t console_port; /* I/O port of the serial line's 16550, 0x3f8 for COM1 */
     uint32_t console_baud;
@@ -112,10 +116,5 @@ struct boot_info {
 /* Runs the monitor on the processor that booted, on the firmware's stack and page tables at first.
  * Boot services have ended and interrupts are off. Never returns. */
 _Noreturn void monitor_main(const struct boot_info *boot);
-
-/* Asks the platform to power off, through EFI_RUNTIME_SERVICES.ResetSystem (UEFI 2.10, 8.5.1) with
- * the given services table. Returns only where the firmware cannot. All of the firmware's runtime
- * memory has to be mapped executable and writable. Implemented in boot/. */
-void firmware_power_off(hpa_t efi_runtime_services);
 
 #endif

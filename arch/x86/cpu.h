@@ -66,6 +66,11 @@ static inline void mmio_write32(uint64_t address, uint32_t value)
     __asm__ volatile("movl %1, %0" : "=m"(*(volatile uint32_t *)address) : "r"(value) : "memory");
 }
 
+static inline void mmio_write8(uint64_t address, uint8_t value)
+{
+    __asm__ volatile("movb %1, %0" : "=m"(*(volatile uint8_t *)address) : "q"(value) : "memory");
+}
+
 /* --- MSRs, CPUID, TSC --- */
 
 static inline uint64_t rdmsr(uint32_t index)
@@ -111,6 +116,13 @@ static inline struct cpuid_result cpuid_max(uint32_t leaf, uint32_t subleaf)
 static inline bool cpu_is_virtual(void)
 {
     return (cpuid(1, 0).ecx >> 31) != 0;
+}
+
+/* Tells processors apart even where nothing else works any more. 8 bits of it do for a monitor of
+ * as many processors. */
+static inline uint8_t cpu_initial_apic_id(void)
+{
+    return (uint8_t)(cpuid(1, 0).ebx >> 24);
 }
 
 /* May be executed early or late with respect to its neighbours. */

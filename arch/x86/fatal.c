@@ -8,52 +8,68 @@
 
 #include <stdatomic.h>
 
-static void (*begin_hook)(void);
-static void (*stop_hook)(void);
+static struct fatal_hooks hooks;
 
 /* Processor number + 1 of the one that dumps; 0: none yet. */
 static _Atomic uint32_t owner;
-static _Atomic unsigned depth; /* how often the owner got here */
 
-/* The initial APIC id tells processors apart even where nothing else works any more; 8 bits of it
- * do for a monitor of as many CPUs. */
-static uint32_t this_processor(void)
+/* How far the owner has got; it begins each of them once. */
+static enum {
+    STAGE_NONE,
+    STAGE_DUMP,
+    STAGE_SAY_SO, /* that it failed while dumping */
+    STAGE_STOP,
+    STAGE_LAST,
+} stage;
+
+void fatal_set_hooks(const struct fatal_hooks *new_hooks)
 {
-    return cpuid(1, 0).ebx >> 24;
+    hooks = *new_hooks;
 }
 
-void fatal_set_hooks(void (*begin)(void), void (*stop)(void))
+static void call(void (*hook)(void))
 {
-    begin_hook = begin;
-    stop_hook = stop;
+    if (hook != NULL)
+        hook();
+}
+
+_Noreturn static void stop_at_last(void)
+{
+    if (stage < STAGE_LAST) {
+        stage = STAGE_LAST;
+        call(hooks.last);
+    }
+    cpu_stop();
 }
 
 void fatal_begin(void)
 {
     uint32_t none = 0;
-    uint32_t self = this_processor() + 1;
+    uint32_t self = cpu_initial_apic_id() + 1u;
 
     cli();
     if (!atomic_compare_exchange_strong(&owner, &none, self) && none != self)
         cpu_stop();
-    switch (atomic_fetch_add(&depth, 1)) {
-    case 0:
-        if (begin_hook != NULL)
-            begin_hook();
+    switch (stage) {
+    case STAGE_NONE:
+        stage = STAGE_DUMP;
+        call(hooks.begin);
         return;
-    case 1:
+    case STAGE_DUMP:
+        stage = STAGE_SAY_SO;
         log_text("\n");
-        log_line("failed again while dumping; stopped");
+        log_line("failed again while dumping");
         fatal_stop();
-    default: cpu_stop();
+    default: stop_at_last();
     }
 }
 
 void fatal_stop(void)
 {
-    /* From here on a failure, in the hook say, stops at once. */
-    if (atomic_fetch_add(&depth, 2) < 3 && stop_hook != NULL)
-        stop_hook();
+    if (stage >= STAGE_STOP)
+        stop_at_last();
+    stage = STAGE_STOP;
+    call(hooks.stop);
     cpu_stop();
 }
 

@@ -6,14 +6,20 @@
 
 #include "vmm/base/types.h"
 
-/* begin is called before the first word of a dump: whatever locks others hold, the log has to work
- * from there on. stop is called once everything is printed and before the processor stops: writes
- * out what is buffered. Null: nothing. */
-void fatal_set_hooks(void (*begin)(void), void (*stop)(void));
+/* What the monitor does around a dump. Null: nothing. */
+struct fatal_hooks {
+    void (*begin)(void); /* before the first word: whatever locks others hold, the log has to work
+                            from there on */
+    void (*stop)(void);  /* once everything is printed and before the processor stops */
+    void (*last)(void);  /* instead, once stop or the second try to print have failed */
+};
+
+/* From here on hooks are called. Copied. */
+void fatal_set_hooks(const struct fatal_hooks *hooks);
 
 /* Claims the console for the dump that is to follow. Returns for the first processor alone; others
  * stop here, so that two dumps do not mix. If dumping itself fails on this processor, says so and
- * stops; failing again just stops. Interrupts are off from here on. */
+ * calls the stop hook; if that fails, calls the last one. Interrupts are off from here on. */
 void fatal_begin(void);
 
 /* Calls the stop hook and stops this processor. */

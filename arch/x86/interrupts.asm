@@ -129,4 +129,39 @@ fault_return:
     xor eax, eax
     ret
 
+; --- Code that is not ours ---
+
+; bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack)
+; *stack is what trap_dispatch loads into RSP to end the call at call_guarded_fault.
+global call_guarded:function hidden
+call_guarded:
+    push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdx                    ; a seventh: the stack is aligned for the call
+    mov [rdx], rsp
+    mov rax, rdi
+    mov rdi, rsi
+    call rax
+    mov eax, 1
+    jmp call_guarded_end
+
+global call_guarded_fault:function hidden
+call_guarded_fault:
+    xor eax, eax
+call_guarded_end:
+    cld
+    pop rdx
+    mov qword [rdx], 0
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    ret
+
 section .note.GNU-stack noalloc noexec nowrite progbits

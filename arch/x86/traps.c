@@ -3,6 +3,7 @@
 
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/descriptors.h"
 #include "arch/x86/fatal.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/msr.h"
@@ -47,6 +48,13 @@ static const char *const exception_names[] = {
     [VECTOR_VE] = "#VE virtualization exception",
     [VECTOR_CP] = "#CP control protection",
 };
+
+const char *trap_exception_name(uint64_t vector)
+{
+    const char *name = vector < ARRAY_COUNT(exception_names) ? exception_names[vector] : NULL;
+
+    return name != NULL ? name : "reserved";
+}
 
 /* --- External interrupts --- */
 
@@ -166,13 +174,10 @@ static void print_machine_check(void)
 
 _Noreturn static void stop_with_dump(const struct trap_frame *frame)
 {
-    const char *name =
-        frame->vector < ARRAY_COUNT(exception_names) ? exception_names[frame->vector] : NULL;
-
     fatal_begin();
     log_text("\n");
     log_line("internal error: exception %lu, %s", (unsigned long)frame->vector,
-             name != NULL ? name : "reserved");
+             trap_exception_name(frame->vector));
     switch (frame->vector) {
     case VECTOR_PF: print_page_fault(frame->error_code); break;
     case VECTOR_DF: print_double_fault(frame); break;
@@ -182,6 +187,43 @@ _Noreturn static void stop_with_dump(const struct trap_frame *frame)
     trap_print_frame(frame);
     backtrace_print(frame->rip, frame->rbp);
     fatal_stop();
+}
+
+/* --- Code that is not ours --- */
+
+bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack);
+extern const char call_guarded_fault[]; /* both in interrupts.asm */
+
+static struct {
+    uint64_t stack;  /* 0: nothing is called */
+    uint8_t apic_id; /* of who calls; GS may be anything meanwhile */
+    struct trap_fault fault;
+} guarded;
+
+bool trap_call_guarded(void (*function)(void *context), void *context, struct trap_fault *fault)
+{
+    bool is_whole;
+
+    guarded.apic_id = cpu_initial_apic_id();
+    is_whole = call_guarded(function, context, &guarded.stack);
+    *fault = guarded.fault;
+    return is_whole;
+}
+
+/* Has the frame go on at the end of the call. Its code and stack segment are the monitor's,
+ * whatever was loaded meanwhile, or the exception would not have got here. */
+static bool end_guarded_call(struct trap_frame *frame)
+{
+    if (guarded.stack == 0 || guarded.apic_id != cpu_initial_apic_id())
+        return false;
+    guarded.fault =
+        (struct trap_fault){.vector = frame->vector, .rip = frame->rip, .cr2 = read_cr2()};
+    frame->rip = (uint64_t)call_guarded_fault;
+    frame->rsp = guarded.stack;
+    frame->cs = SELECTOR_CODE;
+    frame->ss = SELECTOR_DATA;
+    frame->rflags = RFLAGS_ONE;
+    return true;
 }
 
 /* --- NMI --- */
@@ -217,7 +259,7 @@ void trap_dispatch(struct trap_frame *frame)
         trap_handle_interrupt((uint8_t)frame->vector);
     else if (frame->vector == VECTOR_NMI)
         handle_nmi(frame);
-    else if (!resume_safe_instruction(frame))
+    else if (!resume_safe_instruction(frame) && !end_guarded_call(frame))
         stop_with_dump(frame);
 }
 

@@ -68,8 +68,8 @@ void trap_enable_machine_checks(void);
 
 uint64_t trap_unclaimed_nmis(void);
 
-/* Where every stub ends up. Exceptions that are nobody's (see below) print registers and a
- * backtrace and stop the machine (fatal.h). */
+/* Where every stub ends up. Exceptions that are nobody's (see below) end the guarded call that this
+ * processor is in; else they print registers and a backtrace and stop the machine (fatal.h). */
 void trap_dispatch(struct trap_frame *frame);
 
 /* Instructions that may fault. False, and nothing done, if the instruction raised #GP or #UD;
@@ -78,6 +78,23 @@ void trap_dispatch(struct trap_frame *frame);
 MUST_USE bool rdmsr_safe(uint32_t index, uint64_t *value);
 MUST_USE bool wrmsr_safe(uint32_t index, uint64_t value);
 MUST_USE bool xsetbv_safe(uint32_t index, uint64_t value);
+
+/* The exception that ended a guarded call. */
+struct trap_fault {
+    uint64_t vector;
+    uint64_t rip;
+    uint64_t cr2; /* of a page fault: the address */
+};
+
+/* Calls function(context), code that is not the monitor's, on this processor and its current stack.
+ * An exception in it ends the call, wherever it had got to: false, and *fault tells which. Control
+ * registers and tables stay as the function left them; segments are the monitor's. Interrupts are
+ * off before and after. One such call at a time on the whole machine. */
+MUST_USE bool trap_call_guarded(void (*function)(void *context), void *context,
+                                struct trap_fault *fault);
+
+/* For a message, such as "#PF page fault". Never null. */
+const char *trap_exception_name(uint64_t vector);
 
 /* Prints the registers of the frame, CR2 and the other control registers. */
 void trap_print_frame(const struct trap_frame *frame);

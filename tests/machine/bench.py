@@ -103,11 +103,12 @@ class Bench:
             file.write(data)
         return self.path(name)
 
-    def image(self, name, config, files):
-        """build/test/NAME.img with that configuration and {path in the image: host file}."""
+    def image(self, name, config, files, efi=None):
+        """build/test/NAME.img with that configuration and {path in the image: host file}; the firmware
+        starts the monitor, or efi."""
         command = [os.path.join(TOOLS, "mkimage"),
                    "--config", self.write(f"{name}.conf", config),
-                   "--efi", os.path.join(self.build, "BOOTX64.EFI")]
+                   "--efi", efi or os.path.join(self.build, "BOOTX64.EFI")]
         for path, host in files.items():
             command += ["--add", f"{host}:{path}"]
         output = self.path(f"{name}.img")

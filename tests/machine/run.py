@@ -28,6 +28,7 @@ import budgets  # noqa: E402
 import clocks  # noqa: E402
 import debian  # noqa: E402
 import debian_smp  # noqa: E402
+import ending  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
 import idle  # noqa: E402
@@ -53,6 +54,7 @@ GROUPS = {
     "smp": smp.run,
     "guests": guests.run,
     "budgets": budgets.run,
+    "ending": ending.run,
     "line": line.run,
     "kills": kills.run,
     "firmware": firmware.run,

@@ -15,6 +15,7 @@
 #include "vmm/host/symbols.h"
 #include "vmm/memory/heap.h"
 #include "vmm/monitor/monitor.h"
+#include "vmm/monitor/power.h"
 
 #define CONSOLE_VECTOR VECTOR_FIRST
 
@@ -23,40 +24,46 @@ static struct {
     const struct boot_info *boot;
     struct heap heap;
     struct page_table page_table;
-    bool has_own_paging;
     struct monitor monitor;
 } self;
 
 /* --- Switching off --- */
-
-/* The firmware's runtime code and data, executable and writable as it likes them; the guests are
- * gone. What cannot be mapped is left out: nothing is left to do about it. */
-static void map_runtime_services(const struct boot_info *boot)
-{
-    for (size_t i = 0; i < boot->memory_count; i++) {
-        const struct memory_range *range = &boot->memory[i];
-        unsigned flags = PAGE_WRITE | PAGE_EXECUTE | PAGE_FIRMWARE;
-
-        if (range->kind == MEMORY_MMIO)
-            flags = PAGE_WRITE | PAGE_UNCACHED;
-        else if (range->kind != MEMORY_RUNTIME_CODE && range->kind != MEMORY_RUNTIME_DATA)
-            continue;
-        (void)!page_table_map(&self.page_table, range->base.value, range->size_bytes, flags);
-    }
-    paging_flush();
-}
 
 static _Noreturn void switch_off(void)
 {
     log_line("machine off, exit code %lu", self.monitor.exit_code);
     console_flush();
     cpus_stop_others();
-    if (self.has_own_paging)
-        map_runtime_services(self.boot);
-    firmware_power_off(self.boot->efi_runtime_services);
-    log_line("the firmware does not switch off: please do it by hand");
+    power_off();
+    log_line("the machine is still on: please switch it off by hand");
     console_flush();
     cpu_stop();
+}
+
+/* --- After a bug of ours --- */
+
+/* The last words are out. On any processor, whatever others are at. */
+static void stop_after_error(void)
+{
+    bool is_unattended = self.boot->on_last_exit == ON_LAST_EXIT_POWEROFF;
+
+    log_line("%s", is_unattended
+                       ? "the machine is switched off after this error (on_last_exit = poweroff)"
+                       : "stopped after this error: reset the machine or switch it off by hand");
+    console_flush();
+    if (!is_unattended)
+        return;
+    power_off();
+    log_line("the machine is still on and is reset now");
+    console_flush();
+    power_reset();
+}
+
+/* Something failed in that as well. */
+static void reset_after_error(void)
+{
+    if (self.boot->on_last_exit == ON_LAST_EXIT_POWEROFF)
+        power_reset();
 }
 
 /* Something that the monitor cannot go on without, found after the firmware is gone. */
@@ -206,7 +213,9 @@ static _Noreturn void run_on_own_stack(void)
     const struct boot_info *boot = self.boot;
 
     backtrace_set_symbolizer(symbol_lookup);
-    fatal_set_hooks(console_seize, console_flush);
+    fatal_set_hooks(&(struct fatal_hooks){
+        .begin = console_seize, .stop = stop_after_error, .last = reset_after_error});
+    power_prepare(&self.heap);
     map_interrupt_controllers();
     paging_flush();
     legacy_pic_disable();
@@ -228,6 +237,7 @@ void monitor_main(const struct boot_info *boot)
 
     cpus_begin();
     self.boot = boot;
+    power_begin(boot);
     if (console_init(boot->console_port, boot->console_baud) != STATUS_OK)
         cpu_stop(); /* nobody to tell */
     log_line("has the machine");
@@ -237,7 +247,6 @@ void monitor_main(const struct boot_info *boot)
     map_memory(boot);
     map_image(boot);
     must(paging_enable(&self.page_table), "paging");
-    self.has_own_paging = true;
     must(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
     /* The firmware's stack is left for good. */
     __asm__ volatile("mov %0, %%rsp\n\t"

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "arch/x86/platform_power.h"
+
+#include "arch/x86/cpu.h"
+
+/* ACPI 6.5, table "PM1 Control Registers Fixed Hardware Feature Control Bits". */
+#define SLP_TYP_SHIFT    10
+#define SLP_TYP_MASK     (7u << SLP_TYP_SHIFT)
+#define SLP_TYP_SOFT_OFF (7u << SLP_TYP_SHIFT)
+#define SLP_EN           (1u << 13)
+
+/* Intel 7 Series PCH datasheet, "RST_CNT - Reset Control Register". */
+#define RESET_CONTROL_PORT 0xcf9
+#define RESET_SYSTEM       0x02 /* all of the machine, not its processors alone */
+#define RESET_NOW          0x04
+
+/* The keyboard controller: a status bit, and the command that pulses the processors' reset line. */
+#define I8042_COMMAND_PORT 0x64
+#define I8042_INPUT_FULL   0x02
+#define I8042_PULSE_RESET  0xfe
+
+/* Where the power-on self test writes its codes. An access takes about a microsecond, and at least
+ * a tenth of that: a measure of time where there may be no clock. */
+#define POST_PORT            0x80
+#define POWER_OFF_ACCESSES   1000000
+#define RESET_ACCESSES       100000
+#define I8042_READY_ACCESSES 10000
+
+static void wait(unsigned accesses)
+{
+    for (unsigned i = 0; i < accesses; i++)
+        (void)inb(POST_PORT);
+}
+
+/* With S5 as the type, once without and once with SLP_EN: the type is in place in both registers
+ * when the second write takes effect (ACPI 6.5, "Transitioning from the Working to the Soft
+ * Off State"). */
+static void write_sleep(uint16_t port, uint16_t enable)
+{
+    if (port != 0)
+        outw(port, (uint16_t)((inw(port) & ~(SLP_TYP_MASK | SLP_EN)) | SLP_TYP_SOFT_OFF | enable));
+}
+
+void platform_power_off(const struct host_acpi *acpi)
+{
+    if (acpi->pm1a_control_port == 0)
+        return;
+    write_sleep(acpi->pm1a_control_port, 0);
+    write_sleep(acpi->pm1b_control_port, 0);
+    write_sleep(acpi->pm1a_control_port, SLP_EN);
+    write_sleep(acpi->pm1b_control_port, SLP_EN);
+    wait(POWER_OFF_ACCESSES);
+}
+
+static void reset_by_acpi(const struct host_acpi_reset *reset)
+{
+    switch (reset->kind) {
+    case RESET_NONE: return;
+    case RESET_PORT: outb((uint16_t)reset->address, reset->value); break;
+    case RESET_MEMORY: mmio_write8(reset->address, reset->value); break;
+    }
+    wait(RESET_ACCESSES);
+}
+
+static void reset_by_chipset(void)
+{
+    outb(RESET_CONTROL_PORT, RESET_SYSTEM);
+    outb(RESET_CONTROL_PORT, RESET_SYSTEM | RESET_NOW);
+    wait(RESET_ACCESSES);
+}
+
+static void reset_by_keyboard_controller(void)
+{
+    for (unsigned i = 0;
+         i < I8042_READY_ACCESSES && (inb(I8042_COMMAND_PORT) & I8042_INPUT_FULL) != 0; i++)
+        ;
+    outb(I8042_COMMAND_PORT, I8042_PULSE_RESET);
+    wait(RESET_ACCESSES);
+}
+
+/* An exception that finds no IDT, nor the double fault after it. */
+static void reset_by_triple_fault(void)
+{
+    const struct descriptor_table_register nothing = {.limit = 0, .base = 0};
+
+    lidt(&nothing);
+    __asm__ volatile("int3" : : : "memory");
+}
+
+_Noreturn void platform_reset(const struct host_acpi *acpi)
+{
+    reset_by_acpi(&acpi->reset);
+    reset_by_chipset();
+    reset_by_keyboard_controller();
+    reset_by_triple_fault();
+    cpu_stop();
+}
