@@ -3,6 +3,7 @@
 
 #include "arch/x86/cpu_check.h"
 #include "arch/x86/uart.h"
+#include "boot/clock.h"
 #include "boot/config/config.h"
 #include "boot/guests.h"
 #include "boot/image.h"
@@ -94,7 +95,7 @@ static void describe_image(void)
     boot.data_bytes = (uint64_t)(data_end - data_begin);
 }
 
-/* Up to the point of no return. The CPU comes last: so a configuration can be tried out, on any
+/* Up to the point of no return. The CPU comes late: so a configuration can be tried out, on any
  * machine, up to everything but its VT-x. */
 static EFI_STATUS prepare(void)
 {
@@ -118,6 +119,8 @@ static EFI_STATUS prepare(void)
         status = check_serial();
     if (!EFI_ERROR(status))
         status = check_cpu();
+    if (!EFI_ERROR(status))
+        status = clock_calibrate(&uefi, &boot);
     return status;
 }
 

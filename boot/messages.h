@@ -50,6 +50,12 @@
 #define MSG_NO_SERIAL                                                                               \
     "there is no serial port at I/O port 0x%x, where the monitor's console is to be; enable it in " \
     "the firmware's setup, or set console in [monitor] to one that exists"
+#define MSG_NO_TIMER                                                                                 \
+    "nothing tells how fast the TSC runs (%s); enable the HPET or the ACPI timer in the firmware's " \
+    "setup, or switch clock gating of the 8254 off"
+#define MSG_CLOCKS_DISAGREE                                                                        \
+    "the clocks do not agree on how fast the TSC runs (%s); update the firmware, or report the "   \
+    "machine's model"
 #define MSG_NO_MAP_MEMORY "there is no memory left for the memory map; give the guests less"
 #define MSG_MAP_TOO_LONG                                                                           \
     "the firmware's memory map has %zu separate ranges and at most %u are handled; please report " \

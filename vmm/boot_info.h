@@ -5,6 +5,7 @@
 #define VMM_BOOT_INFO_H
 
 #include "arch/x86/host_acpi.h"
+#include "arch/x86/tsc_rate.h"
 #include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/types.h"
 
@@ -95,6 +96,7 @@ struct boot_info {
                       firmware's page tables and stack are left; 0: there are none */
 
     struct host_acpi acpi;       /* usable whether or not there were tables */
+    struct tsc_calibration tsc;  /* one of the clocks is chosen */
     uint64_t wall_clock_seconds; /* Unix time, UTC */
     uint64_t wall_clock_tsc;     /* the TSC when wall_clock_seconds was read */
     /* Asks the platform to power off, through EFI_RUNTIME_SERVICES.ResetSystem (UEFI 2.10, 8.5.1)

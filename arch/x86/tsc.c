@@ -4,21 +4,55 @@
 #include "arch/x86/cpu.h"
 #include "vmm/base/bits.h"
 
-#define PM_TIMER_HZ UINT64_C(3579545)
-/* The 8254 runs on a third of that: one 14.31818 MHz crystal, divided by 12 and by 4. */
-#define PM_TICKS_PER_PIT_CLOCK 3
+/* How long a round is. A reading of a timer is off by a microsecond or so: 0.01 %. */
+#define ROUND_MICROSECONDS 20000
+#define ROUNDS_PER_SECOND  (1000000 / ROUND_MICROSECONDS)
+#define READINGS           5
 
-/* A round of 20 ms, in ticks of the PM timer. A reading is off by a microsecond or so: 0.01 %. */
-#define ROUND_TICKS   (PM_TIMER_HZ / 50)
-#define ROUNDS_WANTED 5
-#define ROUNDS_MAX    15
-#define AGREE_PPM     500
-#define READINGS      5
+#define TIMER_ROUNDS_AGREE_PPM 500
+#define WAIT_ROUNDS_AGREE_PPM  10000 /* waits end late, by an interrupt perhaps */
 
 /* Waits are counted in reads of the timer, the one clock being measured and the other doubted. A
  * read takes about a microsecond on a chipset, some 50 ns at the least. */
 #define READS_UNCHANGED_MAX 200000
 #define READS_MAX           4000000
+
+/* Runs rounds, each of which gives the rate of the TSC or 0 where the clock does not count, until
+ * enough of them agree. */
+static struct tsc_reading measure(uint64_t (*run_round)(const void *context), const void *context,
+                                  uint64_t agree_ppm)
+{
+    struct tsc_reading reading = {.kind = TSC_CLOCK_UNSTEADY};
+    struct tsc_rounds rounds = {0};
+
+    while (reading.kind == TSC_CLOCK_UNSTEADY && rounds.count < TSC_ROUNDS_MAX) {
+        uint64_t hz = run_round(context);
+
+        if (hz == 0)
+            return (struct tsc_reading){.kind = TSC_CLOCK_STUCK};
+        reading = tsc_rounds_add(&rounds, hz, agree_ppm);
+    }
+    return reading;
+}
+
+/* --- Timers that count upwards by themselves --- */
+
+#define PM_TIMER_HZ UINT64_C(3579545)
+
+#define HPET_PERIOD             0x004 /* the upper half of GCAP_ID, in femtoseconds */
+#define HPET_GEN_CONF           0x010
+#define HPET_MAIN_CNT           0x0f0
+#define HPET_PERIOD_MIN         UINT32_C(1000000) /* none is that quick */
+#define HPET_PERIOD_MAX         UINT32_C(100000000)
+#define HPET_ENABLE_CNF         0x1u
+#define FEMTOSECONDS_PER_SECOND UINT64_C(1000000000000000)
+
+struct counter {
+    bool is_port;
+    uint64_t address; /* I/O port or physical address of 32 bits */
+    uint32_t mask;    /* the bits that count */
+    uint64_t hz;
+};
 
 /* A moment on both clocks. */
 struct moment {
@@ -26,29 +60,23 @@ struct moment {
     uint32_t ticks;
 };
 
-/* What one round found. */
-struct round {
-    uint64_t tsc;
-    uint64_t pm_ticks;
-};
-
-static uint32_t read_pm_timer(const struct host_acpi_pm_timer *timer)
+static uint32_t read_counter(const struct counter *counter)
 {
     uint32_t value =
-        timer->kind == PM_TIMER_PORT ? inl((uint16_t)timer->address) : mmio_read32(timer->address);
-    return timer->is_32bit ? value : value & 0xffffff;
+        counter->is_port ? inl((uint16_t)counter->address) : mmio_read32(counter->address);
+    return value & counter->mask;
 }
 
 /* System management interrupts and virtual machine exits come in between: of several readings, the
  * one that took the shortest is the best. */
-static struct moment read_moment(const struct host_acpi_pm_timer *timer)
+static struct moment read_moment(const struct counter *counter)
 {
     struct moment best = {0};
     uint64_t best_width = UINT64_MAX;
 
     for (unsigned i = 0; i < READINGS; i++) {
         uint64_t before = rdtsc_ordered();
-        uint32_t ticks = read_pm_timer(timer);
+        uint32_t ticks = read_counter(counter);
         uint64_t width = rdtsc_ordered() - before;
 
         if (width < best_width) {
@@ -59,29 +87,69 @@ static struct moment read_moment(const struct host_acpi_pm_timer *timer)
     return best;
 }
 
-static bool run_pm_round(const struct host_acpi_pm_timer *timer, struct round *round)
+static uint64_t run_counter_round(const void *context)
 {
-    uint32_t mask = timer->is_32bit ? UINT32_MAX : 0xffffff;
-    struct moment start = read_moment(timer);
-    uint32_t last = start.ticks;
+    const struct counter *counter = context;
+    const uint32_t round_ticks = (uint32_t)(counter->hz / ROUNDS_PER_SECOND);
+    struct moment start = read_moment(counter), end;
+    uint32_t last = start.ticks, ticks;
     unsigned unchanged = 0;
 
-    for (unsigned reads = 0; ((last - start.ticks) & mask) < ROUND_TICKS; reads++) {
-        uint32_t now = read_pm_timer(timer);
+    for (unsigned reads = 0; ((last - start.ticks) & counter->mask) < round_ticks; reads++) {
+        uint32_t now = read_counter(counter);
 
         unchanged = now == last ? unchanged + 1 : 0;
         if (unchanged > READS_UNCHANGED_MAX || reads > READS_MAX)
-            return false;
+            return 0;
         last = now;
     }
-    struct moment end = read_moment(timer);
-    round->tsc = end.tsc - start.tsc;
-    round->pm_ticks = (end.ticks - start.ticks) & mask;
-    return true;
+    end = read_moment(counter);
+    ticks = (end.ticks - start.ticks) & counter->mask;
+    return ticks == 0 ? 0 : (end.tsc - start.tsc) * counter->hz / ticks;
+}
+
+static struct tsc_reading measure_counter(const struct counter *counter)
+{
+    return measure(run_counter_round, counter, TIMER_ROUNDS_AGREE_PPM);
+}
+
+static struct tsc_reading measure_pm_timer(const struct host_acpi_pm_timer *timer)
+{
+    if (timer->kind == PM_TIMER_NONE)
+        return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};
+    return measure_counter(&(struct counter){
+        .is_port = timer->kind == PM_TIMER_PORT,
+        .address = timer->address,
+        .mask = timer->is_32bit ? UINT32_MAX : 0xffffff,
+        .hz = PM_TIMER_HZ,
+    });
+}
+
+/* Its counter has 32 bits or 64; the lower 32 do. */
+static struct tsc_reading measure_hpet(uint64_t address)
+{
+    struct tsc_reading reading;
+    uint32_t period, configuration;
+
+    if (address == 0)
+        return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};
+    period = mmio_read32(address + HPET_PERIOD);
+    if (period < HPET_PERIOD_MIN || period > HPET_PERIOD_MAX) /* all ones: nobody is there */
+        return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};
+    configuration = mmio_read32(address + HPET_GEN_CONF);
+    mmio_write32(address + HPET_GEN_CONF, configuration | HPET_ENABLE_CNF);
+    reading = measure_counter(&(struct counter){
+        .address = address + HPET_MAIN_CNT,
+        .mask = UINT32_MAX,
+        .hz = FEMTOSECONDS_PER_SECOND / period,
+    });
+    mmio_write32(address + HPET_GEN_CONF, configuration);
+    return reading;
 }
 
 /* --- 8254, channel 2 --- */
 
+#define PIT_HZ               UINT64_C(1193182)
 #define PIT_CHANNEL_2        0x42
 #define PIT_CONTROL          0x43
 #define PIT_CHANNEL_2_MODE_0 0xb0 /* channel 2, low then high byte, mode 0, binary */
@@ -93,13 +161,14 @@ static bool run_pm_round(const struct host_acpi_pm_timer *timer, struct round *r
 
 /* Mode 0: OUT is low from the control word on and goes high N + 1 clocks after the count N is
  * written (8254 datasheet, "Mode 0: Interrupt on Terminal Count"). */
-static bool run_pit_round(struct round *round)
+static uint64_t run_pit_round(const void *context)
 {
-    const uint32_t count = (uint32_t)(ROUND_TICKS / PM_TICKS_PER_PIT_CLOCK);
+    const uint32_t count = PIT_HZ / ROUNDS_PER_SECOND;
     uint8_t gate = inb(GATE_PORT) & GATE_WRITABLE;
     uint64_t start, previous, now;
     unsigned reads = 0;
 
+    (void)context;
     outb(GATE_PORT, (uint8_t)((gate & ~GATE_SPEAKER) | GATE_CHANNEL_2));
     outb(PIT_CONTROL, PIT_CHANNEL_2_MODE_0);
     outb(PIT_CHANNEL_2, (uint8_t)count);
@@ -120,73 +189,44 @@ static bool run_pit_round(struct round *round)
 
     /* High at once: nobody counts there. */
     if (reads < 10 || reads > READS_MAX)
-        return false;
-    round->tsc = previous + (now - previous) / 2 - start;
-    round->pm_ticks = (uint64_t)(count + 1) * PM_TICKS_PER_PIT_CLOCK;
-    return true;
+        return 0;
+    return (previous + (now - previous) / 2 - start) * PIT_HZ / (count + 1);
 }
 
-/* --- Rounds into a frequency --- */
-
-static uint64_t round_hz(const struct round *round)
+void tsc_measure_timers(const struct host_acpi *acpi, struct tsc_reading *readings)
 {
-    return round->tsc * PM_TIMER_HZ / round->pm_ticks;
+    readings[TSC_BY_PM_TIMER] = measure_pm_timer(&acpi->pm_timer);
+    readings[TSC_BY_HPET] = measure_hpet(acpi->hpet_address.value);
+    readings[TSC_BY_8254] = measure(run_pit_round, NULL, TIMER_ROUNDS_AGREE_PPM);
 }
 
-static void insert_sorted(uint64_t *values, size_t count, uint64_t value)
+/* --- The firmware's and the processor's word --- */
+
+struct wait {
+    void (*wait)(void *context, uint64_t microseconds);
+    void *context;
+};
+
+static uint64_t run_wait_round(const void *context)
 {
-    size_t i = count;
-    for (; i > 0 && values[i - 1] > value; i--)
-        values[i] = values[i - 1];
-    values[i] = value;
+    const struct wait *wait = context;
+    uint64_t start = rdtsc_ordered();
+
+    wait->wait(wait->context, ROUND_MICROSECONDS);
+    return (rdtsc_ordered() - start) * ROUNDS_PER_SECOND;
 }
 
-/* The ROUNDS_WANTED sorted values that lie closest together: disturbed rounds lie apart. */
-static size_t closest(const uint64_t *values, size_t count)
+struct tsc_reading tsc_measure_wait(void (*wait)(void *context, uint64_t microseconds),
+                                    void *context)
 {
-    size_t best = 0;
-    for (size_t i = 1; i + ROUNDS_WANTED <= count; i++) {
-        if (values[i + ROUNDS_WANTED - 1] - values[i] <
-            values[best + ROUNDS_WANTED - 1] - values[best])
-            best = i;
-    }
-    return best;
+    return measure(run_wait_round, &(struct wait){wait, context}, WAIT_ROUNDS_AGREE_PPM);
 }
 
-static enum status measure(const struct host_acpi_pm_timer *timer,
-                           struct tsc_calibration *calibration)
+struct tsc_reading tsc_read_cpuid(void)
 {
-    uint64_t hz[ROUNDS_MAX];
+    struct cpuid_result crystal = cpuid_max(0x15, 0), frequency = cpuid_max(0x16, 0);
 
-    for (size_t count = 0; count < ROUNDS_MAX; count++) {
-        struct round round;
-        bool is_done = timer != NULL ? run_pm_round(timer, &round) : run_pit_round(&round);
-
-        if (!is_done || round.tsc == 0 || round.pm_ticks == 0)
-            return STATUS_UNSUPPORTED;
-        insert_sorted(hz, count, round_hz(&round));
-        if (count + 1 < ROUNDS_WANTED)
-            continue;
-
-        const uint64_t *used = &hz[closest(hz, count + 1)];
-        uint64_t median = used[ROUNDS_WANTED / 2];
-        uint64_t spread = used[ROUNDS_WANTED - 1] - used[0];
-        if (median != 0 && spread * 1000000 / median <= AGREE_PPM) {
-            calibration->frequency_hz = median;
-            calibration->spread_ppm = (uint32_t)(spread * 1000000 / median);
-            calibration->source = timer != NULL ? "acpi pm timer" : "8254";
-            return STATUS_OK;
-        }
-    }
-    return STATUS_UNSUPPORTED;
-}
-
-enum status tsc_calibrate(const struct host_acpi_pm_timer *pm_timer,
-                          struct tsc_calibration *calibration)
-{
-    if (pm_timer->kind != PM_TIMER_NONE && measure(pm_timer, calibration) == STATUS_OK)
-        return STATUS_OK;
-    return measure(NULL, calibration);
+    return tsc_rate_by_cpuid(crystal.eax, crystal.ebx, crystal.ecx, frequency.eax);
 }
 
 bool tsc_is_invariant(void)

@@ -117,16 +117,24 @@ static void map_image(const struct boot_info *boot)
 
 /* --- The machine's interrupts and clock --- */
 
-static void calibrate_clock(void)
+/* Says what the boot stage has found. */
+static void start_clock(const struct tsc_calibration *tsc)
 {
-    struct tsc_calibration calibration;
+    const char *note = "";
+    char text[80];
 
-    if (tsc_calibrate(&self.boot->acpi.pm_timer, &calibration) != STATUS_OK)
-        give_up("neither the ACPI timer nor the 8254 counts",
-                "the machine needs one of them to measure its TSC against");
-    clock_init(calibration.frequency_hz);
-    log_line("TSC at %lu kHz by the %s%s", calibration.frequency_hz / 1000, calibration.source,
-             tsc_is_invariant() ? "" : "; it is not invariant, time may drift");
+    clock_init(tsc->frequency_hz);
+    if (!tsc_is_invariant())
+        note = cpu_is_virtual() ? "; the virtual machine does not say that it is invariant"
+                                : "; it is not invariant, time may drift";
+    log_line("TSC at %lu kHz by the %s%s", tsc->frequency_hz / 1000, tsc_clock_name(tsc->clock),
+             note);
+    for (enum tsc_clock clock = 0; clock < TSC_CLOCK_COUNT; clock++) {
+        if (tsc_contradicts(tsc, clock)) {
+            tsc_describe(tsc, clock, text, sizeof(text));
+            log_line("TSC: %s", text);
+        }
+    }
 }
 
 /* The interrupt of the machine's serial port: what the configuration says, else what the port's
@@ -186,9 +194,6 @@ static void map_interrupt_controllers(void)
     for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++)
         map(align_down(self.boot->acpi.ioapics[i].base.value, PAGE_SIZE), PAGE_SIZE,
             PAGE_WRITE | PAGE_UNCACHED);
-    if (self.boot->acpi.pm_timer.kind == PM_TIMER_MEMORY)
-        map(align_down(self.boot->acpi.pm_timer.address, PAGE_SIZE), PAGE_SIZE,
-            PAGE_WRITE | PAGE_UNCACHED);
 }
 
 /* --- The start itself --- */
@@ -220,7 +225,7 @@ static _Noreturn void run_on_own_stack(void)
     paging_flush();
     legacy_pic_disable();
     must(lapic_init(), "the local APIC");
-    calibrate_clock();
+    start_clock(&boot->tsc);
     start_vmx();
     cpus_start_others(boot);
 
