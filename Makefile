@@ -247,6 +247,37 @@ test: ## all tests, in stages: style, build, unit, proof, machines
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
 	    $(foreach part,style unit proof model stress,--counts $(BUILD)/test/$(part).json)
 
+# --- Linux with nothing below it, and KVM in it: `tools/machine --emulator nested` -------------------
+NESTED       := $(BUILD)/nested
+NESTED_PARTS := $(addprefix $(NESTED)/,initrd.img native.efi)
+NESTED_GROUPS := $(addprefix nested-,smp-emulated smp-auto emulated auto debian-emulated debian-auto)
+
+# Programs for the firmware, made with gnu-efi.
+define EFI_RULE
+$(1): $(2)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) -std=gnu11 -O2 -g $$(filter-out -Wmissing-prototypes,$$(WARNINGS)) -ffreestanding -fpic -fshort-wchar \
+	    -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
+	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $$< -o $$(@:.efi=.o)
+	$$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
+	    /usr/lib/crt0-efi-x86_64.o $$(@:.efi=.o) -L /usr/lib -lefi -lgnuefi -o $$(@:.efi=.elf)
+	$$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
+	    -O efi-app-x86_64 $$(@:.efi=.elf) $$@
+endef
+$(eval $(call EFI_RULE,$(NESTED)/native.efi,tools/native.c))
+$(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
+
+$(NESTED)/initrd.img: tools/mknested $(addprefix tools/emulator/,linux.py nested.py qemu.py) tools/mkinitrd
+	tools/mknested $(@D)
+
+.PHONY: nested
+nested: $(NESTED_PARTS) ## what `tools/machine --emulator nested` needs: a Linux with KVM and QEMU for Bochs
+
+.PHONY: test-nested
+test-nested: $(NESTED_PARTS) $(MACHINE_PARTS) ## the monitor under Linux' KVM, inside Bochs; half an hour (docs/nested.md)
+	@mkdir -p $(BUILD)/test
+	@$(PYTHON) tests/machine/run.py --build $(BUILD) $(NESTED_GROUPS)
+
 # --- How fast the bus is ------------------------------------------------------------------------------
 BENCH_CFLAGS := $(COMMON) -O2 -pthread
 BENCH_OBJS   := $(patsubst %.c,$(BUILD)/bench/%.o,$(wildcard bench/*.c vmm/iobus/*.c) \
@@ -267,7 +298,7 @@ bench-iobus: $(BUILD)/bench/iobus_bench ## the I/O bus beside other lookups: tab
 # --- What an exit costs, beside Linux' KVM ---------------------------------------------------------
 EXITS          := $(BUILD)/bench/exits
 EXITS_CFLAGS   := -std=gnu11 -O2 -g $(WARNINGS)
-EXITS_PROGRAMS := $(addprefix $(EXITS)/,exits.bin ipi.bin kvm_host native.efi)
+EXITS_PROGRAMS := $(addprefix $(EXITS)/,exits.bin ipi.bin kvm_host) $(NESTED)/native.efi
 
 $(EXITS)/%.bin: bench/exits/%.asm $(ASM_INCLUDES)
 	@mkdir -p $(@D)
@@ -278,26 +309,11 @@ $(EXITS)/kvm_host $(EXITS)/init: $(EXITS)/%: bench/exits/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EXITS_CFLAGS) -static -pthread $< -o $@
 
-# Programs for the firmware, made with gnu-efi.
-define EFI_RULE
-$(1): $(2)
-	@mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(filter-out -Wmissing-prototypes,$$(EXITS_CFLAGS)) -ffreestanding -fpic -fshort-wchar \
-	    -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
-	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $$< -o $$(@:.efi=.o)
-	$$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
-	    /usr/lib/crt0-efi-x86_64.o $$(@:.efi=.o) -L /usr/lib -lefi -lgnuefi -o $$(@:.efi=.elf)
-	$$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
-	    -O efi-app-x86_64 $$(@:.efi=.elf) $$@
-endef
-$(eval $(call EFI_RULE,$(EXITS)/native.efi,bench/exits/native.c))
-$(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
-
 .PHONY: bench-exits bench-boot
 bench-exits: $(BUILD)/BOOTX64.EFI $(EXITS_PROGRAMS) ## instructions per exit, beside KVM: table, build/bench-exits.json, .svg
 	@$(PYTHON) bench/exits/run.py --build $(BUILD) $(BENCH_OPTIONS)
 
-bench-boot: $(BUILD)/BOOTX64.EFI $(EXITS)/init $(EXITS)/native.efi ## a kernel to its init, native and as a guest; build/bench-boot.json
+bench-boot: $(BUILD)/BOOTX64.EFI $(EXITS)/init $(NESTED)/native.efi ## a kernel to its init, native and as a guest; build/bench-boot.json
 	@$(PYTHON) bench/exits/boot.py --build $(BUILD)
 
 # --- Proof --------------------------------------------------------------------------------------------
@@ -321,7 +337,7 @@ stress-mutants: ## break the bus in many ways: make stress has to notice each
 # --- Style --------------------------------------------------------------------------------------------
 # What was found to be right leaves an empty file below $(LINT): only what changed is looked at again.
 LINT            := $(BUILD)/lint
-C_FILES         := $(shell find arch bench boot tests vmm -name '*.[ch]')
+C_FILES         := $(shell find arch bench boot tests tools vmm -name '*.[ch]')
 ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name '*.inc')
 first_lines     = $(shell awk 'FNR == 1 && $(1) { print FILENAME }' $$(find tools .ci -type f))
 PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call first_lines,/python3$$/))

@@ -14,8 +14,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 # pylint: disable=wrong-import-position
-import linux  # noqa: E402
 from operations import ROOT  # noqa: E402
+import linux_kvm  # noqa: E402
+from emulator import linux  # noqa: E402
 
 # The emulator's machine has PCI, the guest's has none; and its UART takes 87 us for a character of
 # the kernel's log, the guest's takes none. CPUID promises 3.5 GHz, which would make the kernel wait
@@ -63,9 +64,9 @@ def number(pattern, text):
     return int(match[1])
 
 
-def run_native(directory, initrd):
+def run_native(build, directory, initrd):
     """Ticks from the kernel's EFI entry to process 1."""
-    image = linux.native_image(directory, "boot-native", initrd, CMDLINE_NATIVE)
+    image = linux_kvm.image(build, "boot-native", initrd, CMDLINE_NATIVE)
     text = boot(directory, "boot-native", image, "--memory", str(MEMORY_MIB), "--until", INIT)
     return number(INIT, text) - number(START, text)
 
@@ -114,10 +115,10 @@ def main():
     options = parser.parse_args()
     directory = os.path.join(options.build, "bench", "exits")
     linux.fetch_kernel(directory)
-    initrd = linux.write_initrd(os.path.join(directory, "boot-initrd.img"),
-                                {"init": linux.read(os.path.join(directory, "init"))})
+    initrd = linux_kvm.write_initrd(os.path.join(directory, "boot-initrd.img"),
+                                    {"init": linux.read(os.path.join(directory, "init"))})
     guest, rows = run_guest(options.build, directory, initrd)
-    native = run_native(directory, initrd)
+    native = run_native(options.build, directory, initrd)
     print(table(native, guest, rows))
     with open(os.path.join(options.build, "bench-boot.json"), "w", encoding="ascii") as file:
         json.dump({"native_ticks": native, "portcullis_ticks": guest,

@@ -10,17 +10,12 @@ import os
 import re
 import select
 import subprocess
-import sys
 import time
 import types
 
 import vmcs_fields
-from operations import ROOT, keys
-
-sys.path.insert(0, os.path.join(ROOT, "tools"))
-
-# pylint: disable=wrong-import-position
-from emulator import bochs, run  # noqa: E402
+from operations import keys
+from emulator import bochs, run
 
 EMULATOR = "bochs-trace"
 STEP_SECONDS = 1

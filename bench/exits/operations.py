@@ -6,9 +6,12 @@ import collections
 import json
 import os
 import re
+import sys
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.normpath(os.path.join(HERE, "..", ".."))
+sys.path.insert(0, os.path.join(ROOT, "tools"))  # for the modules of tools/emulator
+
 BUDGETS = os.path.join(HERE, "budgets.json")
 TOLERANCE = 0.03  # how far a median may grow before the budget has to be recorded anew
 

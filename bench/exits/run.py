@@ -23,7 +23,7 @@ sys.path.insert(0, HERE)
 
 # pylint: disable=wrong-import-position
 import exit_trace  # noqa: E402
-import linux  # noqa: E402
+import linux_kvm  # noqa: E402
 import vmcs_fields  # noqa: E402
 from operations import (BUDGETS, LOOP_TICKS, OPERATIONS, ROOT, costs, keys,  # noqa: E402
                         read_figures, write_budgets)
@@ -91,9 +91,9 @@ def run_portcullis(bench):
 
 def run_kvm(bench, column):
     """The same under Debian's kernel and its KVM, on one CPU."""
-    image = linux.native_image(bench.directory, column, linux.kvm_initrd(bench.directory),
-                               f"console=ttyS0 quiet {KVM[column]}".rstrip())
-    text = bench.machine(column, image, "--until", linux.KVM_DONE)
+    image = linux_kvm.image(bench.build, column, linux_kvm.initrd(bench.directory),
+                            f"console=ttyS0 quiet {KVM[column]}".rstrip())
+    text = bench.machine(column, image, "--until", linux_kvm.DONE)
     return judge(column, text, CPUS)
 
 

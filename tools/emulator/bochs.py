@@ -11,8 +11,11 @@ BOOT_HINT = "about 20 s until the firmware is through, a Linux guest's shell aft
 OVMF_PARTS = ("/usr/share/OVMF/OVMF_VARS.fd", "/usr/share/OVMF/OVMF_CODE.fd")
 NEEDED = OVMF_PARTS + ("/usr/share/bochs/VGABIOS-lgpl-latest",)
 
+HOST_MIB_MAX = 2048  # Bochs holds so much in memory; what is more lies in a file
+
 CONFIG = "bochsrc"
 LOG = "bochs.log"
+WORDS = "output"  # the file with what explains an end without a result
 
 # One instruction is one tick (clock: sync=none), {mips} million are a second. A CPU that halts costs
 # no wall time: an idle guest's clock runs ahead of the host's. The unmapped plugin's port 0x8900 and
@@ -26,7 +29,7 @@ display_library: rfb, options="timeout=0"
 romimage: file=firmware.fd, address=0xffe00000
 vgaromimage: file=/usr/share/bochs/VGABIOS-lgpl-latest
 cpu: model=corei7_skylake_x, count={cpus}, ips={mips}000000, reset_on_triple_fault=0
-memory: guest={memory_mib}, host={memory_mib}
+memory: guest={memory_mib}, host={host_mib}
 pci: enabled=1, chipset=i440fx
 vga: extension=vbe
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
@@ -79,7 +82,8 @@ def prepare(directory, machine, port):
         for part in OVMF_PARTS:
             with open(part, "rb") as file:
                 firmware.write(file.read())
-    text = CONFIG_TEXT.format(cpus=machine.cpus, memory_mib=machine.memory_mib, mips=machine.mips,
+    text = CONFIG_TEXT.format(cpus=machine.cpus, memory_mib=machine.memory_mib,
+                              host_mib=min(machine.memory_mib, HOST_MIB_MAX), mips=machine.mips,
                               port=port, log=LOG,
                               media=MEDIA[machine.media].format(image=machine.image))
     with open(os.path.join(directory, CONFIG), "w", encoding="ascii") as file:

@@ -8,6 +8,7 @@ import signal
 
 PROGRAM = "qemu-system-x86_64"
 LOG = None
+WORDS = "output"
 ENVIRONMENT = {}
 BOOT_HINT = "a few seconds"
 
@@ -59,18 +60,27 @@ def accelerator(machine):
     return ["-machine", "q35,accel=kvm", "-cpu", cpu]
 
 
-def prepare(directory, machine, port):
-    """As in bochs.prepare."""
-    code, variables = find_firmware()
-    shutil.copyfile(variables, os.path.join(directory, "variables.fd"))
+def command(machine, variables, vga, com1):
+    """The command line for a machine: cpus, memory_mib, media, spec_ctrl, image (a file).
+
+    variables: the file of its firmware's variables. vga, com1: as for -vga and -chardev.
+    """
+    code, _ = find_firmware()
     return [PROGRAM, *accelerator(machine), "-smp", str(machine.cpus),
-            "-m", str(machine.memory_mib), "-nodefaults", "-display", "none", "-vga", "std",
+            "-m", str(machine.memory_mib), "-nodefaults", "-display", "none", "-vga", vga,
             "-monitor", "none", "-no-reboot", "-rtc", "base=utc",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
-            "-drive", "if=pflash,format=raw,unit=1,file=variables.fd",
-            "-chardev", f"socket,id=com1,host=127.0.0.1,port={port},nodelay=on",
-            "-serial", "chardev:com1",
+            "-drive", f"if=pflash,format=raw,unit=1,file={variables}",
+            "-chardev", com1, "-serial", "chardev:com1",
             *[word.format(image=machine.image) for word in MEDIA[machine.media]]]
+
+
+def prepare(directory, machine, port):
+    """As in bochs.prepare."""
+    _, variables = find_firmware()
+    shutil.copyfile(variables, os.path.join(directory, "variables.fd"))
+    return command(machine, "variables.fd", "std",
+                   f"socket,id=com1,host=127.0.0.1,port={port},nodelay=on")
 
 
 def ticks(_output_text, _log_text):

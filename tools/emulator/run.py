@@ -12,9 +12,9 @@ import subprocess
 import tempfile
 import time
 
-from emulator import bochs, qemu
+from emulator import bochs, nested, qemu
 
-EMULATORS = {"bochs": bochs, "qemu": qemu, "qemu-tcg": qemu}
+EMULATORS = {"bochs": bochs, "qemu": qemu, "qemu-tcg": qemu, "nested": nested}
 
 STEP_SECONDS = 0.25
 OWN_END_SECONDS = 5  # for the emulator to end by itself once the monitor or the line is through
@@ -151,6 +151,10 @@ class Machine:
     def output_text(self):
         """What the emulator printed."""
         return self._read("output")
+
+    def words(self):
+        """What explains an end without a result."""
+        return self._read(self.driver.WORDS)
 
     def log_path(self):
         """The emulator's own log."""

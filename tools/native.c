@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Starts a Linux kernel with nothing below it, as an EFI program: \bench\vmlinuz of the volume this
- * was started from, by its EFI stub, with the command line in \bench\cmdline (ASCII, one line).
- * Before that it says "native: kernel starts at tick N", N being the TSC. */
+/* Starts a Linux kernel with nothing below it, as an EFI program: \native\vmlinuz of the volume
+ * this was started from, by its EFI stub, with the command line in \native\cmdline (ASCII, one
+ * line). Before that it says "native: kernel starts at tick N", N being the TSC. */
 #include <efi.h>
 #include <efilib.h>
 
 #define CMDLINE_MAX 1024
 
-static CHAR16 kernel_path[] = L"\\bench\\vmlinuz";
-static CHAR16 cmdline_path[] = L"\\bench\\cmdline";
+static CHAR16 kernel_path[] = L"\\native\\vmlinuz";
+static CHAR16 cmdline_path[] = L"\\native\\cmdline";
 
 static UINT64 tsc(void)
 {
