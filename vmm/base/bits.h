@@ -8,25 +8,26 @@
 
 #define BIT(n) (UINT64_C(1) << (n))
 
-/* The bits high:low of value, moved down to bit 0. 63 >= high >= low. */
+/* Returns the bits high:low of value, moved down to bit 0. 63 >= high >= low. */
 static inline uint64_t BITS(uint64_t value, unsigned high, unsigned low)
 {
     return value >> low & (UINT64_MAX >> (63 - (high - low)));
 }
 
-/* The low `size_bytes` bytes set: 0xff for 1, all ones for 8. size_bytes in 1..8. */
+/* Returns a mask of the low `size_bytes` bytes: 0xff for 1, all ones for 8. size_bytes: 1..8. */
 static inline uint64_t bytes_mask(unsigned size_bytes)
 {
     return UINT64_MAX >> (64 - 8 * size_bytes);
 }
 
-/* alignment is a power of two. */
+/* Rounds value down to a multiple of alignment, which is a power of two. */
 static inline uint64_t align_down(uint64_t value, uint64_t alignment)
 {
     return value & ~(alignment - 1);
 }
 
-/* As align_down, upwards; the caller makes sure that value + alignment does not wrap. */
+/* Rounds value up to a multiple of alignment, which is a power of two. The caller makes sure that
+ * value + alignment does not wrap. */
 static inline uint64_t align_up(uint64_t value, uint64_t alignment)
 {
     return align_down(value + alignment - 1, alignment);

@@ -5,7 +5,7 @@
 #include "vmm/base/time.h"
 
 uint64_t clock_ns_per_tick;
-static uint64_t ticks_per_ns; /* with 32 fractional bits, too */
+static uint64_t ticks_per_ns; /* with 32 fractional bits */
 static uint64_t frequency_hz;
 
 void clock_init(uint64_t tsc_hz)
@@ -27,7 +27,7 @@ uint64_t clock_ticks_from_ns(uint64_t ns)
 
     if (ns >= UINT64_MAX / 2 || ticks >= UINT64_MAX / 2)
         return UINT64_MAX; /* centuries away */
-    /* Both factors are rounded down: step up to the first tick that is late enough. */
+    /* Both factors are rounded down, so step up to the first tick that is late enough. */
     uint64_t candidate = (uint64_t)ticks;
     while (clock_ns_from_ticks(candidate) < ns)
         candidate += 1 + clock_ns_from_ticks(candidate) / NS_PER_SECOND / 4;

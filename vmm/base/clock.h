@@ -5,22 +5,23 @@
 
 #include "vmm/base/types.h"
 
-/* Must come before the other functions. tsc_hz: as calibrated against a real timer, 1 MHz at least.
- */
+/* Sets the clock's frequency. Call it before the other functions. tsc_hz: the frequency of the TSC
+ * as calibrated against a real timer, at least 1000000 (1 MHz). */
 void clock_init(uint64_t tsc_hz);
 
 uint64_t clock_tsc_hz(void);
 
-extern uint64_t clock_ns_per_tick; /* with 32 fractional bits; set by clock_init */
+extern uint64_t clock_ns_per_tick; /* nanoseconds, with 32 fractional bits; set by clock_init */
 
-/* Nanoseconds that tsc_ticks take, rounded down; good for centuries at any frequency. */
+/* Returns the nanoseconds that tsc_ticks take, rounded down. The result does not overflow for
+ * centuries at any frequency. */
 static inline uint64_t clock_ns_from_ticks(uint64_t tsc_ticks)
 {
     return (uint64_t)((unsigned __int128)tsc_ticks * clock_ns_per_tick >> 32);
 }
 
-/* The least number of TSC ticks after which clock_ns_from_ticks has reached ns. UINT64_MAX when
- * that is out of reach, as TIME_NEVER is. */
+/* Returns the smallest number of TSC ticks for which clock_ns_from_ticks returns at least ns.
+ * Returns UINT64_MAX if that number is out of reach, as it is for TIME_NEVER. */
 uint64_t clock_ticks_from_ns(uint64_t ns);
 
 #endif

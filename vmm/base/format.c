@@ -7,14 +7,14 @@
 struct output {
     char *buffer;
     size_t size;
-    size_t length; /* of the whole text, also what no longer fits */
+    size_t length; /* of the whole text, including what no longer fits */
 };
 
 struct conversion {
     bool left;
     bool zero;
     int width;
-    int precision; /* -1: none given */
+    int precision; /* -1: no precision was given */
     unsigned long_count;
 };
 

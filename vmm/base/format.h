@@ -6,10 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Writes at most size bytes to buffer, the closing NUL included, and returns the length the whole
- * text has, as snprintf does. size may be 0. Knows %c %s %d %i %u %x %X %p %% with the flags '-',
- * '0', width and precision (both also as '*') and the lengths l, ll, z. Anything else is copied as
- * it stands. ISO C11, 7.21.6.1 "The fprintf function". */
+/* Writes the formatted text to buffer, as snprintf does: at most size bytes, including the closing
+ * NUL. Returns the length of the whole text without the NUL, even if the text was cut. size may be
+ * 0. Knows %c %s %d %i %u %x %X %p %% with the flags '-' and '0', width and precision (both also as
+ * '*') and the lengths l, ll, z. Copies any other conversion unchanged. ISO C11, 7.21.6.1 "The
+ * fprintf function". */
 size_t format_text(char *buffer, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

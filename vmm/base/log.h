@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The monitor's messages. A line is "portcullis: " and the text; where it goes is the sink's
- * affair. */
+/* The monitor's messages. A message is one line: "portcullis: " and the text. A sink decides where
+ * the lines go. */
 #ifndef VMM_BASE_LOG_H
 #define VMM_BASE_LOG_H
 
@@ -8,14 +8,16 @@
 
 typedef void log_sink(void *context, const char *text, size_t length);
 
-/* From now on all messages go to sink; null drops them. */
+/* Sends all following messages to sink. If sink is null, messages are dropped. context is passed on
+ * to sink. */
 void log_set_sink(log_sink *sink, void *context);
 
-/* One line "portcullis: TEXT"; the end of line is added. Longer than 500 characters is cut. */
+/* Prints one line "portcullis: TEXT" and adds the end of line. Cuts a line that is longer than 510
+ * bytes. */
 void log_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Text as it is, for dumps and tables; the caller ends lines with "\n". Cut at 500 characters too.
- */
+/* Prints text as it is, for dumps and tables; the caller ends lines with "\n". Cuts the text after
+ * 510 bytes. */
 void log_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

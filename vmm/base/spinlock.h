@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A lock for what is held a few instructions, or a few hundred. Not fair, not recursive; interrupts
- * are off wherever the monitor runs, so that no handler can meet its own processor's lock. */
+/* A lock that is held for a few instructions, or a few hundred. The lock is not fair and not
+ * recursive. Interrupts are off wherever the monitor runs, so no interrupt handler can wait for a
+ * lock that its own processor holds. */
 #ifndef VMM_BASE_SPINLOCK_H
 #define VMM_BASE_SPINLOCK_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* All zero is free. */
+/* A lock whose bytes are all zero is free. */
 struct spinlock {
     _Atomic bool is_held;
 };
 
-/* True: it was free and is the caller's now. */
+/* Takes the lock if it is free. Returns true if the caller holds it now. Does not wait. */
 static inline bool spinlock_try(struct spinlock *lock)
 {
     return !atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire);
@@ -21,7 +22,7 @@ static inline bool spinlock_try(struct spinlock *lock)
 static inline void spinlock_acquire(struct spinlock *lock)
 {
     while (__builtin_expect(!spinlock_try(lock), 0)) {
-        /* Waiting on a load leaves the cache line with whoever holds the lock. */
+        /* A wait on a load leaves the cache line with the lock's holder. */
         while (atomic_load_explicit(&lock->is_held, memory_order_relaxed))
             __builtin_ia32_pause();
     }

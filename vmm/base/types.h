@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The project's address types: one-member structs, so that the compiler refuses a mix-up. */
+/* The project's address types. Each is a struct with one member, so that the compiler refuses to
+ * mix two of them up. */
 #ifndef VMM_BASE_TYPES_H
 #define VMM_BASE_TYPES_H
 
@@ -7,17 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Guest-physical address: what the guest's page tables yield and EPT translates. */
+/* A guest-physical address: the guest's page tables yield it and EPT translates it. */
 typedef struct {
     uint64_t value;
 } gpa_t;
 
-/* Host-physical address. The monitor maps all of it one to one: its pointers are host-physical. */
+/* A host-physical address. The monitor maps all host-physical memory one to one, so its pointers
+ * are host-physical addresses. */
 typedef struct {
     uint64_t value;
 } hpa_t;
 
-/* Guest linear address: segment base already added, paging not yet applied. */
+/* A guest-linear address: the segment's base is already added, paging is not yet applied. */
 typedef struct {
     uint64_t value;
 } gva_t;
@@ -36,7 +38,7 @@ typedef struct {
 
 #define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The caller has to look at the result. */
+/* Marks a function whose result the caller has to look at. */
 #define MUST_USE __attribute__((warn_unused_result))
 
 #endif

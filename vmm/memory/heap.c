@@ -14,19 +14,19 @@
 #define FREE_PATTERN   UINT64_C(0xf4eeb10cf4eeb10c)
 
 enum page_state {
-    PAGE_INSIDE,  /* neither first nor last of a free run, nor the first of an allocated one */
-    PAGE_FREE,    /* first or last of a free run */
-    PAGE_RUN,     /* first of an allocated run */
-    PAGE_DIVIDED, /* in blocks */
+    PAGE_INSIDE,  /* not the first page of any run, nor the last of a free one */
+    PAGE_FREE,    /* the first or the last page of a free run */
+    PAGE_RUN,     /* the first page of an allocated run */
+    PAGE_DIVIDED, /* divided into blocks */
 };
 
 struct heap_page {
-    uint64_t blocks_used; /* of a divided page, a bit for each */
-    uint32_t run_pages;   /* of a run's first page, and a free run's last */
+    uint64_t blocks_used; /* in a divided page: one bit for each block */
+    uint32_t run_pages;   /* in the first page of a run, and in the last page of a free run */
     uint32_t next, previous;
     uint8_t state;
     uint8_t class;
-    bool has_canary; /* the run's last bytes */
+    bool has_canary; /* the last bytes of the allocated run hold a canary */
 };
 
 /* Lists of pages, linked by number. */
@@ -68,7 +68,8 @@ static void run_set_free(struct heap *heap, uint32_t first, uint32_t run_pages)
     list_add(heap, &heap->free_runs, first);
 }
 
-/* Takes a free run out of the list; its ends are ends no more. */
+/* Removes a free run from the list. Its first and last page no longer mark the ends of a free
+ * run. */
 static void run_unlink(struct heap *heap, uint32_t first)
 {
     uint32_t last = first + heap->pages[first].run_pages - 1;
@@ -77,7 +78,8 @@ static void run_unlink(struct heap *heap, uint32_t first)
     heap->pages[first].state = heap->pages[last].state = PAGE_INSIDE;
 }
 
-/* The first page in a free run from which run_pages pages are aligned and free; NONE if none. */
+/* Returns the first page in a free run at which an aligned run of run_pages pages can begin; NONE
+ * if there is none. */
 static uint32_t run_place(const struct heap *heap, uint32_t first, uint32_t run_pages,
                           uint64_t alignment_bytes)
 {
@@ -89,7 +91,8 @@ static uint32_t run_place(const struct heap *heap, uint32_t first, uint32_t run_
     return first + (uint32_t)skipped;
 }
 
-/* From the shortest free run that has room. What is left of it on both sides stays free. */
+/* Allocates from the shortest free run that has room. What remains of that run on both sides stays
+ * free. Returns NONE if no run has room. */
 static uint32_t run_allocate(struct heap *heap, uint32_t run_pages, uint64_t alignment_bytes)
 {
     uint32_t best = NONE;
@@ -154,7 +157,8 @@ static uint64_t word_get(const uint8_t *address)
     return value;
 }
 
-/* Another value for every block, so that one copied over another shows. */
+/* Returns a different canary for every block, so that a copy of one block over another is
+ * noticed. */
 static uint64_t canary_of(const uint8_t *block)
 {
     return CANARY_PATTERN ^ (uint64_t)(uintptr_t)block;
@@ -180,7 +184,7 @@ static uint8_t *block_allocate(struct heap *heap, unsigned class)
     unsigned number = (unsigned)__builtin_ctzll(~heap->pages[page].blocks_used);
     uint8_t *block = page_address(heap, page) + number * block_bytes;
 
-    /* Else somebody wrote to it after its release. */
+    /* A different value means that somebody wrote to the block after its release. */
     CHECK(word_get(block) == FREE_PATTERN);
     heap->pages[page].blocks_used |= BIT(number);
     if (heap->pages[page].blocks_used == all_blocks(class))
@@ -223,7 +227,7 @@ enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
     uint64_t page_count = room / (PAGE_SIZE + sizeof(struct heap_page));
     uint64_t first_page;
 
-    /* Rounding up to the first page may cost the last one. */
+    /* The first page's address is rounded up, which can leave no room for the last page. */
     for (;; page_count--) {
         if (page_count == 0 || page_count >= NONE)
             return STATUS_OUT_OF_RANGE;

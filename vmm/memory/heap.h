@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The monitor's memory: one region, handed out in pages and in fractions of a page.
+/* The monitor's memory: one region that is given out in pages and in parts of a page.
  *
- * What is larger than half a page, or aligned to a page and more, gets a run of whole pages; free
- * runs join with their neighbours. The rest gets a block of 64, 128, ... 2048 bytes out of a page
- * that is divided into such blocks. All bookkeeping lies apart from the blocks, in one descriptor
- * per page at the beginning of the region: page tables and VMCS regions sit side by side, and a
- * write past a block's end does not reach the books. It is noticed at the block's release, where
- * there is room for a canary; that and a release of what was not allocated are bugs of ours and
- * fail a CHECK. */
+ * A request that is larger than half a page, or aligned to a page or more, gets a run of whole
+ * pages. Free runs join with their free neighbours. Any other request gets a block of 64, 128, ...
+ * 2048 bytes from a page that is divided into such blocks.
+ *
+ * All bookkeeping is kept apart from the blocks, in one descriptor per page at the beginning of the
+ * region. So page tables and VMCS regions can lie side by side, and a write past a block's end does
+ * not damage the bookkeeping. The heap puts a canary behind the memory where there is room for one,
+ * and checks the canary when the memory is released. A damaged canary, and a release of memory that
+ * was not allocated, are bugs of the monitor and fail a CHECK. */
 #ifndef VMM_MEMORY_HEAP_H
 #define VMM_MEMORY_HEAP_H
 
@@ -20,37 +22,40 @@
 
 struct heap_page;
 
-/* All fields are the heap's own. */
+/* All fields belong to the heap; nobody else reads or writes them. */
 struct heap {
     struct spinlock lock;
-    struct heap_page *pages; /* descriptors, one for each page from first_page on */
+    struct heap_page *pages; /* descriptors, one for each page, starting with first_page */
     uint8_t *first_page;
     uint32_t page_count;
-    uint32_t free_runs;                   /* list of runs of free pages */
-    uint32_t divided[HEAP_CLASS_COUNT];   /* lists of divided pages with a free block */
-    uint64_t used_bytes, peak_used_bytes; /* blocks and pages given out, with what rounding adds */
+    uint32_t free_runs;                   /* list of the runs of free pages */
+    uint32_t divided[HEAP_CLASS_COUNT];   /* lists of divided pages that have a free block */
+    uint64_t used_bytes, peak_used_bytes; /* given out, including what rounding adds */
 };
 
 struct heap_statistics {
-    uint64_t total_bytes; /* that can be given out: the region without the descriptors */
+    uint64_t total_bytes; /* all memory that can be given out: the region without the descriptors */
     uint64_t used_bytes;
     uint64_t peak_used_bytes;
-    uint64_t largest_free_bytes; /* longest run of free pages */
+    uint64_t largest_free_bytes; /* the longest run of free pages */
 };
 
-/* Makes a heap of the region_bytes from region on, which belong to it from then on.
- * STATUS_OUT_OF_RANGE: too small for one page, or larger than 2^32 - 2 pages. */
+/* Makes a heap out of the region_bytes bytes at region. From then on the region belongs to the
+ * heap.
+ * STATUS_OUT_OF_RANGE: the region is too small for one page, or has more than 2^32 - 2 pages. */
 MUST_USE enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes);
 
-/* size_bytes of memory, its content undefined. alignment_bytes is a power of two up to
- * HEAP_ALIGNMENT_MAX; the least is 64 anyway. Null if there is none, or size_bytes is 0. May be
- * called on any CPU; waits for others in the heap only. */
+/* Allocates size_bytes of memory with undefined content. alignment_bytes: a power of two up to
+ * HEAP_ALIGNMENT_MAX; less than 64 counts as 64. Returns null if there is no such memory or if
+ * size_bytes is 0. Any CPU may call this function; it waits only for other CPUs that use the
+ * heap. */
 void *heap_allocate(struct heap *heap, size_t size_bytes, size_t alignment_bytes);
 
-/* The same, all bytes zero. */
+/* Does what heap_allocate does and sets all bytes to zero. */
 void *heap_allocate_zeroed(struct heap *heap, size_t size_bytes, size_t alignment_bytes);
 
-/* Gives back what heap_allocate returned; null is nothing. */
+/* Releases memory that heap_allocate or heap_allocate_zeroed returned. Null is allowed and does
+ * nothing. */
 void heap_release(struct heap *heap, void *memory);
 
 struct heap_statistics heap_statistics(struct heap *heap);
