@@ -24,8 +24,9 @@ static bool is_canonical(const struct insn_state *state, uint64_t address)
     return (uint64_t)((int64_t)(address << unused_bits) >> unused_bits) == address;
 }
 
-/* Real-address and virtual-8086 mode have no types. A segment that was loaded with a null selector
- * is unusable in every mode but 64-bit mode. */
+/* Checks the type of a segment. Real-address and virtual-8086 mode have no types. A segment that
+ * was loaded with a null selector is unusable in every mode except 64-bit mode, where this function
+ * is not called. */
 static bool type_allows(const struct insn_state *state, uint64_t rights, bool is_write)
 {
     if (rights & RIGHTS_UNUSABLE)
@@ -45,8 +46,8 @@ static bool limit_allows(const struct insn_segment *segment, uint64_t first, uin
     return last <= segment->limit;
 }
 
-/* Where RFLAGS.AC and CR0.AM ask for it. Operands of 16 bytes that need not be aligned are left
- * alone, and far pointers: the processor has looked at these before. */
+/* Returns whether RFLAGS.AC and CR0.AM ask for #AC here. Operands of 16 bytes that need not be
+ * aligned and far pointers never cause it: the processor has checked these before. */
 static bool is_misaligned(const struct insn *insn, const struct insn_state *state,
                           const struct insn_access *access)
 {
@@ -65,7 +66,7 @@ static enum insn_outcome to_linear(const struct insn *insn, const struct insn_st
 
     if (state->mode == INSN_MODE_64) {
         address = offset + (number >= INSN_FS ? segment->base : 0);
-        /* Both ends canonical, and not the two ends of the address space. */
+        /* The access does not wrap, and its first and last byte are canonical. */
         if (!is_canonical(state, address) ||
             !is_canonical(state, address + access->size_bytes - 1) ||
             address + access->size_bytes - 1 < address)
@@ -123,9 +124,9 @@ uint64_t insn_stack_pointer(const struct insn_state *state, int delta_bytes)
     }
 }
 
-/* Of BT and its kin with a register, the bit may lie outside of the operand: "the bit offset ...
- * Effective Address + (4 * (BitOffset DIV 32))", with a signed offset rounded downwards (Intel SDM
- * vol. 2A, "BT"). */
+/* Returns how far the operand's memory lies from its address. With a bit number in a register, BT,
+ * BTS, BTR and BTC reach beyond the operand: "the bit offset ... Effective Address + (4 *
+ * (BitOffset DIV 32))", with a signed offset rounded downwards (Intel SDM vol. 2A, "BT"). */
 static uint64_t bit_displacement(const struct insn *insn, const struct insn_state *state)
 {
     unsigned unused_bits = 64 - 8 * insn->operand_size_bytes;
@@ -159,7 +160,7 @@ unsigned insn_segments(const struct insn *insn, enum insn_mode mode)
     unsigned segments = 0;
 
     if (insn->op >= INSN_JMP_FAR && insn->op <= INSN_LTR)
-        return INSN_SEGMENTS_ALL; /* insn_system.h's load them, too */
+        return INSN_SEGMENTS_ALL; /* the instructions of insn_system.h also load segments */
     if (insn->destination.kind == INSN_OPERAND_MEMORY || insn->source.kind == INSN_OPERAND_MEMORY)
         segments |= 1u << insn->memory.segment;
     if (insn->op >= INSN_MOVS)
@@ -244,7 +245,7 @@ static enum insn_outcome add_stack(struct resolution *r)
                is_push);
 }
 
-/* The side of a string at segment:[rSI] or ES:[rDI]. */
+/* Adds the access of a string instruction at segment:[rSI] or ES:[rDI]. */
 static enum insn_outcome add_string(struct resolution *r, enum insn_register index, bool is_write)
 {
     uint64_t offset = r->state->gpr[index] & bytes_mask(r->insn->address_size_bytes);
@@ -297,7 +298,7 @@ static enum insn_outcome outcome_of(enum insn_access_result result)
     }
 }
 
-/* How many bytes come before 4 GiB; all of them in 64-bit mode. */
+/* Returns how many bytes of the access come before 4 GiB; all of them in 64-bit mode. */
 static size_t before_wrap(const struct insn_state *state, const struct insn_access *access)
 {
     uint64_t room = (UINT64_C(1) << 32) - access->address.value;

@@ -13,7 +13,7 @@ static void set_flag(uint64_t *rflags, uint64_t flag, bool on)
     *rflags = on ? *rflags | flag : *rflags & ~flag;
 }
 
-/* SF, ZF and PF; result is cut to its size. */
+/* Sets SF, ZF and PF. result has no bits beyond its size. */
 static void set_result_flags(uint64_t *rflags, uint64_t result, unsigned bits)
 {
     set_flag(rflags, RFLAGS_SF, top_bit(result, bits));
@@ -52,7 +52,7 @@ static uint64_t logic(uint64_t result, unsigned bits, uint64_t *rflags)
     return result;
 }
 
-/* INC and DEC leave CF alone. */
+/* Restores CF, which INC and DEC do not change. */
 static uint64_t keep_carry(uint64_t result, uint64_t old_rflags, uint64_t *rflags)
 {
     set_flag(rflags, RFLAGS_CF, old_rflags & RFLAGS_CF);
@@ -64,7 +64,7 @@ static uint64_t rotate(enum insn_op op, uint64_t a, unsigned count, unsigned bit
     bool carry = *rflags & RFLAGS_CF;
     bool left = op == INSN_ROL || op == INSN_RCL;
 
-    /* At most 63 steps. Each moves one bit out, and it or the old carry in. */
+    /* At most 63 steps. Each step moves one bit out, and moves that bit or the old carry in. */
     for (unsigned i = 0; i < count; i++) {
         bool out = left ? top_bit(a, bits) : a & 1;
         bool in = op == INSN_ROL || op == INSN_ROR ? out : carry;
@@ -158,7 +158,7 @@ uint64_t insn_double_shift(enum insn_op op, unsigned size_bytes, uint64_t a, uin
     b &= mask;
     if (count == 0)
         return a;
-    /* At most 63 steps, each of which moves one bit out and one of b in. */
+    /* At most 63 steps. Each step moves one bit of a out and one bit of b in. */
     for (unsigned i = 0; i < count; i++) {
         old = a;
         if (op == INSN_SHLD) {
@@ -173,7 +173,7 @@ uint64_t insn_double_shift(enum insn_op op, unsigned size_bytes, uint64_t a, uin
     }
     logic(a, bits, rflags);
     set_flag(rflags, RFLAGS_CF, carry);
-    set_flag(rflags, RFLAGS_OF, top_bit(a ^ old, bits)); /* defined for one step */
+    set_flag(rflags, RFLAGS_OF, top_bit(a ^ old, bits)); /* the manual defines it for one step */
     return a;
 }
 

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-/* In place of the entries that a walk does not have. */
+/* Stands for the paging entries that a walk does not have. */
 static const uint64_t no_entry = 0;
 
-/* Entries of 4 bytes are kept with their neighbour: a change of that is taken for theirs. False if
- * the entry is not what the walk found. */
+/* Keeps one entry of the walk; an entry of 4 bytes together with its neighbour, so that a change of
+ * the neighbour counts as a change too. Returns false if there is no memory or the entry is not
+ * what the walk found. */
 static bool keep_table(struct insn_cache_table *table, const struct guest_paging_entry *entry,
                        unsigned entry_bytes, const struct insn_cache_source *source)
 {
@@ -38,7 +39,9 @@ static bool keep_tables(struct insn_cache_entry *entry, const struct insn_cache_
     return true;
 }
 
-/* The window begins with the instruction, unless that would take it beyond the page. */
+/* Keeps the instruction's bytes. The window begins with the instruction, unless it would then end
+ * beyond the page: then it ends with the page. Returns false if there is no memory or the
+ * instruction crosses the page. */
 static bool keep_bytes(struct insn_cache_entry *entry, unsigned length,
                        const struct insn_cache_source *source)
 {

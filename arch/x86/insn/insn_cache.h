@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Instructions that were fetched and decoded before, for whoever executes them again and again.
+/* Keeps instructions that were fetched and decoded before, for code that executes them again and
+ * again.
  *
- * A processor may change its code and its page tables at any time and need not tell. So what is
- * kept is never believed: every use compares the paging-structure entries that led to the
+ * A processor may change its code and its page tables at any time without a notice. So the cache
+ * never trusts what it keeps: every use compares the paging-structure entries that led to the
  * instruction, and the instruction's bytes, with what is in memory now. If all are the same, a walk
- * and a decoding done now would end with the same result. One cache belongs to one vCPU; its size
- * is fixed; the place of an instruction follows from its address, and the last one there stays. */
+ * and a decoding done now would end with the same result.
+ *
+ * One cache belongs to one vCPU. Its size is fixed. The place of an instruction follows from its
+ * address, and a new instruction replaces the one that was there. */
 #ifndef ARCH_X86_INSN_INSN_CACHE_H
 #define ARCH_X86_INSN_INSN_CACHE_H
 
@@ -13,49 +16,51 @@
 #include "arch/x86/memory/guest_paging.h"
 
 #define INSN_CACHE_COUNT  32
-#define INSN_CACHE_LEVELS 4  /* paging structures in memory; deeper walks are not kept */
+#define INSN_CACHE_LEVELS 4  /* paging structures in memory; longer walks are not kept */
 #define INSN_CACHE_WINDOW 16 /* bytes that hold the instruction */
 
-/* Where an instruction is executed, and how: all on which fetch and decoding depend besides what is
- * in memory. */
+/* Where and how an instruction is executed: everything that fetch and decoding depend on, except
+ * the contents of memory. */
 struct insn_cache_key {
-    uint64_t linear; /* address of its first byte */
+    uint64_t linear; /* address of the instruction's first byte */
     uint64_t root;   /* CR3; the PDPTE in use with PAE paging; 0 with paging off */
-    uint32_t code;   /* the access rights of CS, not 0, and above them whatever else selects the
-                      * formats of paging structures and code */
+    /* The access rights of CS, which are not 0, and above them what else selects the formats of
+     * paging structures and code. */
+    uint32_t code;
 };
 
 struct insn_cache_table {
-    const uint64_t *at; /* eight bytes with the entry in them */
+    const uint64_t *at; /* the eight aligned bytes that contain the entry */
     uint64_t value;
 };
 
 struct insn_cache_entry {
     _Alignas(64) struct insn_cache_key key;
-    const uint8_t *window; /* all in the page of the instruction */
+    const uint8_t *window; /* INSN_CACHE_WINDOW bytes within the instruction's page */
     uint64_t bytes[INSN_CACHE_WINDOW / 8];
-    uint64_t bytes_mask[INSN_CACHE_WINDOW / 8]; /* the instruction's among them */
+    uint64_t bytes_mask[INSN_CACHE_WINDOW / 8]; /* marks the bytes of the instruction */
     struct insn_cache_table tables[INSN_CACHE_LEVELS];
     struct insn_plain plain;
 };
 
-/* All zero is empty. */
+/* A cache whose bytes are all zero is empty. */
 struct insn_cache {
     struct insn_cache_entry entries[INSN_CACHE_COUNT];
 };
 
 /* Where an instruction came from. */
 struct insn_cache_source {
-    const uint8_t *bytes;                        /* as they were decoded */
-    const struct guest_translation *translation; /* of the first one, for execution */
-    /* Guest-physical memory, where it will stay as long as the cache is in use; null where there is
-     * none. size_bytes 8 or PAGE_SIZE, address a multiple of it. */
+    const uint8_t *bytes;                        /* the bytes that were decoded */
+    const struct guest_translation *translation; /* of the first byte, for execution */
+    /* Returns a pointer to guest-physical memory that stays valid as long as the cache is in use;
+     * null if there is no memory. size_bytes is 8 or PAGE_SIZE; address is a multiple of it. */
     const void *(*memory)(void *context, gpa_t address, size_t size_bytes);
     void *context;
 };
 
-/* Keeps plain, if it and the tables can be kept: not an instruction that crosses a page, and not
- * what has changed meanwhile. */
+/* Keeps plain under key, in place of the instruction that was there. Keeps nothing, and forgets
+ * what was there, if the instruction crosses a page, if the walk has more than INSN_CACHE_LEVELS
+ * entries, if one of the entries has changed since, or if source->memory returns null. */
 void insn_cache_keep(struct insn_cache *cache, const struct insn_cache_key *key,
                      const struct insn_plain *plain, const struct insn_cache_source *source);
 
@@ -64,7 +69,7 @@ static inline struct insn_cache_entry *insn_cache_place(struct insn_cache *cache
     return &cache->entries[(linear ^ linear >> 5) % INSN_CACHE_COUNT];
 }
 
-/* An unaligned load; memcpy would be a call in the monitor. */
+/* An unaligned load. memcpy would become a call in the monitor. */
 struct insn_cache_bytes {
     uint64_t value;
 } __attribute__((packed, may_alias));
@@ -74,8 +79,8 @@ static inline uint64_t insn_cache_load(const uint8_t *bytes)
     return ((const struct insn_cache_bytes *)bytes)->value;
 }
 
-/* What differs between memory and what is kept: 0 if nothing does. Without a branch, as nothing is
- * expected to. Entries before bytes, as a walk reads them. */
+/* Returns which bits differ between memory and what the cache keeps: 0 if none does. Has no branch,
+ * as a difference is rare. Reads the paging entries before the bytes, as a walk does. */
 static inline uint64_t insn_cache_changes(const struct insn_cache_entry *entry)
 {
     uint64_t changes = 0;
@@ -90,7 +95,8 @@ static inline uint64_t insn_cache_changes(const struct insn_cache_entry *entry)
     return changes;
 }
 
-/* The instruction there, as it is in memory now; null if it is not known. */
+/* Returns the instruction at the key, as it is in memory now; null if the cache does not have
+ * it. */
 static inline const struct insn_plain *insn_cache_find(struct insn_cache *cache,
                                                        const struct insn_cache_key *key)
 {

@@ -9,7 +9,7 @@ struct cursor {
     const uint8_t *bytes;
     size_t count; /* at most INSN_LENGTH_MAX */
     size_t at;
-    bool ran_out; /* more was asked for than there is; what was returned is 0 */
+    bool ran_out; /* a fetch went beyond count and returned 0 */
 };
 
 struct prefixes {
@@ -50,10 +50,10 @@ static uint64_t fetch_signed(struct cursor *cursor, unsigned size_bytes)
     return (value ^ sign) - sign;
 }
 
-/* Intel SDM vol. 2A, 2.1.1 "Instruction Prefixes" and 2.2.1 "REX Prefixes". Of several prefixes of
- * a kind the last counts; a REX that is not the last prefix counts as nothing. In 64-bit mode the
- * overrides of ES, CS, SS and DS are ignored, so they leave an earlier FS or GS in force. Returns
- * the opcode byte. */
+/* Reads the prefixes and returns the opcode byte. Of several prefixes of one kind the last counts;
+ * a REX that is not the last prefix has no effect. In 64-bit mode the overrides of ES, CS, SS and
+ * DS are ignored, so an earlier FS or GS stays in force. Intel SDM vol. 2A, 2.1.1 "Instruction
+ * Prefixes" and 2.2.1 "REX Prefixes". */
 static uint8_t read_prefixes(struct cursor *cursor, enum insn_mode mode, struct prefixes *prefixes)
 {
     *prefixes = (struct prefixes){.segment = INSN_SEGMENT_COUNT};
@@ -113,7 +113,7 @@ static uint8_t address_size(const struct prefixes *prefixes, enum insn_mode mode
     return (mode == INSN_MODE_16) == prefixes->address_size ? 4 : 2;
 }
 
-/* Table 2-1 "16-Bit Addressing Forms with the ModR/M Byte". */
+/* Intel SDM vol. 2A, table 2-1 "16-Bit Addressing Forms with the ModR/M Byte". */
 static void read_memory_16(struct cursor *cursor, const struct modrm *modrm, struct insn_memory *m)
 {
     static const uint8_t base[8] = {INSN_RBX, INSN_RBX, INSN_RBP, INSN_RBP,
@@ -131,7 +131,7 @@ static void read_memory_16(struct cursor *cursor, const struct modrm *modrm, str
         m->displacement = fetch_signed(cursor, modrm->mod);
 }
 
-/* Tables 2-2 and 2-3, and 2.2.1.6 "RIP-Relative Addressing". */
+/* Intel SDM vol. 2A, tables 2-2 and 2-3, and 2.2.1.6 "RIP-Relative Addressing". */
 static void read_memory_32(struct cursor *cursor, const struct modrm *modrm, uint8_t rex,
                            bool is_64, struct insn_memory *m)
 {
@@ -176,7 +176,7 @@ static struct insn_operand register_operand(uint8_t number, uint8_t size_bytes, 
     struct insn_operand operand = {
         .kind = INSN_OPERAND_REGISTER, .reg = number, .size_bytes = size_bytes};
 
-    /* Without REX, bytes 4 to 7 are AH, CH, DH and BH. */
+    /* Without REX, byte registers 4 to 7 are AH, CH, DH and BH. */
     if (size_bytes == 1 && rex == 0 && number >= 4) {
         operand.reg = number - 4;
         operand.high_byte = true;
@@ -214,7 +214,7 @@ static void read_immediate(struct cursor *cursor, struct insn_operand *operand, 
     insn->immediate = fetch_signed(cursor, size_bytes);
 }
 
-/* The operands of a form that has a ModRM byte, and the immediate that follows it. */
+/* Reads the operands of a form that has a ModRM byte, and the immediate after it. */
 static void read_operands(struct cursor *cursor, const struct insn_opcode *opcode,
                           const struct modrm *modrm, const struct prefixes *prefixes,
                           enum insn_mode mode, struct insn *insn)
@@ -281,7 +281,7 @@ static void read_operands(struct cursor *cursor, const struct insn_opcode *opcod
     }
 }
 
-/* The operands of a form without a ModRM byte. False: ENTER with nesting. */
+/* Reads the operands of a form without a ModRM byte. Returns false for ENTER with nesting. */
 static bool read_implied(struct cursor *cursor, const struct insn_opcode *opcode,
                          uint8_t opcode_byte, const struct prefixes *prefixes, struct insn *insn)
 {
@@ -306,14 +306,14 @@ static bool read_implied(struct cursor *cursor, const struct insn_opcode *opcode
     case FORM_IW:
     case FORM_IW_IB:
         insn->destination = immediate_operand(2);
-        insn->immediate = fetch(cursor, 2); /* a number of bytes, without a sign */
+        insn->immediate = fetch(cursor, 2); /* a number of bytes, which has no sign */
         return opcode->form == FORM_IW || fetch(cursor, 1) % 32 == 0;
     default: break;
     }
     return true;
 }
 
-/* There is no segment register 6 or 7, and MOV loads no CS. */
+/* Segment registers 6 and 7 do not exist, and MOV cannot load CS. */
 static bool is_segment_undefined(const struct insn_opcode *opcode, const struct modrm *modrm)
 {
     return (opcode->form == FORM_E_S || opcode->form == FORM_S_E) &&
@@ -332,9 +332,10 @@ static enum insn_result ended_early(const struct cursor *cursor, struct insn *in
     return fail(insn, cursor->count == INSN_LENGTH_MAX ? INSN_TOO_LONG : INSN_INCOMPLETE);
 }
 
-/* The opcode was not found; only a vector move's length is worked out. Intel SDM vol. 2A, 2.3 for
- * VEX: C5 has one more byte, C4 two, the low 5 bits of the first being the map. Outside of 64-bit
- * mode these are LDS and LES unless the next byte's top bits, ModRM.mod there, are 11. */
+/* Handles an opcode that was not found: works out the length of a vector move, and nothing for
+ * other instructions. VEX (Intel SDM vol. 2A, 2.3): C5 is followed by one byte more, C4 by two; the
+ * low 5 bits of the first byte after C4 are the opcode map. Outside of 64-bit mode C4 and C5 are
+ * LES and LDS unless the top two bits of the next byte (then ModRM.mod) are 11. */
 static enum insn_result unsupported(struct cursor *cursor, const struct prefixes *prefixes,
                                     uint8_t escape, uint8_t opcode, enum insn_mode mode,
                                     struct insn *insn)
@@ -389,7 +390,8 @@ static bool is_undefined(const struct insn_opcode *opcode, const struct prefixes
            (!(opcode->flags & OPCODE_LOCK) || insn->destination.kind != INSN_OPERAND_MEMORY);
 }
 
-/* Finds the opcode's entry; *byte is the last opcode byte, *escape what came before it. */
+/* Finds the opcode's entry. Sets *byte to the last opcode byte and *escape to the byte before
+ * it. */
 static const struct insn_opcode *find_opcode(struct cursor *cursor, uint8_t *byte, uint8_t *escape)
 {
     static const struct insn_opcode unknown = {FORM_UNKNOWN, 0, 0};
@@ -406,7 +408,7 @@ static const struct insn_opcode *find_opcode(struct cursor *cursor, uint8_t *byt
     return *byte == 0xf0 || *byte == 0xf1 ? &insn_opcodes_0f38_f0[*byte - 0xf0] : &unknown;
 }
 
-/* Intel SDM vol. 2A, 2.1.2 "Instructions" on mandatory prefixes. */
+/* Intel SDM vol. 2A, 2.1.2 "Instructions", about mandatory prefixes. */
 static enum insn_mandatory_prefix mandatory_prefix(const struct prefixes *prefixes)
 {
     if (prefixes->repeat != 0)

@@ -41,7 +41,7 @@ enum insn_outcome insn_loading_read(struct insn_loading *l, bool is_wide, uint8_
         l->address.value &= UINT32_MAX;
     if (l->address.value + 15 < l->address.value ||
         (!insn_loading_in_ia32e_mode(l) && l->address.value + 7 > UINT32_MAX))
-        return INSN_FAILED; /* a descriptor around the end of the address space */
+        return INSN_FAILED; /* the descriptor wraps around the end of the address space */
     outcome = insn_outcome_of(
         system->table_read(l->env->context, l->address, raw, is_wide ? 16 : 8, l->fault));
     if (outcome != INSN_DONE)

@@ -9,13 +9,13 @@
 #include "arch/x86/insn/insn_system.h"
 #include "arch/x86/insn/insn_vector.h"
 
-/* What an instruction does beside storing its result. Registers change only once memory has. */
+/* What an instruction changes besides memory. Registers change only after memory has changed. */
 struct effect {
-    uint64_t result; /* goes to the destination */
+    uint64_t result; /* for the destination */
     bool has_result;
-    uint64_t source; /* goes to the source operand: XCHG, XADD */
+    uint64_t source; /* for the source operand: XCHG, XADD */
     bool has_source;
-    uint64_t accumulator; /* goes to rAX: CMPXCHG that did not compare */
+    uint64_t accumulator; /* for rAX: CMPXCHG whose comparison failed */
     bool has_accumulator;
     uint64_t rflags;
 };
@@ -66,7 +66,7 @@ static struct effect compute(const struct insn *insn, const struct insn_state *s
         break;
     }
     case INSN_CMOV:
-        /* With a false condition too, a 32-bit register loses its upper half. */
+        /* A 32-bit register loses its upper half also if the condition is false. */
         e.result = insn_condition_holds(insn->condition, state->rflags) ? source : destination;
         break;
     case INSN_SET: e.result = insn_condition_holds(insn->condition, state->rflags); break;
@@ -88,8 +88,9 @@ static struct effect compute(const struct insn *insn, const struct insn_state *s
         break;
     }
     case INSN_BSF:
-    case INSN_BSR: /* of 0, the manual leaves the destination undefined; processors leave it alone
-                    */
+    /* The manual leaves the destination of BSF and BSR of 0 undefined; processors do not change
+     * it. */
+    case INSN_BSR:
         e.has_result = source != 0;
         e.result = insn_bit_scan(insn->op, size, source);
         e.rflags = e.has_result ? e.rflags & ~RFLAGS_ZF : e.rflags | RFLAGS_ZF;
@@ -105,7 +106,8 @@ static struct effect compute(const struct insn *insn, const struct insn_state *s
     return e;
 }
 
-/* EDX:EAX or RDX:RAX against memory; ECX:EBX or RCX:RBX to memory. Only ZF changes. */
+/* Compares EDX:EAX or RDX:RAX with memory and stores ECX:EBX or RCX:RBX if they are equal. Of the
+ * flags only ZF changes. */
 static enum insn_outcome compare_exchange_double(const struct insn *insn, struct insn_state *state,
                                                  const struct insn_env *env,
                                                  const struct insn_access *access,
@@ -153,9 +155,9 @@ static uint64_t operand_value(const struct insn *insn, const struct insn_state *
 
 static void commit(const struct insn *insn, struct insn_state *state, const struct effect *e)
 {
-    /* The stack pointer first, so that POP RSP ends with what was popped; the source before the
-     * destination, so that XADD of a register with itself ends with the sum; and the accumulator
-     * before the destination, which CMPXCHG writes in any case. */
+    /* The order matters: the stack pointer first, so that POP RSP ends with what was popped; the
+     * source before the destination, so that XADD of a register with itself ends with the sum; the
+     * accumulator before the destination, which CMPXCHG writes in any case. */
     if (insn->op == INSN_PUSH)
         state->gpr[INSN_RSP] = insn_stack_pointer(state, -insn->operand_size_bytes);
     if (insn->op == INSN_POP)
@@ -172,7 +174,7 @@ static void commit(const struct insn *insn, struct insn_state *state, const stru
     state->rflags = e->rflags;
 }
 
-/* Those that have a file of their own. */
+/* Executes the instructions that have a file of their own. */
 static enum insn_outcome execute_elsewhere(const struct insn *insn, struct insn_state *state,
                                            const struct insn_env *env, unsigned iterations_max,
                                            struct insn_fault *fault)

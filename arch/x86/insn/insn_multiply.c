@@ -3,7 +3,7 @@
 
 #include "arch/x86/insn/insn_address.h"
 
-/* A number of twice the operand's width: two halves of 8 to 64 bits. */
+/* A number of twice the operand's width, as two halves of 8 to 64 bits each. */
 struct wide {
     uint64_t high, low;
 };
@@ -25,7 +25,7 @@ static struct wide wide_negated(struct wide a, unsigned bits)
     return (struct wide){(~a.high + (a.low == 0)) & mask, -a.low & mask};
 }
 
-/* One bit of b at a time: no type of the compiler's is twice as wide as 64 bits and portable. */
+/* Multiplies by one bit of b at a time: there is no portable type of 128 bits. */
 static struct wide unsigned_product(uint64_t a, uint64_t b, unsigned bits)
 {
     struct wide product = {0, 0};
@@ -52,7 +52,8 @@ static struct wide signed_product(uint64_t a, uint64_t b, unsigned bits)
     return negative ? wide_negated(product, bits) : product;
 }
 
-/* CF and OF: the upper half holds more than the lower half's sign. */
+/* Sets CF and OF if the upper half holds more than copies of the lower half's sign, else clears
+ * them. */
 static void set_overflow(struct wide product, bool is_signed, unsigned bits, uint64_t *rflags)
 {
     uint64_t fill = is_signed && is_negative(product.low, bits) ? UINT64_MAX >> (64 - bits) : 0;
@@ -71,12 +72,13 @@ uint64_t insn_signed_product(unsigned size_bytes, uint64_t a, uint64_t b, uint64
     return product.low;
 }
 
-/* Quotient in low, remainder in high; false: it does not fit. */
+/* Returns the quotient in low and the remainder in high. Returns false if the quotient does not
+ * fit. */
 static bool unsigned_quotient(struct wide a, uint64_t divisor, unsigned bits, struct wide *result)
 {
     uint64_t rest = a.high, quotient = 0;
 
-    if (rest >= divisor) /* 0 among these */
+    if (rest >= divisor) /* true also for a divisor of 0 */
         return false;
     for (unsigned i = bits; i-- > 0;) {
         bool carry = is_negative(rest, bits);
@@ -92,12 +94,13 @@ static bool unsigned_quotient(struct wide a, uint64_t divisor, unsigned bits, st
     return true;
 }
 
-/* Rounded towards zero, the remainder with the sign of the dividend. */
+/* Divides with signs: the quotient is rounded towards zero, the remainder has the dividend's sign.
+ * Returns false if the quotient does not fit. */
 static bool signed_quotient(struct wide a, uint64_t divisor, unsigned bits, struct wide *result)
 {
     bool a_negative = is_negative(a.high, bits), divisor_negative = is_negative(divisor, bits);
     bool negative = a_negative != divisor_negative;
-    uint64_t limit = UINT64_C(1) << (bits - 1); /* the first that is too large */
+    uint64_t limit = UINT64_C(1) << (bits - 1); /* the first magnitude that is too large */
 
     if (!unsigned_quotient(a_negative ? wide_negated(a, bits) : a,
                            divisor_negative ? negated(divisor, bits) : divisor, bits, result) ||

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "arch/x86/insn/insn_opcodes.h"
 
-/* The six opcodes of an arithmetic instruction that have a ModRM byte or could; the two with the
- * accumulator and an immediate touch no memory. */
+/* The four opcodes of an arithmetic instruction that have a ModRM byte. The two with the
+ * accumulator and an immediate access no memory. */
 #define ARITHMETIC(base, operation, lock)                                                          \
     [(base) + 0] = {FORM_E_G, operation, OPCODE_BYTE | (lock)},                                    \
               [(base) + 1] = {FORM_E_G, operation, (lock)},                                        \
@@ -13,7 +13,7 @@
     [(base) + 0] = {FORM_STRING, operation, OPCODE_BYTE | (more)},                                 \
               [(base) + 1] = {FORM_STRING, operation, (more)}
 
-/* The eight of a row that name a register each. */
+/* The eight opcodes of half a row, each of which names a register. */
 #define EIGHT(base, form, operation, flags) [(base)...(base) + 7] = {form, operation, flags}
 
 /* Intel SDM vol. 2D, table A-2. */
@@ -28,7 +28,8 @@ const struct insn_opcode insn_opcodes[256] = {
     ARITHMETIC(0x38, INSN_CMP, 0),
     EIGHT(0x50, FORM_Z, INSN_PUSH, OPCODE_STACK),
     EIGHT(0x58, FORM_Z, INSN_POP, OPCODE_STACK),
-    [0x63] = {FORM_G_E, INSN_MOVSX, OPCODE_ONLY_64 | OPCODE_SOURCE_32}, /* else ARPL */
+    [0x63] = {FORM_G_E, INSN_MOVSX,
+              OPCODE_ONLY_64 | OPCODE_SOURCE_32}, /* ARPL outside of 64-bit mode */
     [0x68] = {FORM_IZ, INSN_PUSH, OPCODE_STACK},
     [0x69] = {FORM_G_E_IZ, INSN_IMUL, 0},
     [0x6a] = {FORM_IB, INSN_PUSH, OPCODE_STACK},
@@ -122,7 +123,7 @@ const struct insn_opcode insn_opcodes_0f[256] = {
     [0xf0] = {FORM_PREFIXED, PREFIXED_F0, 0},
 };
 
-/* Table A-4. With F2 these are CRC32. */
+/* Table A-4. With F2 these opcodes are CRC32. */
 const struct insn_opcode insn_opcodes_0f38_f0[2] = {
     {FORM_G_E, INSN_MOVBE, OPCODE_MEMORY | OPCODE_NO_REPEAT},
     {FORM_E_G, INSN_MOVBE, OPCODE_MEMORY | OPCODE_NO_REPEAT},
@@ -156,8 +157,8 @@ const struct insn_opcode insn_opcodes_0f38_f0[2] = {
         FORM_UNDEFINED, 0, 0                                                                       \
     }
 
-/* Table A-6. /7 of C6 and C7 with a register is XABORT and XBEGIN: the decoder leaves those to
- * FORM_UNKNOWN, as it does with far calls and the other instructions of 0F 00, 01 and C7. */
+/* Table A-6. ModRM.reg 7 of C6 and C7 with a register is XABORT and XBEGIN. The decoder reports
+ * these as FORM_UNKNOWN, as it does far calls and the other instructions of 0F 00, 01 and C7. */
 const struct insn_opcode insn_groups[GROUP_COUNT][8] = {
     [GROUP_80] = GROUP_1(FORM_E_IB, OPCODE_BYTE),
     [GROUP_81] = GROUP_1(FORM_E_IZ, 0),
@@ -238,8 +239,8 @@ const struct insn_opcode insn_groups[GROUP_COUNT][8] = {
         FORM_UNKNOWN, 0, 0                                                                         \
     }
 
-/* Columns: no prefix, 66, F3, F2. F3 0F BC and BD are TZCNT and LZCNT or the same as without F3, as
- * the processor has it. */
+/* Columns: no prefix, 66, F3, F2. F3 0F BC and BD are TZCNT and LZCNT, or what they are without F3,
+ * depending on the processor. */
 const struct insn_opcode insn_prefixed[PREFIXED_COUNT][MANDATORY_COUNT] = {
     [PREFIXED_10] = {LOAD(UNALIGNED), LOAD(UNALIGNED), LOAD(OPCODE_ONLY_4), LOAD(OPCODE_ONLY_8)},
     [PREFIXED_11] = {STORE(UNALIGNED), STORE(UNALIGNED), STORE(OPCODE_ONLY_4),

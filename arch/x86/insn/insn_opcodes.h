@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The opcode map: what each opcode is and how its operands are encoded. */
+/* The opcode map: the instruction of each opcode and the encoding of its operands. */
 #ifndef ARCH_X86_INSN_INSN_OPCODES_H
 #define ARCH_X86_INSN_INSN_OPCODES_H
 
@@ -17,8 +17,8 @@ enum insn_form {
     FORM_E_G,
     FORM_G_E,
     FORM_E,
-    FORM_E_IB, /* a byte */
-    FORM_E_IZ, /* 2 bytes for 16-bit operands, else 4 */
+    FORM_E_IB, /* the immediate is one byte */
+    FORM_E_IZ, /* the immediate has 2 bytes for 16-bit operands, else 4 */
     FORM_E_1,
     FORM_E_CL,
     FORM_G_E_IB,
@@ -31,7 +31,7 @@ enum insn_form {
     FORM_V_E,
     FORM_E_P,
     FORM_P_E,
-    FORM_WITHOUT_MODRM, /* all that follow have none */
+    FORM_WITHOUT_MODRM, /* the first form without a ModRM byte; all forms below have none */
     FORM_NOTHING = FORM_WITHOUT_MODRM,
     FORM_Z,
     FORM_IB,
@@ -45,25 +45,25 @@ enum insn_form {
 };
 
 enum insn_opcode_flags {
-    OPCODE_BYTE = 1 << 0,          /* the operands are bytes */
-    OPCODE_LOCK = 1 << 1,          /* takes LOCK if the destination is memory */
-    OPCODE_MEMORY = 1 << 2,        /* E has to be memory */
-    OPCODE_NO_64 = 1 << 3,         /* undefined in 64-bit mode */
-    OPCODE_ONLY_64 = 1 << 4,       /* another instruction outside of 64-bit mode */
-    OPCODE_STACK = 1 << 5,         /* 8 bytes by default in 64-bit mode, 4 do not exist */
-    OPCODE_PORT = 1 << 6,          /* at most 4 bytes */
-    OPCODE_SOURCE_8 = 1 << 7,      /* E is narrower than G: 1 byte */
-    OPCODE_SOURCE_16 = 1 << 8,     /* 2 bytes */
-    OPCODE_SOURCE_32 = 1 << 9,     /* 4 bytes, 2 for 16-bit operands */
-    OPCODE_NO_PREFIX = 1 << 10,    /* undefined with 66, F2 or F3 */
-    OPCODE_NO_REPEAT = 1 << 11,    /* another instruction, or none, with F2 or F3 */
-    OPCODE_NO_16 = 1 << 12,        /* 4 bytes even where 2 are the default */
-    OPCODE_DOUBLE = 1 << 13,       /* 8 bytes, 16 with REX.W */
-    OPCODE_NEAR = 1 << 14,         /* 8 bytes in 64-bit mode, whatever the prefixes */
-    OPCODE_FAR = 1 << 15,          /* E has 2 bytes more, for a selector */
-    OPCODE_NOT_REGISTER = 1 << 16, /* with a register instead of memory: not decoded here */
-    OPCODE_ALIGNED = 1 << 17,      /* the operand in memory has to be */
-    OPCODE_4 = 1 << 18,            /* 4 bytes, 8 with REX.W: MOVD, MOVQ */
+    OPCODE_BYTE = 1 << 0,       /* the operands are bytes */
+    OPCODE_LOCK = 1 << 1,       /* takes LOCK if the destination is memory */
+    OPCODE_MEMORY = 1 << 2,     /* E has to be memory */
+    OPCODE_NO_64 = 1 << 3,      /* undefined in 64-bit mode */
+    OPCODE_ONLY_64 = 1 << 4,    /* a different instruction outside of 64-bit mode */
+    OPCODE_STACK = 1 << 5,      /* 8 bytes by default in 64-bit mode; 4 cannot be selected there */
+    OPCODE_PORT = 1 << 6,       /* at most 4 bytes */
+    OPCODE_SOURCE_8 = 1 << 7,   /* E is narrower than G: 1 byte */
+    OPCODE_SOURCE_16 = 1 << 8,  /* E is narrower than G: 2 bytes */
+    OPCODE_SOURCE_32 = 1 << 9,  /* E is narrower than G: 4 bytes, or 2 for 16-bit operands */
+    OPCODE_NO_PREFIX = 1 << 10, /* undefined with 66, F2 or F3 */
+    OPCODE_NO_REPEAT = 1 << 11, /* a different instruction, or none, with F2 or F3 */
+    OPCODE_NO_16 = 1 << 12,     /* 4 bytes also where 2 are the default */
+    OPCODE_DOUBLE = 1 << 13,    /* 8 bytes, or 16 with REX.W */
+    OPCODE_NEAR = 1 << 14,      /* 8 bytes in 64-bit mode, whatever the prefixes */
+    OPCODE_FAR = 1 << 15,       /* E has 2 more bytes, for a selector */
+    OPCODE_NOT_REGISTER = 1 << 16, /* E is a register: not decoded here */
+    OPCODE_ALIGNED = 1 << 17,      /* the operand in memory has to be aligned */
+    OPCODE_4 = 1 << 18,            /* 4 bytes, or 8 with REX.W: MOVD, MOVQ */
     OPCODE_ONLY_4 = 1 << 19,       /* 4 bytes */
     OPCODE_ONLY_8 = 1 << 20,
     OPCODE_ONLY_16 = 1 << 21,
@@ -111,7 +111,7 @@ enum insn_prefixed {
     PREFIXED_COUNT,
 };
 
-/* The columns of insn_prefixed. F3 and F2 count more than 66. */
+/* The columns of insn_prefixed. F3 and F2 take precedence over 66. */
 enum insn_mandatory_prefix {
     MANDATORY_NONE,
     MANDATORY_66,
@@ -122,19 +122,20 @@ enum insn_mandatory_prefix {
 
 struct insn_opcode {
     uint8_t form; /* enum insn_form */
-    uint8_t op;   /* enum insn_op; with FORM_GROUP and FORM_PREFIXED, enum insn_group, _prefixed */
+    /* enum insn_op; with FORM_GROUP enum insn_group, with FORM_PREFIXED enum insn_prefixed. */
+    uint8_t op;
     uint32_t flags; /* enum insn_opcode_flags */
 };
 
-/* One-byte opcodes, those after 0F, and those after 0F 38 from F0 on. */
+/* The one-byte opcodes, those after 0F, and those after 0F 38 from F0 on. */
 extern const struct insn_opcode insn_opcodes[256];
 extern const struct insn_opcode insn_opcodes_0f[256];
 extern const struct insn_opcode insn_opcodes_0f38_f0[2];
 extern const struct insn_opcode insn_groups[GROUP_COUNT][8];
 extern const struct insn_opcode insn_prefixed[PREFIXED_COUNT][MANDATORY_COUNT];
 
-/* Is opcode, after 0F (as an SSE instruction or in VEX map 1), a move between a vector register and
- * memory? All of them have a ModRM byte and no immediate. */
+/* Returns whether opcode, after 0F (as an SSE instruction or in VEX map 1), is a move between a
+ * vector register and memory. All of these moves have a ModRM byte and no immediate. */
 bool insn_is_vector_move(uint8_t opcode);
 
 #endif

@@ -21,8 +21,8 @@ static bool compares(enum insn_op op)
     return op == INSN_CMP || op == INSN_TEST;
 }
 
-/* The register's side of it. A write of 4 bytes clears the upper half, 1 and 2 leave
- * the rest alone (Intel SDM vol. 1, 3.4.1.1 "General-Purpose Registers in 64-Bit Mode"). */
+/* Describes the register operand. A write of 4 bytes clears the upper half, a write of 1 or 2 bytes
+ * leaves the rest alone (Intel SDM vol. 1, 3.4.1.1 "General-Purpose Registers in 64-Bit Mode"). */
 static void describe_register(struct insn_plain *plain, const struct insn_operand *reg)
 {
     plain->reg = reg->reg;

@@ -15,7 +15,7 @@ enum insn_outcome insn_check_target(const struct insn_state *state, enum insn_mo
     return INSN_FAULT;
 }
 
-/* rSP becomes value, as far as the stack is wide; what lies beyond 16 bits stays. */
+/* Sets as many bits of rSP as the stack's width has. A 16-bit stack leaves the bits above alone. */
 static void set_stack_pointer(struct insn_state *state, uint64_t value)
 {
     uint64_t mask = insn_stack_mask(state);

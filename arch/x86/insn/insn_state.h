@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What executing an instruction works on: the registers, and the memory and ports around it. */
+/* What the execution of an instruction works on: the registers, and the memory and ports around
+ * them. */
 #ifndef ARCH_X86_INSN_INSN_STATE_H
 #define ARCH_X86_INSN_INSN_STATE_H
 
@@ -16,7 +17,7 @@ struct insn_segment {
 
 struct insn_state {
     uint64_t gpr[INSN_GPR_COUNT]; /* in the order of enum insn_register */
-    uint64_t rip;                 /* of the instruction itself; changed by branches only */
+    uint64_t rip;                 /* address of the instruction itself; only branches change it */
     uint64_t rflags;
     struct insn_segment segments[INSN_SEGMENT_COUNT];
     enum insn_mode mode;
@@ -28,7 +29,7 @@ struct insn_state {
 
 struct insn_system;
 
-/* What has to be injected. */
+/* The exception to inject. */
 struct insn_fault {
     uint64_t cr2; /* for page faults only */
     uint32_t error_code;
@@ -38,47 +39,50 @@ struct insn_fault {
 
 enum insn_access_result {
     INSN_ACCESS_OK,
-    INSN_ACCESS_FAULT,  /* *fault says which */
-    INSN_ACCESS_FAILED, /* no fault of the guest's, but it cannot be done */
+    INSN_ACCESS_FAULT,  /* *fault says which fault */
+    INSN_ACCESS_FAILED, /* not a fault of the guest, but the access cannot be done */
 };
 
-/* The memory and the ports, as the caller provides them. An access has 1 to 16 bytes at a linear
- * address that passed the segment's checks and does not wrap around the end of the address space;
- * it may cross a page. Translating it, faulting, and telling RAM from MMIO is the callbacks'
- * affair. A read or write is all or nothing: when its second page faults, the first one's bytes are
- * left alone. */
+/* The memory and the ports, which the caller provides. An access has 1 to 16 bytes at a linear
+ * address. The address has passed the segment's checks and the access does not wrap around the end
+ * of the address space; it may cross a page. The callbacks translate it, raise faults, and
+ * distinguish RAM from MMIO. A read or write is done as a whole or not at all: if its second page
+ * faults, the bytes of the first page stay as they were. */
 struct insn_env {
     void *context;
     enum insn_access_result (*read)(void *context, gva_t address, void *data, size_t size_bytes,
                                     struct insn_fault *fault);
     enum insn_access_result (*write)(void *context, gva_t address, const void *data,
                                      size_t size_bytes, struct insn_fault *fault);
-    /* Would it go through? Translates every byte as the access would, accessed and dirty bits
-     * included, and touches nothing else. */
+    /* Checks whether the access would succeed. Translates every byte as the access would, and sets
+     * accessed and dirty bits; changes nothing else. */
     enum insn_access_result (*probe)(void *context, gva_t address, size_t size_bytes, bool is_write,
                                      struct insn_fault *fault);
-    /* Ports, for INS and OUTS; size_bytes is 1, 2 or 4. Whether the guest may use the port has been
-     * checked before. Null: there are none. */
+    /* Ports, for INS and OUTS; size_bytes is 1, 2 or 4. The caller has checked before that the
+     * guest may use the port. Null: there are no ports. */
     enum insn_access_result (*port_read)(void *context, uint16_t port, size_t size_bytes,
                                          uint32_t *value);
     enum insn_access_result (*port_write)(void *context, uint16_t port, size_t size_bytes,
                                           uint32_t value);
-    /* The 16 bytes of an XMM register, or an MMX register and 8 that do not matter. A fault: what
-     * the processor has against using it, #UD, #NM or #MF. Null: there are none. */
+    /* Read and write the 16 bytes of an XMM register, or the 8 of an MMX register and 8 that have
+     * no meaning. Raise #UD, #NM or #MF if the processor does not allow the register's use. Null:
+     * there are no vector registers. */
     enum insn_access_result (*vector_read)(void *context, const struct insn_operand *operand,
                                            uint8_t bytes[16], struct insn_fault *fault);
     enum insn_access_result (*vector_write)(void *context, const struct insn_operand *operand,
                                             const uint8_t bytes[16], struct insn_fault *fault);
-    const struct insn_system *system; /* null: none of insn_system.h's instructions */
+    const struct insn_system *system; /* null: the instructions of insn_system.h fail */
 };
 
 enum insn_outcome {
-    INSN_DONE,   /* complete: RIP may move to the next instruction */
-    INSN_AGAIN,  /* a repeated string instruction with iterations left: enter with RIP as it is, or
-                    execute once more */
-    INSN_FAULT,  /* *fault is to be injected with RIP as it is */
-    INSN_FAILED, /* a callback could not do it, or there is none: as if a fault, but none of the
-                    guest's */
+    INSN_DONE, /* complete: RIP may move to the next instruction */
+    /* A repeated string instruction has iterations left: enter the guest with RIP as it is, or
+     * execute the instruction once more. */
+    INSN_AGAIN,
+    INSN_FAULT, /* inject *fault with RIP as it is */
+    /* A callback failed or does not exist. The state is as after a fault, but the guest did not
+     * cause it. */
+    INSN_FAILED,
 };
 
 #endif

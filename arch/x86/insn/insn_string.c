@@ -9,7 +9,7 @@ static struct insn_operand of_size(enum insn_register number, uint8_t size_bytes
     return (struct insn_operand){INSN_OPERAND_REGISTER, (uint8_t)number, false, size_bytes};
 }
 
-/* Which index registers move. */
+/* Returns whether the instruction moves rSI. */
 static bool uses_source(enum insn_op op)
 {
     return op == INSN_MOVS || op == INSN_CMPS || op == INSN_LODS || op == INSN_OUTS;
@@ -30,7 +30,8 @@ static void advance(const struct insn *insn, struct insn_state *state, enum insn
     insn_register_write(state, &operand, insn_register_read(state, &operand) + step);
 }
 
-/* Reads into data[] and writes from it, in the order of accesses[]. */
+/* Makes the accesses of one iteration, in the order of accesses[]: reads go to data[], writes come
+ * from it. */
 static enum insn_outcome access_memory(const struct insn *insn, uint16_t port,
                                        const struct insn_state *state, const struct insn_env *env,
                                        union insn_data data[INSN_ACCESSES_MAX],
@@ -100,7 +101,8 @@ static enum insn_outcome iterate(const struct insn *insn, uint16_t port, struct 
     return INSN_DONE;
 }
 
-/* REPE goes on while ZF is set, REPNE while it is clear; only CMPS and SCAS look at it. */
+/* Returns whether a repeat goes on: REPE while ZF is set, REPNE while ZF is clear. This concerns
+ * only CMPS and SCAS. */
 static bool goes_on(const struct insn *insn, const struct insn_state *state)
 {
     bool zero = state->rflags & RFLAGS_ZF;

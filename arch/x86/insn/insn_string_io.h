@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* INS and OUTS from what an I/O-instruction exit tells, without decoding the instruction's bytes.
- */
+/* Executes INS and OUTS from the information of an I/O-instruction exit, without decoding the
+ * instruction's bytes. */
 #ifndef ARCH_X86_INSN_INSN_STRING_IO_H
 #define ARCH_X86_INSN_INSN_STRING_IO_H
 
@@ -12,16 +12,17 @@ struct insn_string_io {
     bool is_in;         /* INS: from the port to ES:rDI */
     bool repeat;
     uint8_t address_size_bytes;         /* 2, 4, 8 */
-    enum insn_segment_register segment; /* of OUTS; INS has ES always */
+    enum insn_segment_register segment; /* of OUTS; INS always uses ES */
 };
 
-/* Executes it on *state through env's memory and ports: rSI or rDI moves by DF, and with repeat rCX
- * counts down, each as wide as the address size; a count of 0 does nothing. At most iterations_max
- * (1 or more) iterations are made, then the outcome is INSN_AGAIN. A fault on the memory's side
- * comes before the port is touched and leaves that iteration undone; rip is not moved. Outcomes and
- * *fault as for insn_execute; INSN_FAILED where env has no ports.
- * Intel SDM vol. 2A, Sep 2023, "INS/INSB/INSW/INSD"; vol. 2B, "OUTS/OUTSB/OUTSW/OUTSD"; vol. 3C,
- * table 28-5 "Exit Qualification for I/O Instructions". */
+/* Executes io on *state through env's memory and ports. rSI or rDI moves in the direction of DF.
+ * With repeat, rCX counts down, and a count of 0 does nothing. All three are as wide as the address
+ * size.
+ *   iterations_max: 1 or more; after this many the outcome is INSN_AGAIN if some are left.
+ * A fault of the memory access comes before the port is accessed and leaves that iteration undone.
+ * rip does not change. Outcomes and *fault are those of insn_execute; INSN_FAILED also if env has
+ * no ports. Intel SDM vol. 2A, Sep 2023, "INS/INSB/INSW/INSD"; vol. 2B, "OUTS/OUTSB/OUTSW/OUTSD";
+ * vol. 3C, table 28-5 "Exit Qualification for I/O Instructions". */
 MUST_USE enum insn_outcome insn_string_io(const struct insn_string_io *io, struct insn_state *state,
                                           const struct insn_env *env, unsigned iterations_max,
                                           struct insn_fault *fault);

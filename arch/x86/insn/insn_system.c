@@ -12,7 +12,8 @@ static bool has_descriptors(const struct insn_state *state)
     return state->protected_mode && !(state->rflags & RFLAGS_VM);
 }
 
-/* Real-address and virtual-8086 mode: the base follows from the selector, the rest stays. */
+/* Loads a segment in real-address or virtual-8086 mode: the base follows from the selector, the
+ * rest does not change. */
 static void load_without_descriptor(struct insn_loading *l, unsigned number)
 {
     l->segment = l->state->segments[number];
@@ -29,7 +30,7 @@ static enum insn_outcome load_null(struct insn_loading *l, unsigned number)
     if (number == INSN_SS &&
         (l->state->mode != INSN_MODE_64 || cpl == 3 || (l->selector & SELECTOR_RPL) != cpl))
         return insn_loading_fault(l, VECTOR_GP, 0);
-    /* SS goes on telling the privilege level. */
+    /* The DPL of SS stays the privilege level. */
     l->segment = (struct insn_segment){.access_rights = (uint32_t)RIGHTS_UNUSABLE |
                                                         (number == INSN_SS ? cpl << 5 : 0)};
     insn_loading_finish(l, number);
@@ -200,7 +201,7 @@ enum insn_outcome insn_system_execute(const struct insn *insn, struct insn_state
         return INSN_FAILED;
     if ((insn->op == INSN_LLDT || insn->op == INSN_LTR) && has_descriptors(state) &&
         state->cpl != 0)
-        return insn_loading_fault(&l, VECTOR_GP, 0); /* before the operand is read */
+        return insn_loading_fault(&l, VECTOR_GP, 0); /* checked before the operand is read */
     outcome = insn_effective_address(insn, state, accesses, &count, fault);
     if (outcome != INSN_DONE)
         return outcome;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* What a TSS holds besides its link, CR3 and stacks, in its order. */
+/* The words of a TSS without its link, CR3 and stacks, in its order. */
 enum {
     WORD_EIP,
     WORD_EFLAGS,
@@ -19,7 +19,7 @@ enum {
 /* Figures "32-Bit Task-State Segment (TSS)" and "16-Bit TSS Format". */
 struct tss_format {
     uint8_t word_bytes;
-    uint8_t first; /* where WORD_EIP is */
+    uint8_t first; /* the offset of WORD_EIP */
     uint8_t segment_count;
     uint8_t limit_least;
 };
@@ -34,7 +34,7 @@ static const struct tss_format format_32 = {4, 0x20, 6, 0x67};
 #define TSS_BYTES_MAX   0x68
 #define EFLAGS_DEFINED  UINT32_C(0x003f7fd5)
 #define RIGHTS_8086     UINT32_C(0x00f3)
-#define RIGHTS_CODE_ANY UINT32_C(0xc09b) /* CPL 0, flat */
+#define RIGHTS_CODE_ANY UINT32_C(0xc09b) /* DPL 0, flat */
 #define RIGHTS_DATA_ANY UINT32_C(0xc093)
 
 static const struct tss_format *format_of(uint32_t access_rights)
@@ -49,7 +49,8 @@ static bool is_nested(const struct insn_task_switch *task)
 
 /* --- Memory --- */
 
-/* size_bytes at address, which wraps at 4 GiB: there is no 64-bit mode where tasks are switched. */
+/* Reads or writes size_bytes at address. The address wraps at 4 GiB, as 64-bit mode has no task
+ * switches. */
 static enum insn_outcome access_tss(struct insn_loading *l, uint64_t address, uint8_t *bytes,
                                     size_t size_bytes, bool is_write)
 {
@@ -74,7 +75,8 @@ static enum insn_outcome access_tss(struct insn_loading *l, uint64_t address, ui
 
 /* --- The new task's TSS --- */
 
-/* Found in order before; but another processor may have changed it. */
+/* Reads and checks the new TSS's descriptor. The processor has checked it before, but another
+ * processor may have changed it since. */
 static enum insn_outcome find_tss(const struct insn_task_switch *task, struct insn_loading *tss)
 {
     bool wants_busy = task->source == INSN_TASK_IRET;
@@ -99,7 +101,7 @@ static enum insn_outcome find_tss(const struct insn_task_switch *task, struct in
     return INSN_DONE;
 }
 
-/* A TSS, taken apart. */
+/* The decoded contents of a TSS. */
 struct task_state {
     uint32_t word[WORD_COUNT];
     uint32_t cr3;
@@ -144,7 +146,7 @@ static enum insn_outcome save_task(const struct insn_task_switch *task, struct i
     uint8_t bytes[sizeof(word)];
 
     if (!task->is_external)
-        word[WORD_EFLAGS] &= ~(uint32_t)RFLAGS_RF; /* its instruction is done */
+        word[WORD_EFLAGS] &= ~(uint32_t)RFLAGS_RF; /* the old task's instruction is complete */
     if (task->source == INSN_TASK_IRET)
         word[WORD_EFLAGS] &= ~(uint32_t)RFLAGS_NT;
     for (unsigned i = 0; i < 8; i++)
@@ -156,7 +158,7 @@ static enum insn_outcome save_task(const struct insn_task_switch *task, struct i
     return access_tss(l, old.base + format->first, bytes, count * format->word_bytes, true);
 }
 
-/* A task that is left for good is available again. */
+/* Clears the busy flag of a task that the switch does not nest. */
 static enum insn_outcome end_task(const struct insn_loading *tss, uint16_t selector)
 {
     struct insn_loading old = *tss;
@@ -221,7 +223,8 @@ static bool is_allowed_in_task(const struct insn_loading *l, unsigned number, un
     return is_conforming || (dpl >= cpl && dpl >= rpl);
 }
 
-/* cpl: the RPL of the new CS. Table "Exception Conditions Checked During a Task Switch". */
+/* Loads one segment. cpl is the RPL of the new CS. Table "Exception Conditions Checked During a
+ * Task Switch". */
 static enum insn_outcome load_task_segment(struct insn_loading *l, unsigned number, unsigned cpl)
 {
     bool is_data = number != INSN_CS && number != INSN_SS;
@@ -256,7 +259,7 @@ static void load_8086_segments(struct insn_loading *l, const struct task_state *
     }
 }
 
-/* The stack's segment until it is loaded: none, at the privilege level that CS has told. */
+/* Makes the stack's segment unusable, at the privilege level of the new CS, until it is loaded. */
 static void hide_stack(struct insn_loading *l, const struct task_state *new, unsigned cpl)
 {
     l->selector = (uint16_t) new->word[WORD_SEGMENT + INSN_SS];
@@ -292,8 +295,8 @@ static enum insn_outcome load_segments(struct insn_loading *l, const struct task
     return outcome;
 }
 
-/* Selectors without their segments: until these are loaded, what the old task had. In virtual-8086
- * mode that cannot stay. */
+/* Loads the selectors. Until their segments are loaded, the hidden parts stay those of the old
+ * task, except after virtual-8086 mode, whose hidden parts are not valid in protected mode. */
 static void load_selectors(struct insn_loading *l, const struct task_state *new, bool was_8086)
 {
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {

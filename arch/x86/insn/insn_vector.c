@@ -24,7 +24,8 @@ enum insn_outcome insn_vector_execute(const struct insn *insn, struct insn_state
 
     if (env->vector_read == NULL || env->vector_write == NULL)
         return INSN_FAILED;
-    /* Of a load, too, before the memory is read: it tells whether the register can be used. */
+    /* For a load as well, and before memory is read: the result says whether the register can be
+     * used. */
     outcome = outcome_of(env->vector_read(env->context, vector, data.bytes, fault));
     if (outcome == INSN_DONE)
         outcome = insn_effective_address(insn, state, accesses, &count, fault);
