@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Exit qualifications and instruction information, taken apart by pure functions.
+/* Decodes exit qualifications and instruction information, in pure functions.
  *
  * Intel SDM vol. 3C (Sep 2023), "Basic VM-Exit Information" and "Information for VM Exits Due to
  * Instruction Execution". */
@@ -9,8 +9,8 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/types.h"
 
-/* Table "Exit Qualification for I/O Instructions": its fields for the shortest way, and all of it.
- */
+/* Table "Exit Qualification for I/O Instructions". The macros serve the shortest exit path, the
+ * struct all others. */
 #define EXIT_IO_SIZE_BYTES(qualification) (((qualification)&7) + 1)
 #define EXIT_IO_PORT(qualification)       ((uint16_t)((qualification) >> 16))
 #define EXIT_IO_IN                        BIT(3)
@@ -24,7 +24,7 @@ struct exit_io {
     bool has_rep;
 };
 
-/* Table "Exit Qualification for EPT Violations", likewise. */
+/* Table "Exit Qualification for EPT Violations"; macros and struct as above. */
 #define EXIT_EPT_FETCH                BIT(2)
 #define EXIT_EPT_LINEAR_ADDRESS_VALID BIT(7)
 #define EXIT_EPT_IS_TRANSLATION       BIT(8)
@@ -33,7 +33,7 @@ struct exit_io {
 /* Table "Format of the VM-Exit Instruction-Information Field as Used for INS and OUTS" */
 struct exit_string_io {
     uint8_t address_size_bytes; /* 2, 4 or 8 */
-    uint8_t segment;            /* of OUTS' operand: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS */
+    uint8_t segment;            /* of the operand of OUTS: 0 ES, 1 CS, 2 SS, 3 DS, 4 FS, 5 GS */
 };
 
 struct exit_ept {
@@ -41,9 +41,10 @@ struct exit_ept {
     bool write;
     bool fetch;
     bool linear_address_valid;
-    bool is_translation; /* of the linear address itself, not of a paging-structure entry; only with
-                            a valid linear address */
-    bool nmi_unblocked;  /* by IRET */
+    /* The access was to the translation of the linear address, not to a paging-structure entry.
+     * Valid only with linear_address_valid. */
+    bool is_translation;
+    bool nmi_unblocked; /* IRET unblocked NMIs */
 };
 
 enum exit_cr_kind {
@@ -70,15 +71,15 @@ enum exit_apic_access_kind {
     EXIT_APIC_LINEAR_EVENT_DELIVERY = 3,
     EXIT_APIC_LINEAR_MONITORING = 4,
     EXIT_APIC_PHYSICAL_EVENT_DELIVERY = 10,
-    EXIT_APIC_PHYSICAL_INSTRUCTION = 15, /* fetch, or walk of the guest's page tables */
+    EXIT_APIC_PHYSICAL_INSTRUCTION = 15, /* a fetch, or a walk of the guest's page tables */
 };
 
 struct exit_apic_access {
-    uint16_t offset; /* in the page; only for linear accesses */
+    uint16_t offset; /* in the APIC page; only for linear accesses */
     enum exit_apic_access_kind kind;
 };
 
-/* "Exit Qualification" of APIC-write VM exits and of those due to EOI virtualization. */
+/* The exit qualification of APIC-write VM exits and of those due to EOI virtualization. */
 #define EXIT_APIC_WRITE_OFFSET(qualification) ((uint16_t)((qualification)&0xfff))
 #define EXIT_EOI_VECTOR(qualification)        ((uint8_t)(qualification))
 
@@ -95,6 +96,8 @@ struct exit_task_switch {
     enum exit_task_switch_source source;
 };
 
+/* Each function decodes one kind of exit qualification (or instruction information) and has no side
+ * effects. The bits that it does not decode are ignored. */
 struct exit_io exit_qualification_io(uint64_t qualification);
 struct exit_string_io exit_information_string_io(uint32_t instruction_information);
 struct exit_ept exit_qualification_ept(uint64_t qualification);

@@ -82,11 +82,13 @@ enum exit_reason {
         EXIT_REASON_COUNT /* one past the highest known */
 };
 
-/* The exit-reason field: basic reason in bits 15:0, bit 31 set when the VM entry itself failed. */
+/* The exit-reason field: bits 15:0 are the basic reason; bit 31 is set if the VM entry itself
+ * failed. */
 #define EXIT_REASON_BASIC(field)         ((uint16_t)(field))
 #define EXIT_REASON_ENTRY_FAILURE(field) (((field) >> 31 & 1) != 0)
 
-/* The name of a basic reason, "unknown" for a number not listed. Never null. */
+/* Returns the name of a basic exit reason, or "unknown" for a number that is not listed. Never
+ * null. */
 const char *exit_reason_name(uint32_t basic_reason);
 
 #endif
