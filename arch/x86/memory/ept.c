@@ -3,7 +3,8 @@
 
 #include "vmm/base/bits.h"
 
-/* SDM vol. 3C, table "Format of an EPT Page-Table Entry that Maps a 4-KByte Page" and the like. */
+/* SDM vol. 3C, table "Format of an EPT Page-Table Entry that Maps a 4-KByte Page" and the tables
+ * like it. */
 #define ENTRY_PERMISSIONS(entry) BITS(entry, 2, 0)
 #define ENTRY_MEMORY_TYPE(entry) BITS(entry, 5, 3)
 #define MEMORY_TYPE_SHIFT        3
@@ -21,7 +22,8 @@ enum status ept_init(struct ept *ept, const struct ept_capabilities *capabilitie
         return STATUS_INVALID;
     ept->has_execute_only = capabilities->has_execute_only;
     ept->physical_limit = BIT(capabilities->physical_address_bits);
-    /* Tables grant everything, leaves decide. An entry is present if any of bits 2:0 is set. */
+    /* Entries that point to tables grant all permissions; the leaves decide. An entry is present if
+     * any of bits 2:0 is set. */
     return table_tree_init(&ept->tree, 4, capabilities->largest_page_bytes, EPT_ALL, EPT_ALL,
                            source);
 }
@@ -45,7 +47,7 @@ enum status ept_map(struct ept *ept, gpa_t gpa, hpa_t hpa, uint64_t size_bytes,
     if (!fits(gpa.value, size_bytes, GUEST_PHYSICAL_LIMIT) ||
         !fits(hpa.value, size_bytes, ept->physical_limit))
         return STATUS_OUT_OF_RANGE;
-    /* Bit 6, "ignore PAT", stays 0: the guest's PAT may weaken WB as on a real machine. */
+    /* Bit 6, "ignore PAT", stays 0: the guest's PAT may weaken WB, as on a real machine. */
     return table_tree_map(&ept->tree, gpa.value, hpa.value, size_bytes,
                           permissions | (uint64_t)type << MEMORY_TYPE_SHIFT);
 }

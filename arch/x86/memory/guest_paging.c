@@ -3,7 +3,7 @@
 
 #include "arch/x86/registers.h"
 
-/* Entries of all modes, tables 4-4 to 4-20. */
+/* Entry bits in all modes, tables 4-4 to 4-20. */
 #define ENTRY_P  BIT(0)
 #define ENTRY_RW BIT(1)
 #define ENTRY_US BIT(2)
@@ -21,9 +21,9 @@ struct walk {
     enum guest_paging_mode mode;
     uint64_t linear;
     uint8_t entry_bytes;
-    struct guest_paging_entry entries[GUEST_PAGING_LEVELS_MAX]; /* with an accessed flag */
+    struct guest_paging_entry entries[GUEST_PAGING_LEVELS_MAX]; /* those with an accessed flag */
     unsigned entry_count;
-    uint64_t rights; /* of all entries: RW and US where all have it, XD where any has */
+    uint64_t rights; /* RW and US if all entries have it, XD if any entry has it */
 };
 
 enum guest_paging_mode guest_paging_mode(const struct guest_paging *paging)
@@ -42,14 +42,15 @@ static bool is_user(const struct guest_access *access)
     return access->cpl == 3 && !access->implicit_supervisor;
 }
 
-/* Bits high:low, none where high is below low. */
+/* Returns a mask of bits high:low; 0 if high is below low. */
 static uint64_t field(unsigned high, unsigned low)
 {
     return high < low ? 0 : UINT64_MAX >> (63 - high) & ~(BIT(low) - 1);
 }
 
-/* The error code's bits that depend on the access alone. The fetch is told apart only where fetches
- * can fault by themselves: with XD or SMEP (4.7, "I/D flag (bit 4)"). */
+/* Fills in the page fault's error code: cause, and the bits that depend on the access alone. The
+ * I/D bit is set only if fetches can fault for reasons of their own: with XD or SMEP (4.7, "I/D
+ * flag (bit 4)"). */
 static enum guest_paging_result fault(const struct walk *walk, uint32_t cause,
                                       struct guest_translation *translation)
 {
@@ -66,20 +67,21 @@ static enum guest_paging_result fault(const struct walk *walk, uint32_t cause,
     return GUEST_PAGING_FAULT;
 }
 
-/* Bits of a present entry that must be 0. shift is the entry's: 12 for a PTE, then 21, 30, 39, 48;
- * or 22 for the PDE of 32-bit paging. */
+/* Returns the bits of a present entry that have to be 0. shift is the lowest address bit that the
+ * entry translates: 12 for a PTE, then 21, 30, 39, 48; or 22 for the PDE of 32-bit paging. */
 static uint64_t reserved_bits(const struct walk *walk, unsigned shift, bool is_leaf)
 {
     const struct guest_paging *p = walk->paging;
     uint64_t bits = 0;
 
     if (walk->mode == GUEST_PAGING_32_BIT) {
-        /* Table 4-4: a 4-MByte page has physical-address bits 39:32 in 20:13, as far as MAXPHYADDR
-         * goes; the rest up to bit 21 is reserved. */
+        /* Table 4-4: a 4-MByte page has physical-address bits 39:32 in bits 20:13, up to
+         * MAXPHYADDR; the other bits up to 21 are reserved. */
         unsigned width = p->physical_address_bits < 40 ? p->physical_address_bits : 40;
         return is_leaf && shift == 22 ? field(21, width - 19) : 0;
     }
-    /* PAE reserves 62:M, the IA-32e modes 51:M and leave 62:52 to software or protection keys. */
+    /* PAE reserves bits 62:M. The IA-32e modes reserve 51:M and leave 62:52 to software or
+     * protection keys. */
     bits = field(walk->mode == GUEST_PAGING_PAE ? 62 : 51, p->physical_address_bits);
     if (!(p->efer & EFER_NXE))
         bits |= ENTRY_XD;
@@ -101,8 +103,8 @@ static bool is_leaf(const struct walk *walk, unsigned shift, uint64_t entry)
     return shift == 21 || (shift == 30 && walk->paging->has_1g_pages);
 }
 
-/* Reads entries from the table at `table` on, whose entries translate bits from shift upwards.
- * *leaf_shift is that of the page found. */
+/* Walks from the table at `table`, whose entries translate the address bits from shift upwards,
+ * down to a leaf. Sets *leaf_shift to the shift of the leaf. */
 static enum guest_paging_result walk_tables(struct walk *walk, uint64_t table, unsigned shift,
                                             unsigned *leaf_shift,
                                             struct guest_translation *translation)
@@ -133,8 +135,8 @@ static enum guest_paging_result walk_tables(struct walk *walk, uint64_t table, u
     }
 }
 
-/* 4.6.2 "Protection Keys": data accesses in IA-32e mode, PKRU for user-mode addresses, IA32_PKRS
- * for supervisor-mode ones. */
+/* Returns whether a protection key forbids the access. Keys concern data accesses in IA-32e mode:
+ * PKRU user-mode addresses, IA32_PKRS supervisor-mode addresses. 4.6.2 "Protection Keys". */
 static bool key_refuses(const struct walk *walk, uint64_t leaf)
 {
     const struct guest_paging *p = walk->paging;
@@ -151,7 +153,8 @@ static bool key_refuses(const struct walk *walk, uint64_t leaf)
            (is_user(walk->access) || (p->cr0 & CR0_WP));
 }
 
-/* 4.6.1 "Determination of Access Rights". */
+/* Returns whether R/W, U/S and XD of all entries allow the access. 4.6.1 "Determination of Access
+ * Rights". */
 static bool rights_allow(const struct walk *walk)
 {
     const struct guest_paging *p = walk->paging;
@@ -171,7 +174,8 @@ static bool rights_allow(const struct walk *walk)
     return kind != GUEST_ACCESS_WRITE || (walk->rights & ENTRY_RW) || !(p->cr0 & CR0_WP);
 }
 
-/* 4.8 "Accessed and Dirty Flags". False where an entry is no longer what was read. */
+/* Sets the accessed flags and, for a write, the dirty flag. Returns false if an entry has changed
+ * since it was read. 4.8 "Accessed and Dirty Flags". */
 static bool set_flags(struct walk *walk)
 {
     for (unsigned i = 0; i < walk->entry_count; i++) {
@@ -260,8 +264,8 @@ enum guest_paging_result guest_paging_translate(const struct guest_paging *pagin
         translation->address = GPA(walk.linear);
         return GUEST_PAGING_OK;
     }
-    /* An entry that changed under the walk is walked again, a bounded number of times: another of
-     * the guest's processors must not be able to hold this one here. */
+    /* A walk whose entries changed meanwhile is repeated, at most ATTEMPTS_MAX times in all, so
+     * that another processor of the guest cannot hold this one here. */
     for (unsigned i = 0; i < ATTEMPTS_MAX && result == GUEST_PAGING_RETRY; i++)
         result = attempt(&walk, translation);
     return result;

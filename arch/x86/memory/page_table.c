@@ -3,7 +3,8 @@
 
 #include "vmm/base/bits.h"
 
-/* SDM vol. 3A, tables "Format of a Page-Table Entry that Maps a 4-KByte Page" and the like. */
+/* SDM vol. 3A, table "Format of a Page-Table Entry that Maps a 4-KByte Page" and the tables like
+ * it. */
 #define ENTRY_PRESENT  BIT(0)
 #define ENTRY_WRITE    BIT(1)
 #define ENTRY_PWT      BIT(3) /* PWT and PCD are bits 0 and 1 of the index into IA32_PAT */
@@ -18,14 +19,15 @@
 enum status page_table_init(struct page_table *table, unsigned levels, bool allow_huge_pages,
                             const struct page_source *source)
 {
-    /* Permission is what all levels grant: tables grant everything, leaves decide. Accessed and
-     * dirty are set from the start, so that the processor never writes to the tables. */
+    /* A permission needs all levels: entries that point to tables grant all permissions, the leaves
+     * decide. The accessed and dirty flags are set from the start, so that the processor never
+     * writes to the tables. */
     return table_tree_init(&table->tree, levels,
                            allow_huge_pages ? PAGE_SIZE_HUGE : PAGE_SIZE_LARGE, ENTRY_PRESENT,
                            ENTRY_PRESENT | ENTRY_WRITE | ENTRY_ACCESSED, source);
 }
 
-/* Beyond it, linear addresses are not canonical or not equal to physical ones. */
+/* Returns whether linear addresses of the range are canonical and can equal physical ones. */
 static bool is_in_range(const struct page_table *table, uint64_t base, uint64_t size_bytes)
 {
     uint64_t limit = table->tree.levels == 4 ? BIT(47) : BIT(52);

@@ -7,7 +7,7 @@
 
 #define ENTRIES_PER_TABLE 512
 
-/* Bytes that one entry of a table at this level spans; the lowest level is 1. */
+/* Returns the bytes that one entry of a table at this level spans; the lowest level is 1. */
 static uint64_t level_bytes(unsigned level)
 {
     return PAGE_SIZE << (9 * (level - 1));
@@ -23,7 +23,8 @@ static uint64_t read_entry(const uint64_t *entry)
     return __atomic_load_n(entry, __ATOMIC_RELAXED);
 }
 
-/* Release: whoever walks through the new entry sees the table behind it filled. */
+/* Has release order: a processor that walks through the new entry sees the table behind it
+ * filled. */
 static void write_entry(uint64_t *entry, uint64_t value)
 {
     __atomic_store_n(entry, value, __ATOMIC_RELEASE);
@@ -39,7 +40,7 @@ static bool is_present(const struct table_tree *tree, uint64_t entry)
     return (entry & tree->present_mask) != 0;
 }
 
-/* Of a present entry. */
+/* Expects a present entry. */
 static bool is_leaf(uint64_t entry, unsigned level)
 {
     return level == 1 || (entry & TABLE_LEAF) != 0;
@@ -78,7 +79,8 @@ enum status table_tree_init(struct table_tree *tree, unsigned levels, uint64_t l
     return tree->root == NULL ? STATUS_NO_MEMORY : STATUS_OK;
 }
 
-/* Makes *entry, empty or a leaf at this level, point to a table that translates the same. */
+/* Makes *entry, which is empty or a leaf at this level, point to a new table that translates the
+ * same. */
 static enum status open_entry(const struct table_tree *tree, uint64_t *entry, unsigned level)
 {
     uint64_t old = read_entry(entry);
@@ -95,7 +97,8 @@ static enum status open_entry(const struct table_tree *tree, uint64_t *entry, un
     return STATUS_OK;
 }
 
-/* One call's work: a range, and what its leaves become. */
+/* The work of one call: a range, and what its leaves become. the end of the range, as from
+ * counts */
 struct change {
     uint64_t from;
     uint64_t to;
@@ -104,7 +107,7 @@ struct change {
     bool is_map;
 };
 
-/* Does as much of the change as lies under this table and moves change->from past it. */
+/* Makes that part of the change that lies under this table, and moves change->from behind it. */
 static enum status change_table(const struct table_tree *tree, uint64_t *table, unsigned level,
                                 struct change *change)
 {
@@ -142,7 +145,7 @@ static enum status change_table(const struct table_tree *tree, uint64_t *table, 
     return STATUS_OK;
 }
 
-/* [base, +size_bytes) lies below limit, without wrapping. */
+/* Returns whether [base, +size_bytes) lies below limit, without wrapping. */
 static bool fits(uint64_t base, uint64_t size_bytes, uint64_t limit)
 {
     return base < limit && size_bytes <= limit - base;
