@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The guest of vmx_apic_trial.c.
+; The code of the guest in vmx_apic_trial.c: disables interrupts and waits forever.
 
 bits 64
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The instructions that C has no words for, one inline function each, named after the mnemonic.
- * Intel SDM vol. 2, "Instruction Set Reference", for each of them. All but cpuid, rdtsc, pause and
- * the fences need ring 0. Nothing here checks its arguments: a wrong MSR or a reserved bit in a
- * control register is #GP. */
+/* Instructions that C cannot express, one inline function each, named after the mnemonic. Intel SDM
+ * vol. 2, "Instruction Set Reference". All of them need ring 0, except cpuid, rdtsc, pause and the
+ * fences. No function checks its arguments: an MSR that does not exist or a reserved bit in a
+ * control register raises #GP. */
 #ifndef ARCH_X86_CPU_H
 #define ARCH_X86_CPU_H
 
@@ -92,7 +92,7 @@ struct cpuid_result {
     uint32_t eax, ebx, ecx, edx;
 };
 
-/* The CPUID instruction, with no regard to the highest leaf: see cpuid_max. */
+/* Executes CPUID without a check of the highest leaf: see cpuid_max. */
 static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_result result;
@@ -102,8 +102,8 @@ static inline struct cpuid_result cpuid(uint32_t leaf, uint32_t subleaf)
     return result;
 }
 
-/* As cpuid, but all zeros for a leaf above the highest of its range (base 0, 0x40000000,
- * 0x80000000), where Intel's processors return the data of the highest basic leaf instead. */
+/* Executes CPUID, but returns zeros for a leaf above the highest of its range (base 0, 0x40000000
+ * or 0x80000000). Intel's processors would return the data of the highest basic leaf there. */
 static inline struct cpuid_result cpuid_max(uint32_t leaf, uint32_t subleaf)
 {
     if (leaf > cpuid(leaf & 0xf0000000, 0).eax)
@@ -111,28 +111,28 @@ static inline struct cpuid_result cpuid_max(uint32_t leaf, uint32_t subleaf)
     return cpuid(leaf, subleaf);
 }
 
-/* CPUID.1:ECX[31], which processors leave 0: a hypervisor has set it. CPUID and the like are then
- * exits to that hypervisor, and may take ten microseconds and more. */
+/* Returns CPUID.1:ECX[31], which processors leave 0 and hypervisors set. Under a hypervisor CPUID
+ * and similar instructions exit, and may take ten microseconds or more. */
 static inline bool cpu_is_virtual(void)
 {
     return (cpuid(1, 0).ecx >> 31) != 0;
 }
 
-/* Tells processors apart even where nothing else works any more. 8 bits of it do for a monitor of
- * as many processors. */
+/* Returns the initial APIC ID (8 bits), which identifies a processor even if nothing else works any
+ * more. 8 bits are enough for a monitor that uses at most so many processors. */
 static inline uint8_t cpu_initial_apic_id(void)
 {
     return (uint8_t)(cpuid(1, 0).ebx >> 24);
 }
 
-/* May be executed early or late with respect to its neighbours. */
+/* Reads the TSC. The read may execute earlier or later than the instructions around it. */
 static inline uint64_t rdtsc(void)
 {
     return __builtin_ia32_rdtsc();
 }
 
-/* All earlier loads are done and no later instruction has begun when the counter is read
- * (SDM vol. 2B, "RDTSC"). */
+/* Reads the TSC after all earlier loads are done and before any later instruction begins (SDM vol.
+ * 2B, "RDTSC"). */
 static inline uint64_t rdtsc_ordered(void)
 {
     uint32_t low, high;
@@ -156,7 +156,7 @@ static inline uint64_t rdtsc_ordered(void)
 
 CPU_REGISTER(cr0)
 CPU_REGISTER(cr2)
-CPU_REGISTER(cr3) /* writing flushes the TLB, but for global pages */
+CPU_REGISTER(cr3) /* writing flushes the TLB, except global pages */
 CPU_REGISTER(cr4)
 CPU_REGISTER(cr8)
 CPU_REGISTER(dr0)
@@ -167,7 +167,7 @@ CPU_REGISTER(dr6)
 CPU_REGISTER(dr7)
 #undef CPU_REGISTER
 
-/* XCR0 is index 0. #UD unless CR4.OSXSAVE is set. */
+/* Reads an extended control register; XCR0 has index 0. #UD unless CR4.OSXSAVE is set. */
 static inline uint64_t xgetbv(uint32_t index)
 {
     uint32_t low, high;
@@ -192,7 +192,7 @@ static inline uint64_t read_rflags(void)
 
 /* --- Descriptor tables and segments --- */
 
-/* What LGDT, LIDT, SGDT and SIDT load and store (SDM vol. 3A, "Memory-Management Registers"). */
+/* What LGDT and LIDT load and SGDT and SIDT store (SDM vol. 3A, "Memory-Management Registers"). */
 struct descriptor_table_register {
     uint16_t limit; /* bytes - 1 */
     uint64_t base;
@@ -219,7 +219,7 @@ static inline void sidt(struct descriptor_table_register *table)
     __asm__ volatile("sidt %0" : "=m"(*table) : : "memory");
 }
 
-/* Marks the TSS descriptor busy; #GP if it is already. */
+/* Loads TR and marks its TSS descriptor busy. #GP if the descriptor is busy already. */
 static inline void ltr(uint16_t selector)
 {
     __asm__ volatile("ltr %0" : : "r"(selector) : "memory");
@@ -279,7 +279,7 @@ static inline void cpu_pause(void)
     __asm__ volatile("pause" : : : "memory");
 }
 
-/* Waits for an interrupt; returns after it was served. Forever if interrupts are off. */
+/* Waits for an interrupt and returns after it was handled. Never returns if interrupts are off. */
 static inline void hlt(void)
 {
     __asm__ volatile("hlt" : : : "memory");
@@ -290,20 +290,22 @@ static inline void cli(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
-/* Opens the window and halts in one step: STI holds interrupts off for one more instruction, so
- * none can slip in between and be slept through (SDM vol. 2B, "STI"). Interrupts are on after. */
+/* Enables interrupts and halts in one step. STI holds interrupts off for one more instruction, so
+ * none can arrive between the two and be missed (SDM vol. 2B, "STI"). Interrupts are on
+ * afterwards. */
 static inline void sti_hlt(void)
 {
     __asm__ volatile("sti\n\thlt" : : : "memory");
 }
 
-/* Serves the interrupts that are pending, and disables them again. STI lets none in before the
- * instruction after it is done. */
+/* Handles the pending interrupts, and disables interrupts again. The PAUSE is there because STI
+ * admits interrupts only after the instruction that follows it. */
 static inline void cpu_let_interrupts_in(void)
 {
     __asm__ volatile("sti\n\tpause\n\tcli" : : : "memory");
 }
 
+/* Stops this processor for good, with interrupts off. An NMI only wakes it to halt again. */
 _Noreturn static inline void cpu_stop(void)
 {
     for (;;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Model-specific registers by their names in the Intel SDM vol. 4, "Model-Specific Registers
- * (MSRs)", and their bits as far as the monitor or a guest's view of them needs them. */
+ * (MSRs)", and those of their bits that the monitor or a guest's view of them needs. */
 #ifndef ARCH_X86_MSR_H
 #define ARCH_X86_MSR_H
 
@@ -100,12 +100,12 @@
 #define IA32_MTRRCAP           0xfe
 #define IA32_SMRR_PHYSBASE     0x1f2
 #define IA32_SMRR_PHYSMASK     0x1f3
-#define IA32_MTRR_PHYSBASE0    0x200 /* base n: + 2n, mask n: + 2n + 1 */
+#define IA32_MTRR_PHYSBASE0    0x200 /* base n is at + 2n, mask n at + 2n + 1 */
 #define IA32_MTRR_PHYSMASK0    0x201
 #define IA32_MTRR_FIX64K_00000 0x250
 #define IA32_MTRR_FIX16K_80000 0x258
 #define IA32_MTRR_FIX16K_A0000 0x259
-#define IA32_MTRR_FIX4K_C0000  0x268 /* to 0x26f, 32 KiB each */
+#define IA32_MTRR_FIX4K_C0000  0x268 /* to 0x26f, each for 32 KiB */
 #define IA32_MTRR_FIX4K_F8000  0x26f
 #define IA32_PAT               0x277
 #define IA32_MTRR_DEF_TYPE     0x2ff
@@ -181,7 +181,7 @@ enum memory_type {
 #define IA32_PERF_GLOBAL_CTRL     0x38f
 #define IA32_PERF_GLOBAL_OVF_CTRL 0x390
 #define IA32_PEBS_ENABLE          0x3f1
-#define IA32_MC0_CTL              0x400 /* bank n: + 4n */
+#define IA32_MC0_CTL              0x400 /* bank n is at + 4n */
 #define IA32_MC0_STATUS           0x401
 #define IA32_MC0_ADDR             0x402
 #define IA32_MC0_MISC             0x403

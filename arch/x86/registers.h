@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Bits of the control registers, of RFLAGS and of IA32_EFER.
- * Intel SDM vol. 3A, "Control Registers", "System Flags and Fields in the EFLAGS Register". */
+/* Bits of the control registers, of RFLAGS and of IA32_EFER. Intel SDM vol. 3A, "Control
+ * Registers", "System Flags and Fields in the EFLAGS Register". */
 #ifndef ARCH_X86_REGISTERS_H
 #define ARCH_X86_REGISTERS_H
 
@@ -48,7 +48,7 @@
 #define CR4_UINTR      BIT(25)
 
 #define RFLAGS_CF   BIT(0)
-#define RFLAGS_ONE  BIT(1) /* reads as 1 */
+#define RFLAGS_ONE  BIT(1) /* always 1 */
 #define RFLAGS_PF   BIT(2)
 #define RFLAGS_AF   BIT(4)
 #define RFLAGS_ZF   BIT(6)

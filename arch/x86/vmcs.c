@@ -25,7 +25,7 @@ static const char *field_name(uint64_t encoding)
     return "unnamed";
 }
 
-/* VMREAD of the error's own field. Without a current VMCS there is no error number: 0. */
+/* Reads the VM-instruction error. Returns 0 if there is no current VMCS. */
 static uint32_t instruction_error(void)
 {
     uint64_t error;
@@ -39,7 +39,7 @@ static uint32_t instruction_error(void)
 
 void vmcs_access_failed(const char *instruction, uint64_t field)
 {
-    /* [0] the caller's frame, [1] the return address, just behind the call. */
+    /* frame[0] is the caller's frame, frame[1] the return address, just after the call. */
     const uint64_t *frame = __builtin_frame_address(0);
     uint32_t error = instruction_error();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The fields of the VMCS with their encodings, and accessors typed by width.
+/* Defines the fields of the VMCS with their encodings, and accessors typed by width.
  *
  * Intel SDM vol. 3D (Sep 2023), appendix B "Field Encoding in VMCS"; names as in vol. 3C, chapter
- * "Virtual Machine Control Structures". There is one enum for each width: passing a field to the
+ * "Virtual Machine Control Structures". Each width has an enum of its own: passing a field to the
  * accessor of another width does not compile (-Wenum-conversion). */
 #ifndef ARCH_X86_VMCS_H
 #define ARCH_X86_VMCS_H
@@ -10,7 +10,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/types.h"
 
-/* FIELD(name, encoding) of each field that the monitor uses, by width. */
+/* Each list has FIELD(name, encoding) for the fields of one width that the monitor uses. */
 #define VMCS_FIELDS_16(FIELD)                                                                      \
     /* Control */                                                                                  \
     FIELD(VPID, 0x0000)                                                                            \
@@ -231,7 +231,8 @@ enum vmcs_activity {
     ACTIVITY_WAIT_FOR_SIPI = 3,
 };
 
-/* "VM-Entry Interruption-Information Field", also the layout of the exit and IDT-vectoring ones. */
+/* "VM-Entry Interruption-Information Field". The exit and IDT-vectoring fields have the same
+ * layout. */
 enum interruption_type {
     INTERRUPTION_EXTERNAL = 0,
     INTERRUPTION_NMI = 2,
@@ -248,18 +249,19 @@ enum interruption_type {
 #define INTERRUPTION_NMI_UNBLOCKING     BIT(12) /* exit and IDT-vectoring fields only */
 #define INTERRUPTION_VALID              BIT(31)
 
-/* "Segment access rights" beyond the descriptor's own attributes */
+/* "Segment access rights" that a descriptor does not have, and those that the monitor reads. */
 #define ACCESS_RIGHTS_UNUSABLE    BIT(16)
 #define ACCESS_RIGHTS_L           BIT(13)
 #define ACCESS_RIGHTS_D           BIT(14)
 #define ACCESS_RIGHTS_DPL(rights) ((unsigned)((rights) >> 5 & 3))
 
-/* Stops the monitor: instruction, "VMREAD" or "VMWRITE", has failed for the field with this
- * encoding. Prints the field's name and the VM-instruction error. */
+/* Stops the monitor because an instruction ("VMREAD" or "VMWRITE") failed for the field with this
+ * encoding. Prints the field's name, the VM-instruction error and a backtrace. */
 _Noreturn void vmcs_access_failed(const char *instruction, uint64_t field);
 
-/* The accessors work on the current VMCS. VMREAD and VMWRITE fail only when there is no current
- * VMCS or the field does not exist on this processor: both would be bugs of ours. */
+/* These accessors work on the current VMCS. VMREAD and VMWRITE fail only if there is no current
+ * VMCS or this processor does not have the field. Both would be errors of the monitor, so the
+ * accessors then stop it. */
 static inline uint64_t vmcs_read_raw(uint64_t field)
 {
     uint64_t value;
@@ -324,9 +326,9 @@ static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t va
     vmcs_write_raw(field, value);
 }
 
-/* The fields that frequent exits ask for, each with a reader of its own that does not look whether
- * VMREAD failed: vmcs_check_exit_fields has seen that the processor has the field, and where an
- * exit came from there is a current VMCS. */
+/* The fields that frequent exits read. Each has a reader of its own that does not check whether
+ * VMREAD failed: vmcs_check_exit_fields has checked that the processor has the field, and after an
+ * exit there is a current VMCS. */
 #define VMCS_EXIT_FIELDS(FIELD)                                                                    \
     FIELD(vmcs_exit_qualification, uint64_t, VMCS_EXIT_QUALIFICATION)                              \
     FIELD(vmcs_exit_instruction_length, uint64_t, VMCS_EXIT_INSTRUCTION_LENGTH)                    \
@@ -349,13 +351,13 @@ static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t va
 VMCS_EXIT_FIELDS(VMCS_EXIT_FIELD_READER)
 #undef VMCS_EXIT_FIELD_READER
 
-/* Likewise, for the one that is written. */
+/* Sets the guest's RIP, also without a check. */
 static inline void vmcs_set_guest_rip(uint64_t rip)
 {
     __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)VMCS_GUEST_RIP), "r"(rip) : "cc");
 }
 
-/* Stops the monitor if this processor lacks one of these fields. The vCPU's VMCS is current. */
+/* Stops the monitor if this processor lacks one of VMCS_EXIT_FIELDS. The vCPU's VMCS is current. */
 static inline void vmcs_check_exit_fields(void)
 {
 #define VMCS_EXIT_FIELD_CHECK(name, type, field) (void)vmcs_read_raw(field);

@@ -5,7 +5,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/base/check.h"
 
-/* Operand of INVEPT and INVVPID. */
+/* The operand of INVEPT and INVVPID in memory. */
 struct invalidation_descriptor {
     uint64_t first;
     uint64_t second;
@@ -41,7 +41,8 @@ enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region
     __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(physical) : "memory");
     if (failed)
         return STATUS_UNSUPPORTED;
-    /* VMXON need not drop what an earlier user of VT-x left in the TLBs. */
+    /* VMXON need not drop what an earlier user of VT-x left in the TLBs, so the next lines drop
+     * it. */
     vmx_invalidate_ept_all();
     invalidate_vpid(INVVPID_ALL_CONTEXT, 0);
     return STATUS_OK;

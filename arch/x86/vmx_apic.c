@@ -10,7 +10,7 @@
      SECONDARY_VIRTUAL_INTERRUPT_DELIVERY)
 
 static const struct {
-    bool has_tpr_shadow; /* else CR8 exits */
+    bool has_tpr_shadow; /* false: CR8 exits */
     uint32_t secondary;
 } controls[] = {
     [VMX_APIC_NONE] = {false, 0},
@@ -25,7 +25,7 @@ void vmx_apic_init(void *virtual_apic_page, hpa_t apic_access_page)
 {
     vmcs_write64(VMCS_VIRTUAL_APIC_ADDRESS, (uint64_t)virtual_apic_page);
     vmcs_write64(VMCS_APIC_ACCESS_ADDRESS, apic_access_page.value);
-    vmcs_write32(VMCS_TPR_THRESHOLD, 0); /* virtual-interrupt delivery takes its place */
+    vmcs_write32(VMCS_TPR_THRESHOLD, 0); /* virtual-interrupt delivery replaces it */
     vmx_apic_set_interrupt_status(0);
     for (unsigned quarter = 0; quarter < VMX_EOI_EXIT_QUARTERS; quarter++)
         vmx_apic_set_eoi_exits(quarter, 0);

@@ -11,28 +11,28 @@
 #include "arch/x86/vmx_apic.h"
 #include "arch/x86/vmx_vcpu.h"
 
-/* The virtual interrupt. There is no IDT to find its handler in: to deliver it ends the guest. */
+/* The virtual interrupt. Its delivery ends the guest, as there is no IDT with a handler. */
 #define VIRTUAL_VECTOR 0x51
 #define IRR_OFFSET     0x200 /* SDM vol. 3C, "Virtual APIC Register Fields" */
 
-/* The longest that the guest runs, ticks of the TSC: many times what an interrupt to oneself takes.
- */
+/* The longest time that the guest runs, in ticks of the TSC: many times what an interrupt to the
+ * own processor takes. */
 #define TIMER_TICKS (1 << 20)
 
-/* How often it starts anew after an NMI or a machine check. */
+/* The most times that the guest is started; an NMI or a machine check costs one of them. */
 #define TRIES 8
 
-#define VPID 1 /* any; the VMCS does not use it */
+#define VPID 1 /* any value; the VMCS does not use VPIDs */
 
-/* In the VMCS's layout (SDM vol. 3C, "Format of Access Rights"). */
+/* Access rights in the VMCS's layout (SDM vol. 3C, "Format of Access Rights"). */
 #define RIGHTS_CODE64   0xa09b
 #define RIGHTS_TSS_BUSY 0x008b
 
-/* CLI, then forever nothing (apic_trial_guest.asm). */
+/* The guest's code: CLI, then an endless loop (apic_trial_guest.asm). */
 void apic_trial_guest(void);
 
-/* The guest is the monitor itself, its address space and its processor mode, without an IDT. It
- * begins in the shadow of STI: so nothing comes before its first instruction, which is CLI. */
+/* Sets up the guest: the monitor's own address space and processor mode, without an IDT. The guest
+ * begins in the shadow of STI, so that nothing is delivered before its first instruction, CLI. */
 static void start(struct vmx_vcpu *vcpu)
 {
     struct vmx_start_state state = {
@@ -58,7 +58,7 @@ static void start(struct vmx_vcpu *vcpu)
     vmx_apic_set_interrupt_status(VIRTUAL_VECTOR);
 }
 
-/* Takes what the exit was for. True: it was an interrupt. */
+/* Handles the event that caused the exit. Returns true if it was an external interrupt. */
 static bool take_event(uint64_t reason)
 {
     uint32_t info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);

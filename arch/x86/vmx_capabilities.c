@@ -10,7 +10,7 @@
 
 #define CPUID_1_ECX_VMX BIT(5)
 
-/* One control that the monitor asks for, or takes where it exists. */
+/* A control that the monitor needs, or uses if it exists (optional). */
 struct wanted_control {
     uint32_t bit;
     bool optional;
@@ -63,8 +63,8 @@ static const struct wanted_control entry_controls[] = {
     {ENTRY_LOAD_IA32_EFER, false, "load IA32_EFER"},
 };
 
-/* Set for single guests, in the combinations that vmx_apic.c has; without one of them the local
- * APIC is emulated. External-interrupt exiting, which the last one needs, is set always. */
+/* Set for single guests, in the combinations of vmx_apic.c. If one of them is missing the local
+ * APIC is emulated. External-interrupt exiting, which the last one needs, is always set. */
 static const struct {
     bool is_primary;
     uint32_t bit;
@@ -76,7 +76,7 @@ static const struct {
     {false, SECONDARY_VIRTUAL_INTERRUPT_DELIVERY},
 };
 
-/* What the EPT and VPID facilities themselves have to offer. */
+/* What the EPT and VPID facilities have to support. */
 static const struct {
     uint64_t bit;
     const char *name;
@@ -91,7 +91,8 @@ static const struct {
     {EPT_VPID_CAP_INVVPID_ALL, "all-context INVVPID"},
 };
 
-/* In a virtual machine the timer is the hypervisor's, not the processor's. */
+/* Refuses processors whose VMX-preemption timer is known to be faulty. In a virtual machine the
+ * timer is the hypervisor's and not the processor's, so nothing is refused there. */
 static enum status check_preemption_timer(char *message, size_t size)
 {
     uint32_t signature = cpuid_max(1, 0).eax;
@@ -107,8 +108,9 @@ static enum status check_preemption_timer(char *message, size_t size)
     return STATUS_UNSUPPORTED;
 }
 
-/* Appendix A.2 to A.5: bits that are 1 in the low half must be 1, bits that are 0 in the high half
- * must be 0. Returns the name of the first wanted control that is missing, or null. */
+/* Sets *value to the wanted controls and those that have to be 1. Appendix A.2 to A.5: bits that
+ * are 1 in the low half of the MSR have to be 1, bits that are 0 in the high half have to be 0.
+ * Returns the name of the first missing control that is not optional, or null. */
 static const char *select_controls(const struct wanted_control *wanted, size_t count, uint32_t msr,
                                    uint32_t *value)
 {
@@ -147,7 +149,8 @@ static const char *select_all_controls(struct vmx_capabilities *capabilities, bo
          &capabilities->entry},
     };
 
-    /* The primary controls come before the secondary ones, whose MSR exists only if they do. */
+    /* The primary controls come before the secondary ones, whose MSR exists only if the primary
+     * ones allow it. */
     for (size_t i = 0; i < ARRAY_COUNT(sets); i++) {
         uint32_t msr = true_controls ? sets[i].true_msr : sets[i].msr;
         const char *missing = select_controls(sets[i].wanted, sets[i].count, msr, sets[i].value);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What this processor's VT-x can do, checked against what the monitor uses.
+/* Checks what this processor's VT-x supports against what the monitor uses.
  *
  * Intel SDM vol. 3D (Sep 2023), appendix A "VMX Capability Reporting Facility"; vol. 3C, "Enabling
  * and Entering VMX Operation". */
@@ -12,14 +12,14 @@
 struct vmx_capabilities {
     uint32_t revision; /* VMCS revision identifier */
 
-    /* The controls as the monitor sets them: what it wants plus what must be 1. */
+    /* The controls as the monitor sets them: those that it wants and those that have to be 1. */
     uint32_t pin_based;
     uint32_t primary;
     uint32_t secondary;
     uint32_t exit;
     uint32_t entry;
 
-    /* Bits that VMX operation fixes: 1 in fixed0 must be 1, 0 in fixed1 must be 0. */
+    /* Bits that VMX operation fixes: a 1 in fixed0 has to be 1, a 0 in fixed1 has to be 0. */
     uint64_t cr0_fixed0;
     uint64_t cr0_fixed1;
     uint64_t cr4_fixed0;
@@ -29,12 +29,13 @@ struct vmx_capabilities {
     bool ept_1gb_pages;
     bool rdtscp;           /* guests may use RDTSCP and RDPID */
     bool invpcid;          /* guests may use INVPCID */
-    bool virtualizes_apic; /* all of it that arch/x86/vmx_apic.h uses, or nothing */
+    bool virtualizes_apic; /* all that arch/x86/vmx_apic.h uses, or nothing */
 };
 
-/* Looks at CPUID and the capability MSRs of the processor it runs on; changes nothing.
- * STATUS_UNSUPPORTED and one sentence in message (size bytes), naming the cause and the remedy,
- * when something that the monitor cannot do without is missing or locked off by the firmware. */
+/* Reads CPUID and the capability MSRs of this processor and fills in *capabilities. Changes nothing
+ * else.
+ *   STATUS_UNSUPPORTED: the firmware has locked VT-x off, or something that the monitor needs is
+ *     missing. message (size bytes) then has one sentence with the cause and the remedy. */
 enum status vmx_check_capabilities(struct vmx_capabilities *capabilities, char *message,
                                    size_t size) MUST_USE;
 

@@ -19,9 +19,9 @@ _Static_assert(offsetof(struct vmx_vcpu, registers) == 0, "world_switch.asm");
 #define DR6_RESET UINT64_C(0xffff0ff0)
 #define DR7_RESET UINT64_C(0x400)
 
-/* Exceptions stay in the guest, but for #MC, which is the machine's, and #DB and #AC: delivering
- * one of these can raise the same again without end and so keep the processor for good
- * (CVE-2015-8104, CVE-2015-5307). */
+/* The guest handles its exceptions itself, except #MC, which concerns the machine, and #DB and #AC:
+ * the delivery of one of these can raise the same again without end and so keep the processor
+ * forever (CVE-2015-8104, CVE-2015-5307). */
 #define EXCEPTIONS_INTERCEPTED (BIT(1) | BIT(17) | BIT(18))
 
 static void init_controls(const struct vmx_capabilities *capabilities,
@@ -47,8 +47,8 @@ static void init_controls(const struct vmx_capabilities *capabilities,
     vmcs_write_natural(VMCS_CR4_GUEST_HOST_MASK, setup->cr4_guest_host_mask);
 }
 
-/* The base of the TSS that TR selects: four pieces of its 16-byte descriptor (SDM vol. 3A, "TSS
- * Descriptor in 64-bit mode"). */
+/* Returns the base of the TSS that TR selects, from four pieces of its 16-byte descriptor (SDM vol.
+ * 3A, "TSS Descriptor in 64-bit mode"). */
 static uint64_t task_register_base(const struct descriptor_table_register *gdtr, uint16_t selector)
 {
     const uint64_t *descriptor = (const void *)(gdtr->base + (selector & ~7u));
@@ -221,8 +221,8 @@ uint64_t vmx_vcpu_cr4(const struct vmx_vcpu *vcpu)
 
 void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value)
 {
-    /* Unrestricted guest lifts the demand that PE and PG be 1 ("Checks on Guest Control Registers,
-     * Debug Registers, and MSRs"). */
+    /* Unrestricted guest removes the requirement that PE and PG be 1 ("Checks on Guest Control
+     * Registers, Debug Registers, and MSRs"). */
     uint64_t must_be_1 = vcpu->capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
 
     vmcs_write_natural(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | must_be_1);

@@ -1,15 +1,16 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The switch into the guest and back. It returns to its caller after every VM exit, so that the run
-; loop reads as a loop. Intel SDM vol. 3C (Sep 2023), "VM Entries" and "VM Exits".
+; Switches into the guest and back. world_switch returns to its caller after every VM exit, so that
+; the run loop reads as a loop. Intel SDM vol. 3C (Sep 2023), "VM Entries" and "VM Exits".
 ;
-; Not the C calling convention: all registers but RSP and RBP are lost (vmx_vcpu.h tells the
-; compiler), so nothing of the monitor's has to be saved and restored for the guest's sake. What
-; every caller would do first is done here, where it takes the place of zeroing a register: the TSC
-; is read and the exit reason.
+; world_switch does not follow the C calling convention: all registers are lost except RSP, RBP and
+; RDI (vmx_vcpu.h declares this to the compiler). So no register of the monitor has to be saved and
+; restored around the guest. world_switch also reads the TSC and the exit reason, which every caller
+; would read first: each takes the place of zeroing a register.
 ;
-; An exit loads RSP with the address of struct vmx_switch (HOST_RSP in the VMCS): the registers go
-; right where they belong, and none is needed to find the place. Until RSP is the stack's again
-; nothing may be pushed: interrupts are off, NMI and machine check have stacks of their own.
+; An exit loads RSP with the address of struct vmx_switch (HOST_RSP in the VMCS), so the guest's
+; registers can be stored there at once, without a register that holds the address. Nothing may be
+; pushed until RSP points to the stack again: interrupts are off, and NMI and machine check have
+; stacks of their own.
 
 bits 64
 default rel
@@ -17,7 +18,7 @@ default rel
 %define VMCS_EXIT_REASON 0x4402
 %define VMCS_HOST_RSP 0x6c14
 
-; struct vmx_switch (arch/x86/vmx_vcpu.h): gpr[16] in the order of their encodings, and so on.
+; Offsets in struct vmx_switch (arch/x86/vmx_vcpu.h). gpr[16] is in the order of the encodings.
 %define GPR(base, n) base + 8 * (n)
 %define SWITCH_STACK 8 * 16
 %define SWITCH_FRAME 8 * 17
@@ -43,16 +44,16 @@ default rel
 
 section .text
 
-; RDI: struct vmx_switch, and so when it returns. RAX: the exit reason field, or VMX_NOT_ENTERED.
-; RDX: the TSC at the exit, or 0.
+; Enters the guest. RDI: the address of struct vmx_switch, also on return. Returns in RAX the exit
+; reason field, or VMX_NOT_ENTERED; in RDX the TSC at the exit, or 0.
 global world_switch:function hidden
 align 64
 world_switch:
     load_guest
     vmresume
 
-; Not entered. A VMCS that has not been launched is one reason, and then it is the first time
-; ("VM-Instruction Error Numbers", 5).
+; VMRESUME failed. One reason is a VMCS that has not been launched ("VM-Instruction Error Numbers",
+; 5): then is_launched is 0, and VMLAUNCH is tried.
     call find_switch
     bts dword [rdi + SWITCH_IS_LAUNCHED], 0
     jc not_entered
@@ -68,8 +69,8 @@ not_entered:
     xor ecx, ecx
     jmp forget_guest
 
-; After VMRESUME and VMLAUNCH: RDI becomes the struct's address. Without a current VMCS, which would
-; be a bug of the monitor, there is no going on.
+; Sets RDI to the address of struct vmx_switch after a failed VMRESUME or VMLAUNCH. Stops with #UD
+; if there is no current VMCS, which would be an error of the monitor.
 find_switch:
     jc .no_vmcs                 ; VMfailInvalid
     mov eax, VMCS_HOST_RSP
@@ -84,7 +85,7 @@ align 64
 world_switch_exit:
     mov [GPR(rsp, 0)], rax
     mov [GPR(rsp, 2)], rdx
-    rdtsc                       ; as early as there are registers for it
+    rdtsc                       ; as soon as RAX and RDX are stored
     mov [GPR(rsp, 1)], rcx
     mov [GPR(rsp, 3)], rbx
     mov [GPR(rsp, 5)], rbp
@@ -104,9 +105,9 @@ world_switch_exit:
     shl rdx, 32
     or rdx, rax
     mov ecx, VMCS_EXIT_REASON
-    vmread rax, rcx             ; there is a current VMCS, and it has this field
+    vmread rax, rcx             ; a VMCS is current, and it has this field
 
-; The guest's values must not steer speculation in the monitor: none stays in a register.
+; Clears the registers that hold guest values, so that they cannot steer speculation in the monitor.
 forget_guest:
     xor ebx, ebx
     xor esi, esi
