@@ -115,12 +115,12 @@ static const char *select_controls(const struct wanted_control *wanted, size_t c
                                    uint32_t *value)
 {
     uint64_t allowed = rdmsr(msr);
-    uint32_t must_be_1 = (uint32_t)allowed;
-    uint32_t may_be_1 = (uint32_t)(allowed >> 32);
+    uint32_t required_1 = (uint32_t)allowed;
+    uint32_t allowed_1 = (uint32_t)(allowed >> 32);
 
-    *value = must_be_1;
+    *value = required_1;
     for (size_t i = 0; i < count; i++) {
-        if ((may_be_1 & wanted[i].bit) != 0)
+        if ((allowed_1 & wanted[i].bit) != 0)
             *value |= wanted[i].bit;
         else if (!wanted[i].optional)
             return wanted[i].name;

@@ -223,9 +223,9 @@ void vmx_vcpu_set_cr0(const struct vmx_vcpu *vcpu, uint64_t value)
 {
     /* Unrestricted guest removes the requirement that PE and PG be 1 ("Checks on Guest Control
      * Registers, Debug Registers, and MSRs"). */
-    uint64_t must_be_1 = vcpu->capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
+    uint64_t required_1 = vcpu->capabilities->cr0_fixed0 & ~(CR0_PE | CR0_PG);
 
-    vmcs_write_natural(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | must_be_1);
+    vmcs_write_natural(VMCS_GUEST_CR0, (value & ~(CR0_CD | CR0_NW)) | required_1);
     vmcs_write_natural(VMCS_CR0_READ_SHADOW, value);
 }
 
