@@ -15,13 +15,14 @@
 #define INIT_WAIT_US    10000
 #define STARTUP_WAIT_US 200
 
-/* As "Segment Descriptors" have them; accessed already, so that loading does not write. */
+/* SDM vol. 3A, "Segment Descriptors". The accessed bit is set, so that loading a descriptor does
+ * not write to it. */
 #define DESCRIPTOR_CODE64 UINT64_C(0x00209b0000000000)
 #define DESCRIPTOR_DATA   UINT64_C(0x0000930000000000)
 
 extern const uint8_t ap_trampoline[], ap_trampoline_64[], ap_trampoline_end[];
 
-/* What the trampoline reads; offsets known to ap_trampoline.asm. */
+/* What the trampoline reads. ap_trampoline.asm uses these offsets. */
 struct ap_parameters {
     uint16_t gdt_limit;
     uint64_t gdt_base;
@@ -70,7 +71,7 @@ static void fill_parameters(void)
         (uint32_t)(start_area.value + (uint64_t)(ap_trampoline_64 - ap_trampoline));
     ap->entry64_selector = SELECTOR_CODE;
     ap->data_selector = SELECTOR_DATA;
-    /* VMXE is VMXON's affair; what else is on here has to be on there. */
+    /* VMXON sets VMXE later. Every other mode of this processor has to be on in the new one. */
     ap->cr0 = (uint32_t)read_cr0();
     ap->cr3 = (uint32_t)(start_area.value + 2 * PAGE_SIZE);
     ap->cr4 = (uint32_t)(read_cr4() & ~(CR4_VMXE | CR4_SMXE));
@@ -101,7 +102,8 @@ enum status ap_start(uint32_t apic_id, uint64_t stack_top, void (*function)(void
     uint8_t page = (uint8_t)(start_area.value / PAGE_SIZE);
     enum status status;
 
-    /* The first level as it is now; the trampoline's processor changes to the real one at once. */
+    /* Copies the first level of the page tables as it is now. The new processor changes to the real
+     * one at once. */
     memcpy((void *)(start_area.value + 2 * PAGE_SIZE),
            (const void *)(read_cr3() & TABLE_ADDRESS_MASK), PAGE_SIZE);
     ap->stack = stack_top;
@@ -126,5 +128,5 @@ enum status ap_start(uint32_t apic_id, uint64_t stack_top, void (*function)(void
 void ap_start_finish(void)
 {
     if (start_area.value != 0)
-        parameters()->apic_id = UINT32_MAX; /* nobody's */
+        parameters()->apic_id = UINT32_MAX; /* the ID of no processor */
 }

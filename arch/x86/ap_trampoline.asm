@@ -1,11 +1,11 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The first instructions of an application processor. A start-up message sets it going in real mode
-; at the beginning of a page below 1 MiB; from there it goes to 64-bit mode at one step. Intel SDM
-; vol. 3A (Sep 2023), "MP Initialization Protocol Algorithm for MP Systems", "IA-32e Mode
+; The first instructions of an application processor. A start-up message starts the processor in
+; real mode at the beginning of a page below 1 MiB; from there it enters 64-bit mode in one step.
+; Intel SDM vol. 3A (Sep 2023), "MP Initialization Protocol Algorithm for MP Systems", "IA-32e Mode
 ; Operation".
 ;
-; The bytes between the two symbols are copied to a page of their own (ap_start.c). The page that
-; follows it holds struct ap_parameters, which the offsets below name.
+; ap_start.c copies the bytes from ap_trampoline to ap_trampoline_end to a page of their own. The
+; next page holds struct ap_parameters, whose offsets are below.
 
 %define AP_GDTR       0             ; 10 bytes: limit, linear base
 %define AP_ENTRY64    16            ; 6 bytes: offset, selector
@@ -17,7 +17,7 @@
 %define AP_FUNCTION   48
 %define AP_CONTEXT    56
 %define AP_APIC_ID    64
-%define AP_DATA       72            ; SELECTOR_DATA of the table there
+%define AP_DATA       72            ; SELECTOR_DATA of the GDT at AP_GDTR
 
 %define PAGE_BYTES            0x1000
 %define IA32_MISC_ENABLE      0x1a0
@@ -35,8 +35,8 @@ bits 16
     add ax, PAGE_BYTES >> 4
     mov ds, ax
 
-    ; Firmware may have locked no-execute pages away by this bit, on each processor for itself; with
-    ; it set, EFER.NXE faults.
+    ; Firmware may have disabled no-execute pages with this bit, on each processor separately. While
+    ; it is set, a write of EFER.NXE faults.
     mov ecx, IA32_MISC_ENABLE
     rdmsr
     test edx, 1 << MISC_ENABLE_XD_HIGH
@@ -53,7 +53,7 @@ bits 16
     mov eax, [AP_EFER]
     xor edx, edx
     wrmsr
-    ; PE and PG together, with LME set: IA-32e mode at once. The page is mapped where it is.
+    ; PE and PG together, with LME set, enter IA-32e mode at once. The page is mapped one to one.
     mov eax, [AP_CR0]
     mov cr0, eax
     jmp far dword [AP_ENTRY64]
@@ -67,7 +67,8 @@ ap_trampoline_64:
     mov es, eax
     mov ss, eax
 
-    ; One that was given up and wakes late finds another's parameters: it may not touch them.
+    ; A processor that was given up and wakes late finds the parameters of another processor. So the
+    ; APIC ID is compared, and if it differs nothing else is used.
     xor eax, eax
     cpuid
     cmp eax, 0xb
@@ -75,7 +76,7 @@ ap_trampoline_64:
     mov eax, 0xb
     xor ecx, ecx
     cpuid
-    test ebx, ebx               ; no such leaf after all
+    test ebx, ebx               ; the leaf is empty
     jz .short_id
     jmp .has_id
 .short_id:

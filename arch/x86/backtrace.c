@@ -14,7 +14,8 @@ void backtrace_set_symbolizer(backtrace_symbolizer *symbolizer)
     find_symbol = symbolizer;
 }
 
-/* back: how far before rip the instruction in question lies. */
+/* Prints the name at rip. The symbol is looked up at `back` bytes before rip. Returns false if it
+ * has no name. */
 static bool print_symbol(uint64_t rip, uint64_t back)
 {
     uint64_t offset = 0;
@@ -31,11 +32,11 @@ void backtrace_print_symbol(uint64_t rip)
     print_symbol(rip, 0);
 }
 
-/* System V ABI, AMD64 supplement, "The Stack Frame": [rbp] is the caller's rbp, [rbp + 8] the
- * return address. */
+/* Reads one stack frame. Returns false if it cannot be read. System V ABI, AMD64 supplement, "The
+ * Stack Frame": [rbp] is the caller's rbp, [rbp + 8] the return address. */
 static bool read_frame(uint64_t rbp, uint64_t *caller_rbp, uint64_t *return_address)
 {
-    /* Aligned, the two words may still lie on two pages. */
+    /* An aligned pair of words may still lie on two pages. */
     if (rbp == 0 || !is_aligned(rbp, 8) || rbp > UINT64_MAX - 15 || !paging_is_mapped(rbp) ||
         !paging_is_mapped(rbp + 8))
         return false;
@@ -55,8 +56,8 @@ void backtrace_print(uint64_t rip, uint64_t rbp)
         if (!read_frame(rbp, &rbp, &return_address) || return_address == 0)
             return;
         log_text("  0x%016lx", (unsigned long)return_address);
-        /* The call is before the return address; after a call that does not return, the address
-         * itself belongs to the function behind. */
+        /* The call is before the return address. After a call that does not return, the return
+         * address belongs to the next function. */
         bool is_known = print_symbol(return_address, 1);
         log_text("\n");
         if (find_symbol != NULL && !is_known)

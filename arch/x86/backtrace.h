@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Who called whom, from the frame pointers: needs -fno-omit-frame-pointer throughout. */
+/* Prints the chain of calls from the frame pointers. Needs -fno-omit-frame-pointer for all code. */
 #ifndef ARCH_X86_BACKTRACE_H
 #define ARCH_X86_BACKTRACE_H
 
 #include "vmm/base/types.h"
 
-/* Finds the function that address lies in: its name, and how far in *offset; null if none. */
+/* Finds the function that contains address. Returns its name and sets *offset to address's offset
+ * in it; null if there is none. */
 typedef const char *backtrace_symbolizer(uint64_t address, uint64_t *offset);
 
-/* Null: addresses without names. */
+/* Sets the function that finds names. With null, backtraces have addresses only. */
 void backtrace_set_symbolizer(backtrace_symbolizer *symbolizer);
 
-/* Prints "NAME+0xOFFSET", or nothing where there is no name, preceded by a blank. For rip as it
- * stands; a return address may already lie in the next function, see backtrace_print. */
+/* Prints a blank and "NAME+0xOFFSET" for rip, or nothing if rip has no name. Not for return
+ * addresses, which may belong to the next function: see backtrace_print. */
 void backtrace_print_symbol(uint64_t rip);
 
-/* Prints the place rip, then the chain of return addresses that starts at the stack frame rbp, one
- * line each. May be called with anything in rbp: every address is looked up in the page tables
- * before it is read, and the chain ends at a null or odd frame pointer, at a return address outside
- * the known functions, and after 32 frames. */
+/* Prints the address rip, then the chain of return addresses that begins at the stack frame rbp,
+ * one line each. rbp may have any value: every address is looked up in the page tables before it is
+ * read. The chain ends at a null or unaligned frame pointer, at a return address outside the known
+ * functions, and after 32 frames. */
 void backtrace_print(uint64_t rip, uint64_t rbp);
 
 #endif

@@ -5,7 +5,8 @@
 #include "arch/x86/traps.h"
 #include "vmm/base/bits.h"
 
-/* SDM vol. 3A, "Segment Descriptors". Accessed is set, so that loading does not write. */
+/* SDM vol. 3A, "Segment Descriptors". The accessed bit is set, so that loading a descriptor does
+ * not write to it. */
 #define DESCRIPTOR_CODE64   UINT64_C(0x00209b0000000000) /* present, ring 0, execute/read, L */
 #define DESCRIPTOR_DATA     UINT64_C(0x0000930000000000) /* present, ring 0, read/write */
 #define DESCRIPTOR_TSS64    UINT64_C(0x0000890000000000) /* present, available 64-bit TSS */
@@ -18,7 +19,7 @@ struct gate {
     uint16_t offset_15_0;
     uint16_t selector;
     uint8_t ist;
-    uint8_t type; /* 0x8e: present, ring 0, interrupt gate - IF is cleared on the way in */
+    uint8_t type; /* 0x8e: present, ring 0, interrupt gate, which clears IF on entry */
     uint16_t offset_31_16;
     uint32_t offset_63_32;
     uint32_t reserved;
@@ -27,7 +28,8 @@ _Static_assert(sizeof(struct gate) == 16, "a gate is 16 bytes");
 
 static struct gate idt[TRAP_VECTORS] __attribute__((aligned(16)));
 
-/* The same content from each processor, so writing it again while others use it is harmless. */
+/* Fills the IDT. Every processor writes the same content, so a second write while others use the
+ * IDT does no harm. */
 static void fill_idt(void)
 {
     static const uint8_t ist[TRAP_VECTORS] = {
@@ -61,7 +63,7 @@ void descriptors_init(struct cpu_descriptors *descriptors, const struct exceptio
                 [IST_DOUBLE_FAULT - 1] = stacks->double_fault_top,
                 [IST_MACHINE_CHECK - 1] = stacks->machine_check_top,
             },
-        .io_map_base = sizeof(struct task_state), /* beyond the limit: no map */
+        .io_map_base = sizeof(struct task_state), /* beyond the limit: no I/O map */
     };
     descriptors->gdt[0] = 0;
     descriptors->gdt[SELECTOR_CODE / 8] = DESCRIPTOR_CODE64;
@@ -73,7 +75,7 @@ void descriptors_init(struct cpu_descriptors *descriptors, const struct exceptio
 
 static void load_segments(void)
 {
-    /* CS can be loaded by a far return alone: 64-bit mode has no far jump to an immediate. */
+    /* Only a far return can load CS: 64-bit mode has no far jump to an immediate. */
     __asm__ volatile("pushq %[code]\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"
                      "pushq %%rax\n\t"

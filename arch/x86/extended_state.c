@@ -26,8 +26,8 @@ static bool has_xsave(void)
 
 void extended_state_reset(void)
 {
-    /* XRSTOR of an area whose header says that nothing was saved. Each processor writes the same
-     * into it. */
+    /* XRSTOR reads an area whose header says that nothing was saved. Every processor writes the
+     * same values to it. */
     static uint8_t area[PAGE_SIZE] __attribute__((aligned(64)));
 
     *(uint32_t *)(void *)(area + MXCSR_OFFSET) = MXCSR_RESET;
@@ -94,7 +94,7 @@ bool extended_state_compacts_rightly(void)
     ONE(instruction, 6)                                                                            \
     ONE(instruction, 7)
 
-/* Without CR4.OSFXSR, SSE instructions are #UD. Returns CR4 as it was. */
+/* Sets CR4.OSFXSR, without which SSE instructions raise #UD. Returns the old value of CR4. */
 static uint64_t enable_sse(void)
 {
     uint64_t cr4 = read_cr4();

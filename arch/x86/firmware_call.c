@@ -20,7 +20,7 @@ bool firmware_call(const struct firmware_state *state, const struct page_table *
 
     extended_state_reset();
     if (state->xcr0 != 0)
-        (void)!xsetbv_safe(0, state->xcr0); /* it was set before */
+        (void)!xsetbv_safe(0, state->xcr0); /* cannot fail: the firmware had set this value */
     write_cr3(page_table_cr3(table));
     write_cr4((state->cr4 & cr4_firmware) | CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT |
               (cr4 & CR4_LA57));

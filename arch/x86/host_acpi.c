@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* No table of a real machine comes near; one that claims to be larger is broken. */
+/* No table of a real machine is nearly as large. A table that claims to be larger is broken. */
 #define TABLE_BYTES_MAX (16 * MIB)
 
 #define HEADER_BYTES  36 /* ACPI 6.5, 5.2.6 "System Description Table Header" */
@@ -18,7 +18,7 @@ struct reader {
     void *context;
 };
 
-/* Tables are packed and need not be aligned. Little-endian, as the processor is. */
+/* Reads an unaligned little-endian value: tables are packed. */
 static uint16_t get16(const uint8_t *bytes)
 {
     uint16_t value;
@@ -55,7 +55,8 @@ static const uint8_t *reach(const struct reader *reader, uint64_t address, uint6
     return reader->memory(reader->context, address, size_bytes);
 }
 
-/* The table at address with its whole length, if that and its checksum are right; else null. */
+/* Returns the table at address with its whole length, or null if the length or the checksum is
+ * wrong. */
 static const uint8_t *open_table(const struct reader *reader, uint64_t address,
                                  uint32_t *size_bytes)
 {
@@ -78,11 +79,11 @@ static bool has_signature(const uint8_t *table, const char *signature)
 
 static void add_cpu(struct host_acpi *acpi, uint32_t apic_id, uint32_t flags)
 {
-    /* Neither enabled nor online capable: a socket that is empty and stays so. */
+    /* Neither enabled nor online capable: a socket that is empty and stays empty. */
     if (BITS(flags, 1, 0) == 0)
         return;
     for (size_t i = 0; i < acpi->cpu_count; i++) {
-        /* Ids below 255 may be listed by both kinds of entry. */
+        /* Both kinds of entry may list IDs below 255. */
         if (acpi->cpus[i].apic_id == apic_id)
             return;
     }
@@ -96,7 +97,7 @@ static void add_cpu(struct host_acpi *acpi, uint32_t apic_id, uint32_t flags)
 
 static void read_local_apic(struct host_acpi *acpi, const uint8_t *entry)
 {
-    if (entry[3] != 0xff) /* broadcast: never a processor */
+    if (entry[3] != 0xff) /* the broadcast ID is never a processor */
         add_cpu(acpi, entry[3], get32(entry + 4));
 }
 
@@ -120,8 +121,8 @@ static void read_ioapic(struct host_acpi *acpi, const uint8_t *entry)
     };
 }
 
-/* Polarity and trigger as in table "MPS INTI Flags": 0 means as the bus has it, and ISA has active
- * high and edge; 1 says just that, 3 the opposite, 2 is reserved. */
+/* Polarity and trigger are those of table "MPS INTI Flags": 0 is the bus's own, for ISA active high
+ * and edge; 1 is active high or edge; 3 is the opposite; 2 is reserved. */
 static void read_source_override(struct host_acpi *acpi, const uint8_t *entry)
 {
     uint16_t flags = get16(entry + 8);
@@ -170,7 +171,7 @@ static void read_madt(const struct reader *reader, const uint8_t *table, uint32_
         const uint8_t *entry = table + at;
         uint32_t left = size_bytes - at;
 
-        /* Without a length there is no next entry either. */
+        /* Without a length the next entry cannot be found either. */
         if (left < 2 || entry[1] < 2 || entry[1] > left) {
             acpi->rejected_count++;
             return;
@@ -210,14 +211,14 @@ enum fadt_offset {
 #define ADDRESS_BYTES        12
 #define ADDRESS_SPACE_MEMORY 0
 #define ADDRESS_SPACE_IO     1
-#define ADDRESS_SPACE_NONE   0xff /* ours: neither of the two, or a place that cannot be */
+#define ADDRESS_SPACE_NONE   0xff /* our own value: neither of the two, or an impossible place */
 
 struct address {
     uint8_t space;
     uint64_t value;
 };
 
-/* The structure at offset, for a register of register_bytes. */
+/* Reads the structure at offset, for a register of register_bytes. */
 static struct address read_address(const uint8_t *table, uint32_t size_bytes, uint32_t offset,
                                    uint32_t register_bytes)
 {
@@ -233,7 +234,7 @@ static struct address read_address(const uint8_t *table, uint32_t size_bytes, ui
     return address;
 }
 
-/* A register block's port in the older, 32-bit field; 0: none. */
+/* Returns the port of a register block from the older, 32-bit field; 0 if there is none. */
 static uint16_t read_port(const uint8_t *table, uint32_t offset, uint32_t register_bytes)
 {
     uint32_t port = get32(table + offset);
@@ -259,7 +260,8 @@ static void read_pm_timer(struct host_acpi_pm_timer *timer, const uint8_t *table
         timer->kind = PM_TIMER_PORT;
 }
 
-/* No PC has it in memory. */
+/* Returns the port of a PM1 control register; 0 if there is none. No PC has this register in
+ * memory. */
 static uint16_t read_pm1_control(const uint8_t *table, uint32_t size_bytes, uint32_t offset,
                                  uint32_t extended_offset)
 {
@@ -291,7 +293,7 @@ static void read_fadt(const struct reader *reader, const uint8_t *table, uint32_
         return;
     }
     read_reset(&acpi->reset, table, size_bytes);
-    /* Hardware-reduced machines have none of the fixed hardware. */
+    /* Hardware-reduced machines do not have the fixed hardware. */
     if ((get32(table + FADT_FLAGS) & FADT_HW_REDUCED) != 0)
         return;
     read_pm_timer(&acpi->pm_timer, table, size_bytes);
@@ -313,7 +315,8 @@ static void read_hpet(const struct reader *reader, const uint8_t *table, uint32_
 
     if (address.space != ADDRESS_SPACE_MEMORY)
         reader->acpi->rejected_count++;
-    else if (reader->acpi->hpet_address.value == 0) /* a machine may have several: the first */
+    else if (reader->acpi->hpet_address.value ==
+             0) /* a machine may have several: the first counts */
         reader->acpi->hpet_address = HPA(address.value);
 }
 
@@ -328,7 +331,7 @@ static const struct table_reader {
     {"HPET", read_hpet},
 };
 
-/* Tables that are of no interest here may be as broken as they like. */
+/* Reads one table if it is of a kind used here. Tables of other kinds may be broken. */
 static void read_table(const struct reader *reader, uint64_t address)
 {
     uint32_t size_bytes;
@@ -349,8 +352,9 @@ static void read_table(const struct reader *reader, uint64_t address)
     }
 }
 
-/* ACPI 6.5, 5.2.7 "Root System Description Table" and 5.2.8 "Extended ...": addresses of 4 or 8
- * bytes after the header. False: not one. */
+/* Reads the tables that a root table names by addresses of pointer_bytes (4 or 8) after its header.
+ * Returns false if it is no root table. ACPI 6.5, 5.2.7 "Root System Description Table" and 5.2.8
+ * "Extended ...". */
 static bool read_root(const struct reader *reader, uint64_t address, const char *signature,
                       uint32_t pointer_bytes)
 {
@@ -364,7 +368,8 @@ static bool read_root(const struct reader *reader, uint64_t address, const char 
     return true;
 }
 
-/* ACPI 6.5, 5.2.5.3 "Root System Description Pointer (RSDP) Structure". */
+/* Reads the root pointer and the root table. Returns false if they are not valid. ACPI 6.5, 5.2.5.3
+ * "Root System Description Pointer (RSDP) Structure". */
 static bool read_rsdp(const struct reader *reader, uint64_t address)
 {
     const uint8_t *rsdp = reach(reader, address, RSDP_BYTES_V1);
@@ -377,7 +382,7 @@ static bool read_rsdp(const struct reader *reader, uint64_t address)
         if (rsdp != NULL && sums_to_zero(rsdp, RSDP_BYTES_V2) &&
             read_root(reader, get64(rsdp + 24), "XSDT", 8))
             return true;
-        reader->acpi->rejected_count++; /* the older one may do */
+        reader->acpi->rejected_count++; /* the older root table may still be valid */
     }
     return read_root(reader, rsdt, "RSDT", 4);
 }

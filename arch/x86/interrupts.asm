@@ -1,5 +1,5 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; The IDT's 256 entry points, and the instructions that are allowed to fault.
+; The 256 entry points of the IDT, and the instructions that may fault.
 ; Intel SDM vol. 3A, "64-Bit Mode Stack Frame".
 
 bits 64
@@ -16,14 +16,14 @@ extern trap_dispatch
 
 ; --- Entry points ---
 ; The processor has aligned the stack and pushed SS, RSP, RFLAGS, CS, RIP, and for some exceptions
-; an error code. The stubs even that out and add the vector.
+; an error code. Each stub pushes 0 if there is no error code, and then the vector.
 
 global trap_stubs:function hidden
 align 16
 trap_stubs:
 %assign vector 0
 %rep 256
-    ; #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP bring an error code.
+    ; #DF, #TS, #NP, #SS, #GP, #PF, #AC and #CP have an error code.
     %if vector = 8 || (vector >= 10 && vector <= 14) || vector = 17 || vector = 21
     %else
         push 0
@@ -50,10 +50,10 @@ enter_dispatch:
     push r13
     push r14
     push r15
-    cld                         ; as the ABI has it; IRET restores the interrupted code's
+    cld                         ; as the ABI requires; IRET restores the old DF
     mov rdi, rsp
-    ; A stack frame whose return address is the interrupted instruction, so that a backtrace from
-    ; within a handler goes on into the interrupted code. RSP stays a multiple of 16.
+    ; Makes a stack frame whose return address is the interrupted instruction, so that a backtrace
+    ; from a handler continues into the interrupted code. RSP stays a multiple of 16.
     push qword [rdi + FRAME_RIP]
     push qword [rdi + FRAME_RBP]
     mov rbp, rsp
@@ -82,7 +82,7 @@ enter_dispatch:
 
 global safe_instructions:data hidden
 align 8
-safe_instructions:              ; offsets from the table, in pairs; 0 ends it
+safe_instructions:              ; pairs of offsets from the table; 0 ends it
     dd rdmsr_safe.instruction - safe_instructions, fault_return - safe_instructions
     dd wrmsr_safe.instruction - safe_instructions, fault_return - safe_instructions
     dd xsetbv_safe.instruction - safe_instructions, fault_return - safe_instructions
@@ -129,10 +129,10 @@ fault_return:
     xor eax, eax
     ret
 
-; --- Code that is not ours ---
+; --- Foreign code ---
 
 ; bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack)
-; *stack is what trap_dispatch loads into RSP to end the call at call_guarded_fault.
+; Stores in *stack the RSP that trap_dispatch loads to end the call at call_guarded_fault.
 global call_guarded:function hidden
 call_guarded:
     push rbp
@@ -141,7 +141,7 @@ call_guarded:
     push r13
     push r14
     push r15
-    push rdx                    ; a seventh: the stack is aligned for the call
+    push rdx                    ; the seventh push aligns the stack for the call
     mov [rdx], rsp
     mov rax, rdi
     mov rdi, rsi

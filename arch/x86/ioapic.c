@@ -8,8 +8,8 @@
 #define IOWIN    0x10
 
 #define IOAPICVER     0x01
-#define IOREDTBL(pin) (0x10 + 2 * (pin)) /* low half; the high one follows */
-#define PINS_MAX      240                /* what IOREGSEL's 8 bits can reach after 0x10 / 2 */
+#define IOREDTBL(pin) (0x10 + 2 * (pin)) /* the low half; the high half is the next register */
+#define PINS_MAX      240 /* the registers that IOREGSEL's 8 bits can select from 0x10 on */
 
 #define ENTRY_DELIVERY     0x700u
 #define ENTRY_DELIVERY_SMI 0x200u
@@ -29,7 +29,8 @@ static void write_register(const struct ioapic *ioapic, uint32_t index, uint32_t
     mmio_write32(ioapic->base.value + IOWIN, value);
 }
 
-/* Masked first and unmasked last, so that no half-written entry sends anything. */
+/* Writes an entry. It is masked first and unmasked last, so that no half-written entry sends an
+ * interrupt. */
 static void write_entry(const struct ioapic *ioapic, uint32_t pin, uint64_t entry)
 {
     write_register(ioapic, IOREDTBL(pin), (uint32_t)ENTRY_MASKED);
@@ -49,7 +50,7 @@ enum status ioapic_init(struct ioapic *ioapic, hpa_t base, uint32_t gsi_base)
 
     for (uint32_t pin = 0; pin < ioapic->pin_count; pin++) {
         uint32_t entry = read_register(ioapic, IOREDTBL(pin));
-        /* Writing "edge" also clears the remote IRR of a level interrupt nobody has ended. */
+        /* Writing "edge" also clears the remote IRR of a level interrupt that was never ended. */
         if ((entry & ENTRY_DELIVERY) != ENTRY_DELIVERY_SMI)
             write_entry(ioapic, pin, ENTRY_MASKED);
     }
@@ -79,7 +80,7 @@ enum status ioapic_route(const struct ioapic *ioapic, uint32_t gsi, struct ioapi
         return STATUS_INVALID;
     if (apic_id > 254)
         return STATUS_OUT_OF_RANGE;
-    /* Fixed delivery to a physical id. */
+    /* Delivery mode 0 is fixed, destination mode 0 a physical ID. */
     write_entry(ioapic, gsi - ioapic->gsi_base,
                 (uint64_t)apic_id << 56 | vector | (trigger.is_active_low ? ENTRY_ACTIVE_LOW : 0) |
                     (trigger.is_level ? ENTRY_LEVEL : 0));

@@ -13,7 +13,8 @@
 #define ICW4_8086       0x01
 #define OCW1_ALL_MASKED 0xff
 
-/* An 8259 of its own wants time between commands; a write to the POST port takes a bus cycle. */
+/* Writes a command. A separate 8259 chip needs time between commands; the write to the POST port
+ * takes a bus cycle. */
 static void command(uint16_t port, uint8_t value)
 {
     outb(port, value);
@@ -32,7 +33,7 @@ void legacy_pic_disable(void)
     command(SLAVE + 1, ICW3_SLAVE);
     command(MASTER + 1, ICW4_8086);
     command(SLAVE + 1, ICW4_8086);
-    /* Initialisation has cleared the masks. */
+    /* The initialisation has cleared the masks. */
     command(MASTER + 1, OCW1_ALL_MASKED);
     command(SLAVE + 1, OCW1_ALL_MASKED);
 }

@@ -29,8 +29,9 @@ unsigned paging_physical_address_bits(void)
     return bits < 32 || bits > 52 ? PHYSICAL_ADDRESS_BITS_LEAST : bits;
 }
 
-/* Firmware setup programs can take no-execute pages out of CPUID by this bit, and nothing but the
- * bit keeps them off (SDM vol. 4, IA32_MISC_ENABLE[34]). */
+/* Enables no-execute pages. Some firmware setup programs hide them from CPUID with a bit of
+ * IA32_MISC_ENABLE, which can be cleared (SDM vol. 4, IA32_MISC_ENABLE[34]). Returns false if the
+ * processor has none. */
 static bool enable_no_execute(void)
 {
     if ((cpuid_max(0x80000001, 0).edx & CPUID_80000001_EDX_NX) == 0) {
@@ -45,8 +46,9 @@ static bool enable_no_execute(void)
     return true;
 }
 
-/* A shadow stack or branch tracking of the firmware's would stop us at the first stack switch. To
- * be off before CR0.WP and CR4 change: CR4.CET requires CR0.WP. */
+/* Turns off shadow stacks and branch tracking, which the firmware may have on and which would stop
+ * the monitor at its first stack switch. To be called before CR0.WP and CR4 change: CR4.CET
+ * requires CR0.WP. */
 static void disable_control_flow_enforcement(void)
 {
     struct cpuid_result features = cpuid_max(7, 0);
@@ -77,10 +79,10 @@ enum status paging_enable(const struct page_table *table)
     if ((cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) != 0)
         cr4 |= CR4_OSXSAVE;
 
-    /* Caches on, then PAT, between flushes of caches and translations: no line may stay cached
-     * under a type that its page no longer has. Clearing PGE and PCIDE drops global and foreign
-     * translations that a write to CR3 would keep; with PCIDE set, CR3 keeps a PCID that has to be
-     * gone before. */
+    /* Turns the caches on, then sets PAT, between flushes of caches and translations: no line may
+     * stay cached under a type that its page no longer has. Clearing PGE and PCIDE drops global
+     * translations and those of other PCIDs, which a write to CR3 would keep. PCIDE can be cleared
+     * only after the PCID in CR3 is 0. */
     write_cr3(read_cr3() & TABLE_ADDRESS_MASK);
     write_cr4(cr4);
     write_cr0(CR0_PE | CR0_MP | CR0_ET | CR0_NE | CR0_WP | CR0_PG);
@@ -102,7 +104,7 @@ bool paging_is_mapped(uint64_t address)
     unsigned address_bits = 12 + 9 * levels;
     const uint64_t *table = (const uint64_t *)(read_cr3() & TABLE_ADDRESS_MASK);
 
-    /* Canonical: all bits from the highest translated one up are equal. */
+    /* The address is canonical if all bits from the highest translated one up are equal. */
     int64_t sign = (int64_t)address >> (address_bits - 1);
     if (sign != 0 && sign != -1)
         return false;

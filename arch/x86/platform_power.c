@@ -11,16 +11,17 @@
 
 /* Intel 7 Series PCH datasheet, "RST_CNT - Reset Control Register". */
 #define RESET_CONTROL_PORT 0xcf9
-#define RESET_SYSTEM       0x02 /* all of the machine, not its processors alone */
+#define RESET_SYSTEM       0x02 /* the whole machine, not only its processors */
 #define RESET_NOW          0x04
 
-/* The keyboard controller: a status bit, and the command that pulses the processors' reset line. */
+/* The keyboard controller: a status bit, and the command that pulses the reset line of the
+ * processors. */
 #define I8042_COMMAND_PORT 0x64
 #define I8042_INPUT_FULL   0x02
 #define I8042_PULSE_RESET  0xfe
 
-/* Where the power-on self test writes its codes. An access takes about a microsecond, and at least
- * a tenth of that: a measure of time where there may be no clock. */
+/* The port for the codes of the power-on self test. An access takes about a microsecond, and at
+ * least a tenth of that: a measure of time that needs no clock. */
 #define POST_PORT            0x80
 #define POWER_OFF_ACCESSES   1000000
 #define RESET_ACCESSES       100000
@@ -32,9 +33,9 @@ static void wait(unsigned accesses)
         (void)inb(POST_PORT);
 }
 
-/* With S5 as the type, once without and once with SLP_EN: the type is in place in both registers
- * when the second write takes effect (ACPI 6.5, "Transitioning from the Working to the Soft
- * Off State"). */
+/* Writes S5 as the sleep type, together with enable (0 or SLP_EN). The caller writes both registers
+ * without SLP_EN first, so that the type is in both when the second write takes effect (ACPI 6.5,
+ * "Transitioning from the Working to the Soft Off State"). */
 static void write_sleep(uint16_t port, uint16_t enable)
 {
     if (port != 0)
@@ -78,7 +79,7 @@ static void reset_by_keyboard_controller(void)
     wait(RESET_ACCESSES);
 }
 
-/* An exception that finds no IDT, nor the double fault after it. */
+/* Resets the processor: an exception without an IDT, then a double fault without an IDT. */
 static void reset_by_triple_fault(void)
 {
     const struct descriptor_table_register nothing = {.limit = 0, .base = 0};

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the compiler may call by itself, and the rest of <string.h> that the monitor uses. ISO C11,
- * 7.24. The string instructions rely on RFLAGS.DF being clear, as the ABI has it. */
+/* The functions that the compiler may call on its own, and the rest of <string.h> that the monitor
+ * uses. ISO C11, 7.24. The string instructions need RFLAGS.DF clear, as the ABI requires. */
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
-/* On every processor with VT-x that matters (Ivy Bridge on: "Enhanced REP MOVSB/STOSB") these are
- * as fast as anything without vector registers. */
+/* On processors from Ivy Bridge on ("Enhanced REP MOVSB/STOSB") the string instructions are as fast
+ * as any code without vector registers. */
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
     void *result = to;
@@ -28,7 +28,7 @@ void *memmove(void *to, const void *from, size_t size)
     char *last_to = (char *)to + size - 1;
     const char *last_from = (const char *)from + size - 1;
 
-    if ((uintptr_t)to - (uintptr_t)from >= size) /* also when `to` lies below */
+    if ((uintptr_t)to - (uintptr_t)from >= size) /* true also if `to` lies below */
         return memcpy(to, from, size);
     __asm__ volatile("std\n\trep movsb\n\tcld"
                      : "+D"(last_to), "+S"(last_from), "+c"(size)

@@ -26,11 +26,11 @@ enum trap_vector {
     VECTOR_VE = 20,
     VECTOR_CP = 21,
 
-    /* Where a masked 8259 pair can still deliver a spurious IRQ 7 or 15 to (legacy_pic.h). */
+    /* A masked pair of 8259s can still deliver a spurious IRQ 7 or 15 to these (legacy_pic.h). */
     VECTOR_LEGACY_PIC = 0x20,
     VECTOR_LEGACY_PIC_LAST = 0x2f,
 
-    /* For the monitor's own interrupts. A higher vector has the higher priority class. */
+    /* The monitor's own interrupts. A higher vector has a higher priority class. */
     VECTOR_FIRST = 0x30,
     VECTOR_LAST = 0xfe,
 
