@@ -10,14 +10,14 @@
 
 static struct fatal_hooks hooks;
 
-/* Processor number + 1 of the one that dumps; 0: none yet. */
+/* The number + 1 of the processor that dumps; 0: no processor does yet. */
 static _Atomic uint32_t owner;
 
-/* How far the owner has got; it begins each of them once. */
+/* How far the owner has got. It begins each stage once. */
 static enum {
     STAGE_NONE,
     STAGE_DUMP,
-    STAGE_SAY_SO, /* that it failed while dumping */
+    STAGE_SAY_SO, /* report that dumping failed */
     STAGE_STOP,
     STAGE_LAST,
 } stage;
@@ -77,7 +77,7 @@ void check_failed(const char *file, int line, const char *condition)
 {
     fatal_begin();
     log_line("internal error: %s:%d: %s does not hold", file, line, condition);
-    /* [0] the caller's frame, [1] the return address, just behind the call. */
+    /* frame[0] is the caller's frame, frame[1] the return address, just after the call. */
     const uint64_t *frame = __builtin_frame_address(0);
     backtrace_print(frame[1] - 1, frame[0]);
     fatal_stop();

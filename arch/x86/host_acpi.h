@@ -59,8 +59,8 @@ struct host_acpi {
     struct host_acpi_irq isa_irqs[HOST_ACPI_ISA_IRQS]; /* by ISA IRQ number */
     struct host_acpi_pm_timer pm_timer;
     hpa_t hpet_address; /* the HPET's 1024 bytes of registers; 0: there is none */
-    uint16_t
-        pm1a_control_port; /* 16 bits, with SLP_TYP and SLP_EN (ACPI 6.5, 4.8.3.2.1); 0: none */
+    /* 16 bits, with SLP_TYP and SLP_EN (ACPI 6.5, 4.8.3.2.1); 0: none. */
+    uint16_t pm1a_control_port;
     uint16_t pm1b_control_port; /* gets the same writes; 0: none */
     struct host_acpi_reset reset;
     unsigned rejected_count; /* tables and entries skipped because malformed or too many */

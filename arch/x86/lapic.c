@@ -45,10 +45,11 @@ enum lapic_register {
 #define ICR_PENDING      0x1000u
 #define ICR_LEVEL_ASSERT 0x4000u
 
-/* A message is sent within microseconds; a read of the register takes tens of nanoseconds. */
+/* The most reads while a message is sent: that takes microseconds, a read of the register tens of
+ * nanoseconds. */
 #define SEND_POLLS_MAX 1000000
 
-/* The same on all processors, set by the first one's lapic_init. */
+/* The mode of all processors, set by the first processor's lapic_init. */
 static struct {
     bool is_set;
     bool is_x2apic;
@@ -81,9 +82,9 @@ bool lapic_is_x2apic(void)
            (APIC_BASE_ENABLE | APIC_BASE_EXTD);
 }
 
-/* Brings this processor's APIC to the mode of the first one. Transitions as in SDM vol. 3A, figure
- * "Local x2APIC State Transitions": x2APIC is entered from xAPIC mode alone, and not left for it
- * but through "disabled". */
+/* Sets this processor's APIC to the mode of the first processor. For transitions see SDM vol. 3A,
+ * figure "Local x2APIC State Transitions": x2APIC mode is entered only from xAPIC mode, and xAPIC
+ * mode is entered from x2APIC mode only through "disabled". */
 static void set_mode(void)
 {
     uint64_t msr = rdmsr(IA32_APIC_BASE);
@@ -99,24 +100,24 @@ static void set_mode(void)
         msr = rdmsr(IA32_APIC_BASE);
     }
     if ((msr & APIC_BASE_ENABLE) == 0 || APIC_BASE_ADDRESS(msr) != mode.base) {
-        /* While in x2APIC mode already, the bits have to stay. */
+        /* If the APIC is in x2APIC mode already, both mode bits have to stay. */
         wrmsr(IA32_APIC_BASE, mode.base | bsp | APIC_BASE_ENABLE | (msr & APIC_BASE_EXTD));
     }
     if (mode.is_x2apic && !lapic_is_x2apic())
         wrmsr(IA32_APIC_BASE, mode.base | bsp | APIC_BASE_ENABLE | APIC_BASE_EXTD);
 }
 
-/* A masked entry still has to hold a legal vector: an illegal one is an error of its own (SDM
- * vol. 3A, "Error Handling"). */
+/* Masks an LVT entry. A masked entry also has to hold a legal vector: an illegal one is an error of
+ * its own (SDM vol. 3A, "Error Handling"). */
 static void mask_lvt(enum lapic_register lvt)
 {
     if ((read_register(lvt) & LVT_DELIVERY) != LVT_DELIVERY_SMI)
         write_register(lvt, LVT_MASKED | VECTOR_SPURIOUS);
 }
 
-/* What the firmware took and did not end would hold back everything below it. An EOI ends the
- * highest in service (SDM vol. 3A, "Signaling Interrupt Servicing Completion"), so they are ended
- * from the highest down, each once. */
+/* Ends the interrupts that the firmware took and did not end: they would hold back all interrupts
+ * of lower priority. An EOI ends the highest in service (SDM vol. 3A, "Signaling Interrupt
+ * Servicing Completion"), so the loop goes from the highest vector down, and ends each once. */
 static void end_interrupts(void)
 {
     for (unsigned vector = 255; vector >= 16; vector--) {
@@ -135,7 +136,8 @@ enum status lapic_init(void)
         return STATUS_UNSUPPORTED;
     set_mode();
 
-    /* While the APIC is disabled by software, LVT entries cannot be unmasked: enable it first. */
+    /* LVT entries cannot be unmasked while software has disabled the APIC, so it is enabled
+     * first. */
     write_register(LAPIC_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
     write_register(LAPIC_TPR, 0);
 
@@ -190,17 +192,17 @@ static bool wait_until_sent(void)
 static enum status send(uint32_t apic_id, uint32_t command)
 {
     if (mode.is_x2apic) {
-        /* Writes to x2APIC registers do not wait for earlier stores; the receiver is to see what
-         * was stored before the message (SDM vol. 3A, "MSR Access in x2APIC Mode"). */
+        /* Writes to x2APIC registers do not wait for earlier stores, but the receiver has to see
+         * what was stored before the message (SDM vol. 3A, "MSR Access in x2APIC Mode"). */
         mfence();
         lfence();
         wrmsr(IA32_X2APIC_ICR, (uint64_t)apic_id << 32 | command);
         return STATUS_OK;
     }
-    if (apic_id > 0xfe) /* 0xff is everybody */
+    if (apic_id > 0xfe) /* 0xff addresses all processors */
         return STATUS_OUT_OF_RANGE;
-    /* The message before has gone, as this waits for each; and interrupts are off, so that no
-     * handler sends one between the halves. */
+    /* The message before has been sent, as this function waits for each. Interrupts are off, so no
+     * handler sends a message between the two halves. */
     write_register(LAPIC_ICR_HIGH, apic_id << 24);
     write_register(LAPIC_ICR, command);
     return wait_until_sent() ? STATUS_OK : STATUS_UNSUPPORTED;

@@ -1,45 +1,49 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* This processor's local APIC, in xAPIC or x2APIC mode, whichever the firmware left.
- * Intel SDM vol. 3A, "Advanced Programmable Interrupt Controller (APIC)". */
+/* Drives this processor's local APIC, in the mode (xAPIC or x2APIC) that the firmware left. Intel
+ * SDM vol. 3A, "Advanced Programmable Interrupt Controller (APIC)". */
 #ifndef ARCH_X86_LAPIC_H
 #define ARCH_X86_LAPIC_H
 
 #include "vmm/base/status.h"
 #include "vmm/base/types.h"
 
-/* Enables it and makes it quiet: timer stopped, every local source masked but for an NMI on LINT1
- * and what the firmware sends to system management mode, task priority 0, left-over interrupts
- * ended. On each processor, with interrupts off, the booting one first: its mode (and, for xAPIC,
- * base address) is what the others are brought to.
- * The registers' page (lapic_base) is mapped uncached, for xAPIC.
- * STATUS_UNSUPPORTED if there is none. */
+/* Enables the local APIC and silences it: the timer is stopped, every local source is masked,
+ * except an NMI on LINT1 and what the firmware sends to system management mode; task priority is 0,
+ * and interrupts left in service are ended. Called on each processor with interrupts off, on the
+ * boot processor first: the others get its mode and (for xAPIC) its base address. For xAPIC the
+ * registers' page (lapic_base) is mapped uncached.
+ *   STATUS_UNSUPPORTED: the processor has no local APIC, or no x2APIC mode while the boot processor
+ *     is in it. */
 MUST_USE enum status lapic_init(void);
 
-/* The physical address of the 4 KiB of registers as IA32_APIC_BASE has it; of no matter in x2APIC
- * mode. Before lapic_init, for mapping it. */
+/* Returns the physical address of the 4 KiB of registers, from IA32_APIC_BASE; it has no meaning in
+ * x2APIC mode. Called before lapic_init, to map the registers. */
 hpa_t lapic_base(void);
 
 bool lapic_is_x2apic(void);
 
 /* --- After lapic_init --- */
 
-/* This processor's id: 8 bits in xAPIC mode, 32 in x2APIC mode. */
+/* Returns this processor's APIC ID: 8 bits in xAPIC mode, 32 in x2APIC mode. */
 uint32_t lapic_id(void);
 
-/* Ends the interrupt of the highest priority in service. Without one, no effect. */
+/* Ends the interrupt in service that has the highest priority. Has no effect if there is none. */
 void lapic_eoi(void);
 
-/* Whether this processor has taken the interrupt and not ended it. */
+/* Returns whether this processor has taken the interrupt and not ended it yet. False before
+ * lapic_init. */
 bool lapic_is_in_service(uint8_t vector);
 
-/* Send to the processor with the id apic_id. They return once the APIC has sent the message;
- * STATUS_UNSUPPORTED if it does not within many times what that takes, STATUS_OUT_OF_RANGE for an
- * id that the mode cannot address. The waits between INIT and start-up messages are the caller's
- * (SDM vol. 3A, "MP Initialization Protocol Algorithm"). */
-MUST_USE enum status lapic_send_interrupt(uint32_t apic_id, uint8_t vector); /* 16..255 */
+/* Send a message to the processor with this APIC ID, and return once the APIC has sent it. The
+ * caller makes the waits between INIT and start-up messages (SDM vol. 3A, "MP Initialization
+ * Protocol Algorithm").
+ *   STATUS_UNSUPPORTED: the APIC did not send it, even after many times the usual time.
+ *   STATUS_OUT_OF_RANGE: the mode cannot address this ID.
+ *   STATUS_INVALID: vector is below 16. */
+MUST_USE enum status lapic_send_interrupt(uint32_t apic_id, uint8_t vector); /* vector: 16 to 255 */
 MUST_USE enum status lapic_send_nmi(uint32_t apic_id);
 MUST_USE enum status lapic_send_init(uint32_t apic_id);
-/* Starts it in real mode at page * 4096, below 1 MiB. */
+/* Starts the processor in real mode at page * 4096, which is below 1 MiB. */
 MUST_USE enum status lapic_send_startup(uint32_t apic_id, uint8_t page);
 
 #endif

@@ -61,7 +61,7 @@ const char *trap_exception_name(uint64_t vector)
 void trap_set_interrupt_handler(uint8_t vector, trap_interrupt_handler *handler, void *context)
 {
     CHECK(vector >= VECTOR_LEGACY_PIC && vector != VECTOR_SPURIOUS);
-    /* An interrupt in between finds either none or a whole pair. */
+    /* An interrupt between these writes finds either no handler or a handler with its context. */
     interrupt_slots[vector].handler = NULL;
     atomic_signal_fence(memory_order_seq_cst);
     interrupt_slots[vector].context = context;
@@ -77,8 +77,8 @@ void trap_handle_interrupt(uint8_t vector)
         slot->handler(slot->context);
     else
         atomic_fetch_add_explicit(&unexpected_interrupts, 1, memory_order_relaxed);
-    /* The APIC's own spurious vector and what comes from an 8259 are not in service there, and an
-     * EOI would end another one (SDM vol. 3A, "Spurious Interrupt"). */
+    /* Spurious interrupts, of the APIC or of an 8259, are not in service in the APIC, so an EOI
+     * would end another interrupt (SDM vol. 3A, "Spurious Interrupt"). */
     if (vector != VECTOR_SPURIOUS && lapic_is_in_service(vector))
         lapic_eoi();
 }
@@ -91,7 +91,7 @@ uint64_t trap_unexpected_interrupts(void)
 /* --- Exceptions --- */
 
 struct safe_instruction {
-    int32_t instruction; /* offsets from the table's start */
+    int32_t instruction; /* both are offsets from the table's start */
     int32_t resume;
 };
 extern const struct safe_instruction safe_instructions[]; /* interrupts.asm */
@@ -146,7 +146,7 @@ static void print_page_fault(uint64_t error_code)
                                           : "nothing mapped there");
 }
 
-/* A push onto a guard page: the page fault finds no stack to be reported on. */
+/* Reports a push onto a guard page: its page fault had no stack to be reported on. */
 static void print_double_fault(const struct trap_frame *frame)
 {
     uint64_t distance = frame->rsp - read_cr2() + PAGE_SIZE;
@@ -155,7 +155,7 @@ static void print_double_fault(const struct trap_frame *frame)
         log_text("  stack overflow: RSP is at the unmapped 0x%016lx\n", (unsigned long)read_cr2());
 }
 
-/* SDM vol. 3B, "Machine-Check Architecture": the banks that hold a valid error. */
+/* Prints the banks that hold a valid error. SDM vol. 3B, "Machine-Check Architecture". */
 static void print_machine_check(void)
 {
     uint64_t banks = BITS(rdmsr(IA32_MCG_CAP), 7, 0);
@@ -189,14 +189,14 @@ _Noreturn static void stop_with_dump(const struct trap_frame *frame)
     fatal_stop();
 }
 
-/* --- Code that is not ours --- */
+/* --- Foreign code --- */
 
 bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack);
 extern const char call_guarded_fault[]; /* both in interrupts.asm */
 
 static struct {
-    uint64_t stack;  /* 0: nothing is called */
-    uint8_t apic_id; /* of who calls; GS may be anything meanwhile */
+    uint64_t stack;  /* 0: no call is under way */
+    uint8_t apic_id; /* of the caller, as GS may have any value during the call */
     struct trap_fault fault;
 } guarded;
 
@@ -210,8 +210,8 @@ bool trap_call_guarded(void (*function)(void *context), void *context, struct tr
     return is_whole;
 }
 
-/* Has the frame go on at the end of the call. Its code and stack segment are the monitor's,
- * whatever was loaded meanwhile, or the exception would not have got here. */
+/* Makes the frame continue at the end of the call, with the monitor's CS and SS, whatever the
+ * function loaded. The monitor's tables are in force, or the exception would not have come here. */
 static bool end_guarded_call(struct trap_frame *frame)
 {
     if (guarded.stack == 0 || guarded.apic_id != cpu_initial_apic_id())
@@ -251,7 +251,7 @@ static void handle_nmi(struct trap_frame *frame)
     atomic_fetch_add_explicit(&unclaimed_nmis, 1, memory_order_relaxed);
 }
 
-/* --- All of them --- */
+/* --- Dispatch --- */
 
 void trap_dispatch(struct trap_frame *frame)
 {

@@ -4,21 +4,21 @@
 #include "arch/x86/cpu.h"
 #include "vmm/base/bits.h"
 
-/* How long a round is. A reading of a timer is off by a microsecond or so: 0.01 %. */
+/* The length of a round. A reading of a timer is wrong by about a microsecond: 0.01 %. */
 #define ROUND_MICROSECONDS 20000
 #define ROUNDS_PER_SECOND  (1000000 / ROUND_MICROSECONDS)
 #define READINGS           5
 
 #define TIMER_ROUNDS_AGREE_PPM 500
-#define WAIT_ROUNDS_AGREE_PPM  10000 /* waits end late, by an interrupt perhaps */
+#define WAIT_ROUNDS_AGREE_PPM  10000 /* waits end late, perhaps by an interrupt */
 
-/* Waits are counted in reads of the timer, the one clock being measured and the other doubted. A
- * read takes about a microsecond on a chipset, some 50 ns at the least. */
+/* Limits of a wait, in reads of the timer, as neither of the two clocks can be trusted yet. A read
+ * takes about a microsecond on a chipset, and at least some 50 ns. */
 #define READS_UNCHANGED_MAX 200000
 #define READS_MAX           4000000
 
-/* Runs rounds, each of which gives the rate of the TSC or 0 where the clock does not count, until
- * enough of them agree. */
+/* Runs rounds until enough of them agree. run_round returns the rate of the TSC in Hz, or 0 if the
+ * clock does not count. */
 static struct tsc_reading measure(uint64_t (*run_round)(const void *context), const void *context,
                                   uint64_t agree_ppm)
 {
@@ -42,7 +42,7 @@ static struct tsc_reading measure(uint64_t (*run_round)(const void *context), co
 #define HPET_PERIOD             0x004 /* the upper half of GCAP_ID, in femtoseconds */
 #define HPET_GEN_CONF           0x010
 #define HPET_MAIN_CNT           0x0f0
-#define HPET_PERIOD_MIN         UINT32_C(1000000) /* none is that quick */
+#define HPET_PERIOD_MIN         UINT32_C(1000000) /* no HPET is faster */
 #define HPET_PERIOD_MAX         UINT32_C(100000000)
 #define HPET_ENABLE_CNF         0x1u
 #define FEMTOSECONDS_PER_SECOND UINT64_C(1000000000000000)
@@ -54,7 +54,7 @@ struct counter {
     uint64_t hz;
 };
 
-/* A moment on both clocks. */
+/* The same moment on both clocks. */
 struct moment {
     uint64_t tsc;
     uint32_t ticks;
@@ -67,8 +67,8 @@ static uint32_t read_counter(const struct counter *counter)
     return value & counter->mask;
 }
 
-/* System management interrupts and virtual machine exits come in between: of several readings, the
- * one that took the shortest is the best. */
+/* Reads both clocks at one moment. System management interrupts and virtual machine exits can come
+ * between the reads, so the shortest of several readings is taken. */
 static struct moment read_moment(const struct counter *counter)
 {
     struct moment best = {0};
@@ -125,7 +125,7 @@ static struct tsc_reading measure_pm_timer(const struct host_acpi_pm_timer *time
     });
 }
 
-/* Its counter has 32 bits or 64; the lower 32 do. */
+/* The counter has 32 or 64 bits; the lower 32 are enough. */
 static struct tsc_reading measure_hpet(uint64_t address)
 {
     struct tsc_reading reading;
@@ -134,7 +134,7 @@ static struct tsc_reading measure_hpet(uint64_t address)
     if (address == 0)
         return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};
     period = mmio_read32(address + HPET_PERIOD);
-    if (period < HPET_PERIOD_MIN || period > HPET_PERIOD_MAX) /* all ones: nobody is there */
+    if (period < HPET_PERIOD_MIN || period > HPET_PERIOD_MAX) /* all ones if there is no HPET */
         return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};
     configuration = mmio_read32(address + HPET_GEN_CONF);
     mmio_write32(address + HPET_GEN_CONF, configuration | HPET_ENABLE_CNF);
@@ -159,8 +159,8 @@ static struct tsc_reading measure_hpet(uint64_t address)
 #define GATE_WRITABLE        0x0f
 #define GATE_OUTPUT_2        0x20
 
-/* Mode 0: OUT is low from the control word on and goes high N + 1 clocks after the count N is
- * written (8254 datasheet, "Mode 0: Interrupt on Terminal Count"). */
+/* Runs one round in mode 0: OUT is low from the control word on, and goes high N + 1 clocks after
+ * the count N is written (8254 datasheet, "Mode 0: Interrupt on Terminal Count"). */
 static uint64_t run_pit_round(const void *context)
 {
     const uint32_t count = PIT_HZ / ROUNDS_PER_SECOND;
@@ -187,7 +187,7 @@ static uint64_t run_pit_round(const void *context)
     } while (true);
     outb(GATE_PORT, gate);
 
-    /* High at once: nobody counts there. */
+    /* OUT was high at once: there is no 8254, or it does not count. */
     if (reads < 10 || reads > READS_MAX)
         return 0;
     return (previous + (now - previous) / 2 - start) * PIT_HZ / (count + 1);
@@ -200,7 +200,7 @@ void tsc_measure_timers(const struct host_acpi *acpi, struct tsc_reading *readin
     readings[TSC_BY_8254] = measure(run_pit_round, NULL, TIMER_ROUNDS_AGREE_PPM);
 }
 
-/* --- The firmware's and the processor's word --- */
+/* --- The rates that the firmware and the processor give --- */
 
 struct wait {
     void (*wait)(void *context, uint64_t microseconds);

@@ -4,7 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-/* The first ones are slow, as nothing is in a cache yet; the quickest one decides. */
+/* The first rounds are slow, as nothing is in a cache yet. The quickest round decides. */
 #define ROUNDS_MIN 10
 #define ROUNDS_MAX 200
 

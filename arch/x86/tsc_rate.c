@@ -7,8 +7,9 @@
 #define HZ_MIN UINT64_C(1000000)
 #define HZ_MAX UINT64_C(100000000000)
 
-/* Timers have crystals that are good to 0.01 %, but reading one may take 0.1 ms of a round of 20 in
- * a virtual machine. Stall takes its time as it likes, and CPUID rounds. */
+/* Timers have crystals that are exact to 0.01 %, but in a virtual machine reading a timer may take
+ * 0.1 ms of a round of 20 ms. Stall may wait longer than it is told to, and CPUID gives rounded
+ * values. */
 #define TIMERS_AGREE_PPM    5000
 #define WITNESSES_AGREE_PPM 10000
 
@@ -56,7 +57,8 @@ static void choose(struct tsc_calibration *calibration, enum tsc_clock clock)
     calibration->frequency_hz = calibration->readings[clock].hz;
 }
 
-/* The first timer before the witness, in enum tsc_clock's order, that the witness agrees with. */
+/* Chooses the first timer before the witness, in enum tsc_clock's order, that agrees with the
+ * witness. Returns false if none does. */
 static bool choose_timer_by(struct tsc_calibration *calibration, enum tsc_clock witness)
 {
     for (enum tsc_clock timer = 0; timer < TSC_TIMER_COUNT && timer < witness; timer++) {
@@ -97,7 +99,7 @@ enum status tsc_choose(struct tsc_calibration *calibration)
     return STATUS_OK;
 }
 
-/* --- In words --- */
+/* --- Texts --- */
 
 bool tsc_contradicts(const struct tsc_calibration *calibration, enum tsc_clock clock)
 {
@@ -138,7 +140,7 @@ void tsc_describe_all(const struct tsc_calibration *calibration, char *text, siz
     }
 }
 
-/* --- Rounds into a rate --- */
+/* --- From rounds to a rate --- */
 
 static void insert_sorted(struct tsc_rounds *rounds, uint64_t hz)
 {
@@ -149,7 +151,7 @@ static void insert_sorted(struct tsc_rounds *rounds, uint64_t hz)
     rounds->hz[i] = hz;
 }
 
-/* The ROUNDS_WANTED rounds that lie closest together. */
+/* Returns the first of the ROUNDS_WANTED rounds that are closest together. */
 static const uint64_t *closest(const struct tsc_rounds *rounds)
 {
     const uint64_t *best = rounds->hz;
@@ -187,7 +189,7 @@ struct tsc_reading tsc_rate_by_cpuid(uint32_t eax_15, uint32_t ebx_15, uint32_t 
     if (ecx_15 != 0)
         return (struct tsc_reading){.kind = TSC_CLOCK_RATE,
                                     .hz = (uint64_t)ecx_15 * ebx_15 / eax_15};
-    /* The crystal's rate is not told: the TSC runs at the base frequency. */
+    /* The crystal's rate is not given: the TSC runs at the base frequency. */
     if (base_hz != 0)
         return (struct tsc_reading){.kind = TSC_CLOCK_RATE, .hz = base_hz};
     return (struct tsc_reading){.kind = TSC_CLOCK_ABSENT};

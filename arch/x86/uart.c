@@ -32,16 +32,16 @@ enum uart_register {
 #define IIR_RECEIVED    0x04
 #define IIR_LINE_STATUS 0x06
 #define IIR_TIMEOUT     0x0c
-#define IIR_FIFOS       0xc0 /* both bits: on and working */
+#define IIR_FIFOS       0xc0 /* both bits: enabled and working */
 
-#define FCR_SETUP 0x87 /* on, both emptied, interrupt at 8 received bytes, or sooner by timeout */
+#define FCR_SETUP 0x87 /* enabled, emptied, interrupt at 8 received bytes or after a timeout */
 
 #define LCR_8N1  0x03
 #define LCR_DLAB 0x80
 
 #define MCR_DTR  0x01
 #define MCR_RTS  0x02
-#define MCR_OUT2 0x08 /* on a PC lets the interrupt through to the bus */
+#define MCR_OUT2 0x08 /* on a PC: lets the interrupt through to the bus */
 #define MCR_LOOP 0x10
 
 #define LSR_DATA_READY    0x01
@@ -66,7 +66,7 @@ static void write_register(const struct uart *uart, enum uart_register offset, u
     outb((uint16_t)(uart->port + offset), value);
 }
 
-/* Reading LSR clears its error bits, so whoever reads it counts them. */
+/* Reads LSR and counts its error bits, which the read clears. */
 static uint8_t read_line_status(struct uart *uart)
 {
     uint8_t status = read_register(uart, UART_LSR);
@@ -75,9 +75,10 @@ static uint8_t read_line_status(struct uart *uart)
     return status;
 }
 
-/* Waits for all the given bits of LSR. The time is counted in reads, as there may be no clock yet:
- * a read of a chipset's register takes 0.1 us or more, so this is the time of 17 characters, ten
- * bits each, at the least, and about ten times that on the slower LPC bus. */
+/* Waits until all the given bits of LSR are set. Returns false if they are not in time. The time is
+ * counted in reads, as there may be no clock yet: a read of a chipset's register takes 0.1 us or
+ * more, so the limit is at least the time of 17 characters of ten bits each, and about ten times
+ * that on the slower LPC bus. */
 static bool wait_for_status(struct uart *uart, uint8_t bits)
 {
     uint64_t reads_max = 17 * 10 * UINT64_C(100000000) / uart->baud;
@@ -99,8 +100,8 @@ static bool holds(const struct uart *uart, enum uart_register offset, uint8_t ma
     return (read_register(uart, offset) & mask) == (0xaa & mask);
 }
 
-/* In loop mode MCR's four outputs come back as MSR's four inputs (datasheet, "Modem Control
- * Register", bit 4): RTS and OUT2 as CTS and DCD. */
+/* Returns whether the UART has a loop mode, in which MCR's four outputs come back as MSR's four
+ * inputs (datasheet, "Modem Control Register", bit 4): RTS and OUT2 as CTS and DCD. */
 static bool loops_back(const struct uart *uart)
 {
     write_register(uart, UART_MCR, MCR_LOOP | MCR_RTS | MCR_OUT2);
@@ -111,8 +112,8 @@ static bool loops_back(const struct uart *uart)
     return first == 0x90 && second == 0x20;
 }
 
-/* Some remote-management boards give a UART without loop mode or without the scratch register, but
- * none without either. */
+/* Returns whether there is a UART. Some remote-management boards have a UART without loop mode or
+ * without the scratch register, but none without both. */
 static bool is_present(const struct uart *uart)
 {
     if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
@@ -150,7 +151,7 @@ enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
     if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
         return STATUS_NOT_FOUND;
     (void)wait_for_status(uart, LSR_TRANSMITTED);
-    write_register(uart, UART_LCR, LCR_8N1); /* DLAB off: offset 1 is IER */
+    write_register(uart, UART_LCR, LCR_8N1); /* clears DLAB: offset 1 is IER */
     if (!is_present(uart))
         return STATUS_NOT_FOUND;
 
@@ -164,7 +165,7 @@ enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
     uart->modem_control = MCR_DTR | MCR_RTS | MCR_OUT2;
     write_register(uart, UART_MCR, uart->modem_control);
 
-    /* Left-overs that would raise the line as soon as it is allowed to. */
+    /* Removes left-overs that would raise the line as soon as interrupts are enabled. */
     (void)read_register(uart, UART_RBR);
     (void)read_register(uart, UART_LSR);
     (void)read_register(uart, UART_MSR);
@@ -174,7 +175,7 @@ enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
 bool uart_try_put(struct uart *uart, uint8_t byte)
 {
     if (uart->room_bytes == 0) {
-        /* With FIFOs, THRE says that all of the FIFO is empty, not just one place of it. */
+        /* With FIFOs, THRE says that the whole FIFO is empty, not only one place in it. */
         if ((read_line_status(uart) & LSR_THR_EMPTY) == 0)
             return false;
         uart->room_bytes = uart->fifo_bytes;
@@ -184,12 +185,12 @@ bool uart_try_put(struct uart *uart, uint8_t byte)
     return true;
 }
 
-/* A break comes as a NUL that nobody sent. */
+/* Skips breaks: a break arrives as a NUL that was not sent. */
 bool uart_try_get(struct uart *uart, uint8_t *byte)
 {
     for (unsigned breaks = 0; breaks <= RECEIVE_FIFO_BYTES; breaks++) {
         uint8_t status = read_line_status(uart);
-        /* A UART that is gone reads as all ones for ever. */
+        /* A UART that is gone always reads as all ones. */
         if (status == LSR_NOTHING_THERE || (status & LSR_DATA_READY) == 0)
             return false;
         *byte = read_register(uart, UART_RBR);
@@ -231,10 +232,10 @@ enum uart_cause uart_interrupt_cause(struct uart *uart)
     switch (IIR_CAUSE(identification)) {
     case IIR_RECEIVED:
     case IIR_TIMEOUT: return UART_CAUSE_RECEIVED;
-    case IIR_TRANSMITTED: return UART_CAUSE_TRANSMITTED; /* this read has cleared it */
+    case IIR_TRANSMITTED: return UART_CAUSE_TRANSMITTED; /* the read of IIR has cleared it */
     case IIR_LINE_STATUS: {
         uint8_t status = read_line_status(uart);
-        /* The error bits speak of the byte that is next. */
+        /* The error bits belong to the next byte. */
         if ((status & LSR_BREAK) != 0 && (status & LSR_DATA_READY) != 0)
             (void)read_register(uart, UART_RBR);
         return UART_CAUSE_OTHER;

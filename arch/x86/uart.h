@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Driver for the machine's own 16550 serial port, polled or by interrupts.
- * National Semiconductor PC16550D datasheet, "Registers". */
+/* Drives the machine's own 16550 serial port, polled or with interrupts. National Semiconductor
+ * PC16550D datasheet, "Registers". */
 #ifndef ARCH_X86_UART_H
 #define ARCH_X86_UART_H
 
@@ -10,48 +10,52 @@
 struct uart {
     uint16_t port;
     uint32_t baud;
-    uint8_t fifo_bytes; /* 16, or 1 where the FIFO is missing or broken */
-    uint8_t room_bytes; /* what the transmitter surely takes without being asked */
+    uint8_t fifo_bytes; /* 16, or 1 if the FIFO is missing or broken */
+    uint8_t room_bytes; /* how many bytes the transmitter takes before LSR is read again */
     uint8_t modem_control;
     uint32_t line_errors; /* overruns, parity and framing errors, breaks */
 };
 
-/* Whether a UART with a scratch register answers at the I/O port. Leaves it as it was, so the
- * firmware may go on using it. PC16550D datasheet, "Scratchpad Register". */
+/* Returns whether a UART with a scratch register answers at the I/O port. Leaves the UART as it
+ * was, so that the firmware can go on using it. PC16550D datasheet, "Scratchpad Register". */
 bool uart_is_present(uint16_t port);
 
-/* Looks for a UART at the I/O port and sets it up: 8 data bits, no parity, 1 stop bit, FIFOs on and
- * emptied, interrupts off. What the firmware has not yet sent is waited for first.
- *   port: of the first of its 8 registers; baud: 50..115200, within 3 % of a divisor of 115200.
- * STATUS_OUT_OF_RANGE: such a rate cannot be had. STATUS_NOT_FOUND: no UART there; registers of a
- * stranger may have been written to. */
+/* Looks for a UART at the I/O port and sets it up: 8 data bits, no parity, 1 stop bit, FIFOs
+ * enabled and emptied, interrupts off. Waits first until what the firmware wrote is sent.
+ *   port: of the first of its 8 registers, at most 0xfff8;
+ *   baud: 50 to 115200, within 3 % of a divisor of 115200.
+ * Errors
+ *   STATUS_OUT_OF_RANGE: port or baud is not as described.
+ *   STATUS_NOT_FOUND: there is no UART. Registers of another device may have been written. */
 MUST_USE enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 
-/* Hands the byte to the transmitter; false, and nothing done, if its FIFO is full. */
+/* Gives the byte to the transmitter. Returns false, and does nothing, if its FIFO is full. */
 bool uart_try_put(struct uart *uart, uint8_t byte);
 
-/* Takes the next byte received; false if there is none. Breaks are counted and left out. */
+/* Takes the next received byte. Returns false if there is none. Skips breaks and counts them. */
 bool uart_try_get(struct uart *uart, uint8_t *byte);
 
-/* As uart_try_put, but waits for room, about as long as the FIFO takes to empty at most. False: the
- * byte is lost, the UART is stuck. For the last words. */
+/* Gives the byte to the transmitter as uart_try_put does, but waits for room, at most about as long
+ * as the FIFO takes to empty. Returns false if the UART is stuck; the byte is lost. For the last
+ * messages before a stop. */
 bool uart_put_polled(struct uart *uart, uint8_t byte);
 
-/* Waits until the last bit is out. False: it is stuck. */
+/* Waits until the last bit is sent. Returns false if the UART is stuck. */
 bool uart_flush(struct uart *uart);
 
-/* Which events raise the line: bytes received (and line errors), transmitter empty. */
+/* Sets which events raise the line: on_receive for received bytes and line errors, on_transmit for
+ * an empty transmitter. */
 void uart_set_interrupts(struct uart *uart, bool on_receive, bool on_transmit);
 
 enum uart_cause {
     UART_CAUSE_NONE,
-    UART_CAUSE_RECEIVED,    /* uart_try_get until it is false */
-    UART_CAUSE_TRANSMITTED, /* uart_try_put, or have the interrupt off */
-    UART_CAUSE_OTHER,       /* line or modem status; dealt with */
+    UART_CAUSE_RECEIVED,    /* call uart_try_get until it returns false */
+    UART_CAUSE_TRANSMITTED, /* call uart_try_put, or disable this interrupt */
+    UART_CAUSE_OTHER,       /* line or modem status; already handled */
 };
 
-/* Why the line is raised, the most urgent cause first. The ISA line is edge triggered: a handler
- * deals with causes until there is none, or no further interrupt comes. */
+/* Returns why the line is raised, the most urgent cause first. The ISA line is edge triggered: a
+ * handler has to repeat this until the result is UART_CAUSE_NONE, or no further interrupt comes. */
 enum uart_cause uart_interrupt_cause(struct uart *uart);
 
 #endif
