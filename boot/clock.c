@@ -6,7 +6,7 @@
 
 #define DESCRIPTION_BYTES 400
 
-/* UEFI 2.10, 7.5, EFI_BOOT_SERVICES.Stall(): at the least this long. */
+/* UEFI 2.10, 7.5, EFI_BOOT_SERVICES.Stall(): waits at least this long. */
 static void stall(void *context, uint64_t microseconds)
 {
     const struct uefi *uefi = context;

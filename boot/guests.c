@@ -51,7 +51,7 @@ static EFI_STATUS read_guest_file(struct uefi *uefi, struct volume *volume, cons
     return status;
 }
 
-/* What follows the last backslash. */
+/* Returns the part of path after the last backslash. */
 static const char *file_name(const char *path)
 {
     const char *name = path;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The configured guests: their files and their memory. */
+/* Prepares the configured guests: reads their files and allocates their memory. */
 #ifndef BOOT_GUESTS_H
 #define BOOT_GUESTS_H
 
@@ -8,18 +8,18 @@
 #include "boot/volume.h"
 #include "vmm/boot_info.h"
 
-/* Reads every guest's files (one that several name, once), checks that each guest can be started
- * with them, and fills boot->guests but for their RAM; their attachments stay where config has
- * them. On an error a message was printed; what was allocated is uefi's to release. */
+/* Reads the files of every guest (a file that several guests name only once), checks that each
+ * guest can be started with them, and fills boot->guests, except their RAM. Attachments stay in
+ * config. After an error a message was printed; uefi_release_all gives back what was allocated. */
 EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
                        struct boot_info *boot);
 
-/* Gives each guest its RAM, or all of a sequence one piece that suffices for the largest. Errors as
- * above. */
+/* Allocates the RAM of each guest; in sequence, one piece for all that suffices for the largest
+ * guest. Errors as for guests_read. */
 EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
                                struct boot_info *boot);
 
-/* The EFI status that goes with a refusal by the parser, a loader or the CPU check. */
+/* Returns the EFI status for a refusal by the configuration parser, a loader or the CPU check. */
 EFI_STATUS guests_efi_status(enum status status);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The loaded image's own bounds; linker.ld defines them. All page aligned but the relocations. */
+/* The bounds of the loaded image, which linker.ld defines. All of them are page aligned, except
+ * relocations_end. */
 #ifndef BOOT_IMAGE_H
 #define BOOT_IMAGE_H
 
@@ -12,7 +13,8 @@ struct image_relocation {
     int64_t addend;
 };
 
-/* Hidden: reached relative to RIP, never through a table that first needs to be relocated. */
+/* These symbols are hidden, so that code reaches them relative to RIP and not through a table that
+ * has to be relocated first. */
 #pragma GCC visibility push(hidden)
 extern char image_begin[], image_end[];
 extern char text_begin[], text_end[];

@@ -7,11 +7,11 @@
 #include "boot/firmware/unix_time.h"
 #include "boot/messages.h"
 
-/* A stale key means that the map changed under our hands, through a timer of the firmware's. Each
- * try is a new chance; a firmware that changes it every time is broken. */
+/* The most tries to leave the firmware. A stale key means that a timer of the firmware changed the
+ * map meanwhile, so a new try may succeed. A firmware that changes the map every time is broken. */
 #define EXIT_TRIES 8
 
-/* --- What the machine has --- */
+/* --- The machine --- */
 
 static void read_clock(struct uefi *uefi, struct boot_info *boot)
 {
@@ -43,10 +43,10 @@ void leave_ask(struct uefi *uefi, struct boot_info *boot)
     read_clock(uefi, boot);
 }
 
-/* --- Letting go --- */
+/* --- The end of boot services --- */
 
-/* Translates into `raw`, which has room for every descriptor that the map can have, and from there
- * into boot. */
+/* Converts the firmware's map into `raw`, which has room for every descriptor that the map can
+ * have, and from there into boot. */
 static enum status translate_map(const struct uefi_memory_map *map, struct efi_range *raw,
                                  bool wants_ap_area, struct boot_info *boot)
 {
@@ -74,7 +74,7 @@ EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot)
         return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_MAP_MEMORY);
     uefi_say(uefi, MSG_LEAVING, boot->console_port);
 
-    /* From the first try on, nothing may be asked of the firmware but its map. */
+    /* From the first try on, only the memory map may be requested from the firmware. */
     for (unsigned i = 0; i < EXIT_TRIES; i++) {
         status = uefi_read_memory_map(uefi, &map);
         if (EFI_ERROR(status))

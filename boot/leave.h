@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The last that is asked of the firmware: what the machine has, and to let go of it. */
+/* Leaves the firmware: reads from it what the monitor needs later, and ends boot services. */
 #ifndef BOOT_LEAVE_H
 #define BOOT_LEAVE_H
 
 #include "boot/uefi.h"
 #include "vmm/boot_info.h"
 
-/* Fills boot's wall clock, runtime services and way to power off. A clock that cannot be read is
- * said and leaves 1970. */
+/* Fills in boot's wall clock, runtime services and way to power off. If the clock cannot be read,
+ * prints a message and leaves the wall clock at 1970. */
 void leave_ask(struct uefi *uefi, struct boot_info *boot);
 
-/* For struct boot_info's firmware_power_off. Called by the monitor; in boot/power.c. */
+/* Switches the machine off through the firmware's runtime services. The monitor calls it as struct
+ * boot_info's firmware_power_off. In boot/power.c. */
 void leave_power_off(hpa_t efi_runtime_services);
 
-/* Ends boot services with interrupts off and fills boot's memory map from the last one there was
- * (UEFI 2.10, 7.4.6, EFI_BOOT_SERVICES.ExitBootServices()). Where boot has no area for starting the
- * other processors, it gets one in what boot services used. On an error a message was printed, and
- * the firmware is still there. */
+/* Ends boot services, with interrupts off afterwards, and fills in boot's memory map from the last
+ * map of the firmware (UEFI 2.10, 7.4.6, EFI_BOOT_SERVICES.ExitBootServices()). If boot has no area
+ * for starting the other processors, chooses one in memory that boot services used. After an error
+ * a message was printed, and boot services have not ended. */
 EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot);
 
 #endif

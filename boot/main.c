@@ -18,7 +18,8 @@
 #define HEAP_BYTES            (32 * MIB)
 #define MESSAGE_BYTES         512
 
-/* Large, so not on the firmware's stack of 128 KiB. boot_info lives on in the monitor. */
+/* These are large, so they are not on the firmware's stack of 128 KiB. The monitor goes on using
+ * boot. */
 static struct uefi uefi;
 static struct volume volume;
 static struct config config;
@@ -76,8 +77,7 @@ static EFI_STATUS check_cpu(void)
     return EFI_SUCCESS;
 }
 
-/* All that comes after the firmware is said on the serial line: without one nobody would hear it.
- */
+/* Refuses a machine without the serial port: all messages after the firmware go there. */
 static EFI_STATUS check_serial(void)
 {
     if (!uart_is_present(boot.console_port))
@@ -95,8 +95,8 @@ static void describe_image(void)
     boot.data_bytes = (uint64_t)(data_end - data_begin);
 }
 
-/* Up to the point of no return. The CPU comes late: so a configuration can be tried out, on any
- * machine, up to everything but its VT-x. */
+/* Does everything that can be undone. The CPU check comes late, so that a configuration can be
+ * tried on any machine, also on one without VT-x. */
 static EFI_STATUS prepare(void)
 {
     EFI_STATUS status;
@@ -131,8 +131,9 @@ EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     uefi.image = image;
     uefi.system = system;
     uefi.services = system->BootServices;
-    /* Otherwise the firmware resets the machine after five minutes in here (UEFI 2.10, 7.5,
-     * EFI_BOOT_SERVICES.SetWatchdogTimer()). A machine without one says so; that is as well. */
+    /* Without this call the firmware resets the machine after five minutes in the boot stage (UEFI
+     * 2.10, 7.5, EFI_BOOT_SERVICES.SetWatchdogTimer()). A machine without a watchdog timer returns
+     * an error, which does not matter. */
     uefi.services->SetWatchdogTimer(0, 0, 0, NULL);
     uefi_say(&uefi, MSG_BANNER);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Everything the boot stage says, word for word. Each is one line on the firmware's console, with
- * "portcullis: " in front. What the configuration parser and the loaders refuse comes with their
- * own texts (boot/config, vmm/loader). */
+/* All messages of the boot stage, word for word. Each is one line on the firmware's console, after
+ * "portcullis: ". The configuration parser and the loaders have the texts of their own refusals
+ * (boot/config, vmm/loader). */
 #ifndef BOOT_MESSAGES_H
 #define BOOT_MESSAGES_H
 
@@ -14,7 +14,7 @@
 #define MSG_LEAVING    "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
 #define MSG_STILL_HERE "nothing was started; back to the firmware"
 
-/* Refusals: cause; remedy. */
+/* Refusals: first the cause, then the remedy. */
 #define MSG_NO_VOLUME                                                                                \
     "the volume it was started from cannot be read (%s); start \\EFI\\BOOT\\BOOTX64.EFI from a FAT " \
     "volume"

@@ -4,8 +4,8 @@
 #include "arch/x86/ap_start.h"
 #include "arch/x86/cpu.h"
 
-/* UEFI Platform Initialization Specification 1.7, vol. 2, "EFI_MP_SERVICES_PROTOCOL": the first two
- * of its functions. */
+/* The first two functions of EFI_MP_SERVICES_PROTOCOL. UEFI Platform Initialization Specification
+ * 1.7, vol. 2, "EFI_MP_SERVICES_PROTOCOL". */
 #define MP_SERVICES_GUID                                                                           \
     {                                                                                              \
         0x3fdda605, 0xa76e, 0x4f46,                                                                \
@@ -17,10 +17,10 @@
 #define MP_PROCESSOR_HEALTHY BIT(2)
 
 struct mp_processor_information {
-    UINT64 processor_id; /* the APIC id */
+    UINT64 processor_id; /* the APIC ID */
     UINT32 status_flags;
     UINT32 package, core, thread;
-    UINT32 extended[6]; /* later editions' */
+    UINT32 extended[6]; /* used by later editions */
 };
 
 struct mp_services {

@@ -86,7 +86,7 @@ const char *uefi_status_name(EFI_STATUS status)
 
 /* --- ACPI --- */
 
-/* The root pointer of the newest revision that the firmware offers; 0: there is none. */
+/* Returns the root pointer of the newest revision that the firmware has; 0 if there is none. */
 static hpa_t find_rsdp(const struct uefi *uefi)
 {
     static const EFI_GUID acpi_20 = ACPI_20_TABLE_GUID, acpi_10 = ACPI_TABLE_GUID;
@@ -104,11 +104,11 @@ static hpa_t find_rsdp(const struct uefi *uefi)
     return rsdp;
 }
 
-/* The firmware's page tables map all that its tables point to. */
+/* Returns the address itself: the firmware's page tables map all that its tables point to. */
 static const void *acpi_memory(void *context, uint64_t address, uint64_t size_bytes)
 {
     (void)context;
-    (void)size_bytes; /* the caller saw to it that it does not wrap */
+    (void)size_bytes; /* the caller has checked that it does not wrap */
     return (const void *)address;
 }
 
@@ -122,7 +122,7 @@ void uefi_read_acpi(struct uefi *uefi, struct host_acpi *acpi)
 
 /* --- Memory --- */
 
-/* The firmware may add descriptors with each allocation, the one for the map itself included. */
+/* Each allocation may add descriptors, also the allocation for the map itself. */
 #define MAP_SPARE_DESCRIPTORS 64
 
 EFI_STATUS uefi_read_memory_map(struct uefi *uefi, struct uefi_memory_map *map)
@@ -144,7 +144,7 @@ EFI_STATUS uefi_read_memory_map(struct uefi *uefi, struct uefi_memory_map *map)
         if (uefi->allocation_count < UEFI_ALLOCATIONS_MAX) {
             EFI_PHYSICAL_ADDRESS base = 0;
 
-            /* Not through uefi_allocate, which needs a map itself. */
+            /* uefi_allocate cannot be used: it needs a map itself. */
             status = uefi->services->AllocatePages(AllocateAnyPages, EfiLoaderData,
                                                    map->capacity_bytes / PAGE_SIZE, &base);
             if (EFI_ERROR(status))
@@ -164,7 +164,7 @@ EFI_STATUS uefi_read_memory_map(struct uefi *uefi, struct uefi_memory_map *map)
     return status;
 }
 
-/* Drops the latest allocation. */
+/* Gives back the latest allocation. */
 static void release_last(struct uefi *uefi)
 {
     struct uefi_allocation *last = &uefi->allocations[--uefi->allocation_count];
@@ -178,7 +178,7 @@ void uefi_release_all(struct uefi *uefi)
         release_last(uefi);
 }
 
-/* AllocateAnyPages knows no alignment, so the place is chosen here: the highest one. */
+/* AllocateAnyPages has no alignment, so this function chooses the place: the highest one. */
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit)
 {

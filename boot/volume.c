@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PATH_CHARS_MAX 255
-#define PROGRESS_BYTES (16 * MIB) /* a file larger than this shows how far it is */
+#define PROGRESS_BYTES (16 * MIB) /* the size from which on a file's progress is shown */
 
 static EFI_GUID loaded_image_guid = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 static EFI_GUID file_system_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
@@ -28,7 +28,8 @@ EFI_STATUS volume_open(struct uefi *uefi, struct volume *volume)
         image = interface;
         volume->device = image->DeviceHandle;
         uefi->services->CloseProtocol(uefi->image, &loaded_image_guid, uefi->image, NULL);
-        /* Null when the image did not come from a device: out of another program's memory. */
+        /* The device is null if the image did not come from a device but from another program's
+         * memory. */
         status =
             volume->device == NULL
                 ? EFI_NOT_FOUND
@@ -75,7 +76,7 @@ static EFI_STATUS open_file(struct volume *volume, const char *path, EFI_FILE_HA
 
 static EFI_STATUS get_size(EFI_FILE_HANDLE file, uint64_t *size_bytes, bool *is_folder)
 {
-    /* The name in it is at most a FAT name. */
+    /* The file's name in it is at most as long as a FAT name. */
     union {
         EFI_FILE_INFO info;
         uint8_t bytes[sizeof(EFI_FILE_INFO) + 2 * (PATH_CHARS_MAX + 1)];
@@ -101,8 +102,8 @@ static void show_progress(struct uefi *uefi, uint64_t done_bytes, uint64_t size_
     uefi_print(uefi, text);
 }
 
-/* Through the buffer, one piece after the other: many disk controllers reach no memory above 4 GiB,
- * and not every firmware copies for them. */
+/* Reads a file through the buffer, one piece after the other: many disk controllers cannot access
+ * memory above 4 GiB, and not every firmware copies the data for them. */
 static EFI_STATUS read_content(struct uefi *uefi, struct volume *volume, EFI_FILE_HANDLE file,
                                uint8_t *to, uint64_t size_bytes)
 {
@@ -118,7 +119,7 @@ static EFI_STATUS read_content(struct uefi *uefi, struct volume *volume, EFI_FIL
         got_bytes = wanted_bytes;
         status = file->Read(file, &got_bytes, volume->buffer);
         if (!EFI_ERROR(status) && got_bytes == 0)
-            status = EFI_END_OF_FILE; /* shorter than its folder says */
+            status = EFI_END_OF_FILE; /* the file is shorter than its folder says */
         if (!EFI_ERROR(status) && got_bytes > wanted_bytes)
             status = EFI_DEVICE_ERROR;
         if (EFI_ERROR(status)) {
@@ -134,7 +135,8 @@ static EFI_STATUS read_content(struct uefi *uefi, struct volume *volume, EFI_FIL
     return EFI_SUCCESS;
 }
 
-/* Whether the file is what tools/mkimage had put there; so is one that it did not. */
+/* Returns whether the file is the one that tools/mkimage put on the volume. True also for a file
+ * without a checksum. */
 static bool is_intact(const struct volume *volume, const char *path, const struct blob *blob)
 {
     uint32_t crc;

@@ -8,7 +8,7 @@
 
 #define GUEST_NAME_CHARS "letters, digits, '-', '_' and '.'"
 
-/* Which section is open, and where in it each key was said. */
+/* The open section, and the lines where its keys were given. */
 struct section {
     const struct config_key *keys; /* null: no section yet */
     unsigned said_on_line[CONFIG_KEYS_MAX];
@@ -34,7 +34,7 @@ static struct text trimmed(struct text text)
 
 #define DISTANCE_CHARS_MAX 24
 
-/* Levenshtein's distance: how many characters to insert, remove or change. */
+/* Returns Levenshtein's distance: how many characters to insert, remove or change. */
 static unsigned edit_distance(struct text text, const char *word)
 {
     unsigned row[DISTANCE_CHARS_MAX + 1];
@@ -68,7 +68,7 @@ static enum status refuse_unknown_key(struct parser *parser, struct text key,
     char known[128];
     size_t used = 0;
     const char *nearest = NULL;
-    unsigned nearest_distance = 3; /* what is further off is no slip of the finger */
+    unsigned nearest_distance = 3; /* a greater distance is not a typing error */
 
     known[0] = '\0';
     for (const struct config_key *k = keys; k->name != NULL; k++) {
@@ -99,7 +99,7 @@ static bool is_guest_name_char(char c)
            c == '_' || c == '.';
 }
 
-/* What a section must have said by its end. */
+/* Checks that the section has all that it needs. */
 static enum status close_section(struct parser *parser)
 {
     const struct config_guest *guest = parser->guest;
@@ -238,7 +238,8 @@ static enum status read_key(struct parser *parser, struct section *section, stru
     return refuse_unknown_key(parser, key, section->keys);
 }
 
-/* Only what an editor writes; a NUL or an escape sequence is a damaged file, or no text at all. */
+/* Allows only the characters that an editor writes. A NUL or an escape sequence means a damaged
+ * file, or one that is not a text. */
 static enum status check_characters(struct parser *parser, struct text line)
 {
     if (line.length > CONFIG_LINE_CHARS_MAX)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The configuration file, \portcullis\portcullis.conf on the volume the monitor was started from.
+/* Reads the configuration file, \portcullis\portcullis.conf on the monitor's volume.
  *
  *     ; a comment stands on a line of its own, and begins with ; or #
  *     [monitor]
@@ -11,20 +11,21 @@
  *
  *     [guest NAME]
  *     kernel  = \portcullis\vmlinuz   ; required
- *     initrd  = initrd.gz             ; from the file's own folder when it does not begin with \
+ *     initrd  = initrd.gz             ; begins in this file's folder, unless it begins with \
  *     cmdline = console=ttyS0         ; everything up to the end of the line
  *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
- *     cpus    = 1                     ; as many as the machine has        (default 1)
+ *     cpus    = 1                     ; at most as many as the machine has (default 1)
  *     testdev = off                   ; on or off                         (default off)
  *     apic    = auto                  ; auto, emulated or virtual         (default auto)
- *     doorbell = ...                  ; these three as often as needed, their values as
- *     zone     = ...                  ; vmm/attachments/attachment_spec.h tells them
+ *     doorbell = ...                  ; these three as often as needed;
+ *     zone     = ...                  ; vmm/attachments/attachment_spec.h describes the values
  *     trigger  = ...
  *
- * (The remarks at the line ends above explain; a real file cannot have them there.) Lines end in LF
- * or CR LF, the last one needs no end, a UTF-8 byte order mark in front is skipped. Names of
- * sections and keys are in lower case and appear once each, but for doorbell, zone and trigger: of
- * these a guest may have GUEST_ATTACHMENTS_MAX, in any order, with names of their own. */
+ * (The remarks at the line ends above are explanations; a real file cannot have them there.) Lines
+ * end in LF or CR LF; the last line needs no end; a UTF-8 byte order mark at the start is skipped.
+ * Names of sections and keys are in lower case and appear once each, except doorbell, zone and
+ * trigger: a guest may have GUEST_ATTACHMENTS_MAX of these, in any order, each with a name of its
+ * own. */
 #ifndef BOOT_CONFIG_CONFIG_H
 #define BOOT_CONFIG_CONFIG_H
 
@@ -42,23 +43,23 @@
 #define CONFIG_CPUS_MAX           64
 #define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */
 #define CONFIG_CONSOLE_BAUD_MIN   50
-/* Of all guests together: room for GUEST_ATTACHMENTS_MAX in each of 64 would be 300 KiB of zeros in
- * the file that the firmware loads. */
+/* For all guests together: room for GUEST_ATTACHMENTS_MAX in each of 64 guests would be 300 KiB of
+ * zeros in the file that the firmware loads. */
 #define CONFIG_ATTACHMENTS_MAX 512
 
 struct config_guest {
     char name[GUEST_NAME_BYTES];
     char kernel[CONFIG_PATH_BYTES]; /* from the volume's root, with backslashes */
-    char initrd[CONFIG_PATH_BYTES]; /* "" when there is none */
+    char initrd[CONFIG_PATH_BYTES]; /* "" if there is none */
     char cmdline[GUEST_CMDLINE_BYTES];
     uint64_t memory_bytes;
     uint32_t cpu_count;
     bool has_testdev;
     enum guest_apic apic;
-    /* In struct config. */
+    /* The guest's attachments in struct config. */
     size_t attachment_first;
     size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */
-    /* Where it was said, counted from 1, for later messages; 0: it was not. */
+    /* The lines, counted from 1, for later messages; 0: the key was not given. */
     unsigned line, kernel_line, initrd_line, memory_line;
 };
 
@@ -70,22 +71,23 @@ struct config {
     enum schedule schedule;
     size_t guest_count; /* at least 1 */
     struct config_guest guests[BOOT_GUESTS_MAX];
-    /* Of all guests, those of a guest side by side; and where they were said. */
+    /* The attachments of all guests, those of one guest side by side, and their lines. */
     size_t attachment_count;
     struct attachment_spec attachments[CONFIG_ATTACHMENTS_MAX];
     unsigned attachment_lines[CONFIG_ATTACHMENTS_MAX];
 };
 
-/* Reads a configuration: text, size_bytes of it, any bytes whatever; for a machine that gives
- * cpu_count processors (at least 1) to guests. On success config is complete and message is "".
- * Otherwise config's content means nothing and message, of message_bytes (CONFIG_MESSAGE_BYTES
- * suffice), says "portcullis.conf:LINE: " with the cause and what would be right:
- *   STATUS_INVALID       the line is not understood
- *   STATUS_OUT_OF_RANGE  a value outside its range, too many guests or attachments
- *   STATUS_CONFLICT      said twice
- *   STATUS_NOT_FOUND     something required is missing, or what a doorbell refers to
- *   STATUS_UNSUPPORTED   right, but this version or machine cannot do it
- * No other side effects. */
+/* Parses a configuration for a machine that gives cpu_count processors (at least 1) to guests. On
+ * success config is complete and message is "". After an error config's content is undefined, and
+ * message says "portcullis.conf:LINE: " with the cause and the remedy. Has no other side effects.
+ *   text, size_bytes: the file; it may contain any bytes;
+ *   message, message_bytes: CONFIG_MESSAGE_BYTES suffice.
+ * Errors
+ *   STATUS_INVALID: the line is not understood.
+ *   STATUS_OUT_OF_RANGE: a value is outside its range, or there are too many guests or attachments.
+ *   STATUS_CONFLICT: something is given twice.
+ *   STATUS_NOT_FOUND: something required is missing, or what a doorbell refers to.
+ *   STATUS_UNSUPPORTED: valid, but this version or machine does not support it. */
 MUST_USE enum status config_parse(const char *text, size_t size_bytes, uint32_t cpu_count,
                                   struct config *config, char *message, size_t message_bytes);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What each key of the configuration file takes. */
+/* Reads the values of the configuration file's keys. */
 #include "boot/config/parser.h"
 
 #include "vmm/base/bits.h"
@@ -54,7 +54,7 @@ struct word {
     uint32_t value;
 };
 
-/* One of a few words. */
+/* Reads a value that is one of a few words. */
 static enum status read_word(struct parser *parser, const char *key, struct text value,
                              const struct word *words, size_t word_count, uint32_t *result)
 {
@@ -74,8 +74,8 @@ static enum status read_word(struct parser *parser, const char *key, struct text
                          QUOTED(value), known);
 }
 
-/* The decimal digits in front of text, and how many they are; false when there are none or the
- * number does not fit. */
+/* Reads the decimal digits at the start of text. *digits is how many they are. Returns false if
+ * there are none or the number does not fit. */
 static bool read_digits(struct text text, uint64_t *number, size_t *digits)
 {
     *number = 0;
@@ -93,7 +93,7 @@ static bool read_digits(struct text text, uint64_t *number, size_t *digits)
 
 static enum status set_console(struct parser *parser, struct text value)
 {
-    /* Where the PC's serial ports have been since the PC/AT. */
+    /* The ports that PCs have used since the PC/AT. */
     static const struct word words[] = {
         {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}};
     uint32_t port = 0;
@@ -157,7 +157,8 @@ static enum status set_schedule(struct parser *parser, struct text value)
     return status;
 }
 
-/* A path as the firmware's file system takes it: from the root, with backslashes. */
+/* Reads a path and writes it as the firmware's file system takes it: from the root, with
+ * backslashes. */
 static enum status read_path(struct parser *parser, const char *key, struct text value, char *path)
 {
     bool from_root = value.start[0] == '\\' || value.start[0] == '/';
@@ -178,7 +179,7 @@ static enum status read_path(struct parser *parser, const char *key, struct text
             return config_refuse(parser, parser->line, STATUS_INVALID,
                                  "%s = %.*s: write the path without quotation marks", key,
                                  QUOTED(value));
-        /* What FAT refuses in a name, and what this file's encoding leaves open. */
+        /* FAT does not allow these in a name, and beyond ASCII the file's encoding is not known. */
         if (c < ' ' || c > '~' || strchr("*:<>?|", c) != NULL)
             return config_refuse(parser, parser->line, STATUS_INVALID,
                                  "%s = %.*s: a path has printable ASCII characters, none of them "
@@ -290,8 +291,8 @@ static enum status set_apic(struct parser *parser, struct text value)
     return status;
 }
 
-/* The guest's attachment of this name, as its number in struct config, or CONFIG_ATTACHMENTS_MAX.
- */
+/* Returns the number in struct config of this guest's attachment with this name, or
+ * CONFIG_ATTACHMENTS_MAX. */
 static size_t find_attachment(const struct parser *parser, const char *name)
 {
     size_t end = parser->guest->attachment_first + parser->guest->attachment_count;
@@ -355,7 +356,8 @@ static enum status set_trigger(struct parser *parser, struct text value)
     return add_attachment(parser, ATTACHMENT_TRIGGER, value);
 }
 
-/* What the doorbell with this number refers to by name, if it does. */
+/* Checks that the attachment exists that the doorbell with this number refers to by name, if it
+ * refers to one. */
 static enum status check_reference(struct parser *parser, size_t doorbell, const char *name,
                                    enum attachment_kind kind)
 {

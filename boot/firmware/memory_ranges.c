@@ -25,7 +25,7 @@ static const enum memory_kind kinds[] = {
     [11] = MEMORY_MMIO,         /* EfiMemoryMappedIO */
     [12] = MEMORY_MMIO,         /* EfiMemoryMappedIOPortSpace */
     [13] = MEMORY_RESERVED,     /* EfiPalCode */
-    [14] = MEMORY_RESERVED,     /* EfiPersistentMemory: not ours to write */
+    [14] = MEMORY_RESERVED,     /* EfiPersistentMemory: the monitor may not write there */
 };
 
 enum memory_kind memory_kind_of_efi(uint32_t efi_memory_type)
@@ -38,8 +38,8 @@ static bool is_usable(const struct efi_range *range)
     return range->size_bytes != 0 && range->base.value <= UINT64_MAX - range->size_bytes;
 }
 
-/* From `at` on: where the next range begins or ends, and what holds up to there. UINT64_MAX: no
- * more. */
+/* Returns the next address after `at` where a range begins or ends; UINT64_MAX if there is none.
+ * Sets *is_covered and *kind to what holds from `at` up to there. */
 static uint64_t next_boundary(const struct efi_range *ranges, size_t range_count, uint64_t at,
                               bool *is_covered, enum memory_kind *kind)
 {
@@ -67,7 +67,7 @@ static uint64_t next_boundary(const struct efi_range *ranges, size_t range_count
     return next;
 }
 
-/* Quadratic, and free of memory of its own; a map has a few hundred ranges. */
+/* The time is quadratic, but no memory is needed, and a map has a few hundred ranges. */
 enum status memory_ranges_normalise(const struct efi_range *ranges, size_t range_count,
                                     struct memory_range *result, size_t capacity,
                                     size_t *result_count)

@@ -6,7 +6,7 @@ static bool is_leap_year(unsigned year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-/* Days from 0001-01-01 to the first day of the year, in the Gregorian calendar. */
+/* Returns the days from 0001-01-01 to the first day of the year, in the Gregorian calendar. */
 static int64_t days_before_year(unsigned year)
 {
     int64_t years = (int64_t)year - 1;
