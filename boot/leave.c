@@ -36,7 +36,7 @@ static void read_clock(struct uefi *uefi, struct boot_info *boot)
         uefi_say(uefi, MSG_NO_CLOCK, "it shows no date");
 }
 
-void leave_ask(struct uefi *uefi, struct boot_info *boot)
+void leave_read_state(struct uefi *uefi, struct boot_info *boot)
 {
     boot->firmware_power_off = leave_power_off;
     boot->efi_runtime_services = HPA((uint64_t)uefi->system->RuntimeServices);

@@ -8,7 +8,7 @@
 
 /* Fills in boot's wall clock, runtime services and way to power off. If the clock cannot be read,
  * prints a message and leaves the wall clock at 1970. */
-void leave_ask(struct uefi *uefi, struct boot_info *boot);
+void leave_read_state(struct uefi *uefi, struct boot_info *boot);
 
 /* Switches the machine off through the firmware's runtime services. The monitor calls it as struct
  * boot_info's firmware_power_off. In boot/power.c. */

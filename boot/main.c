@@ -140,7 +140,7 @@ EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     describe_image();
     status = prepare();
     if (!EFI_ERROR(status)) {
-        leave_ask(&uefi, &boot);
+        leave_read_state(&uefi, &boot);
         status = leave_firmware(&uefi, &boot);
     }
     if (!EFI_ERROR(status))
