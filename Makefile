@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Portcullis. `make help` lists what can be asked for.
+# Builds and tests Portcullis. `make help` lists the targets.
 MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -9,11 +9,11 @@ PYTHON := /usr/bin/python3
 CC     := gcc
 NASM   := nasm
 
-# V=1 shows the commands.
+# `make V=1` prints the commands.
 Q := $(if $(V),,@)
 
 # --- Sources, by room -------------------------------------------------------------------------
-# Portable rooms compile for the host as they are: unit tests, fuzzing, sanitisers.
+# Portable rooms also compile for the host, unchanged: for unit tests, fuzzing and sanitisers.
 PORTABLE_ROOMS := vmm/base arch/x86/memory arch/x86/exits arch/x86/insn vmm/memory vmm/acpi vmm/policy \
                   vmm/iobus vmm/devices vmm/devices/apic vmm/devices/notify vmm/prompt vmm/attachments \
                   vmm/loader boot/config boot/firmware
@@ -39,7 +39,8 @@ TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-# Its random tests are short: see tests/unit/rounds.h. These tests start machines, or copies of them.
+# `make quick` shortens random tests (tests/unit/rounds.h) and leaves these tests out: they start
+# machines or copies of machines.
 SLOW_TOOL_TESTS := $(addprefix tests/tools/,test_machine.py test_mkimage.py)
 
 quick: export QUICK := 1
@@ -62,7 +63,7 @@ $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o $(HOST_LIB)
 
 TEST_LIBS_insn := -lZydis
 
-# These are given a firmware of their own.
+# These tests bring a firmware of their own.
 EFI_CFLAGS := -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 $(BUILD)/host/tests/unit/test_boot_%.o: HOST_CFLAGS += $(EFI_CFLAGS)
 
@@ -75,13 +76,14 @@ MONITOR_OBJS   := $(MONITOR_SRCS:%.c=$(BUILD)/monitor/%.o) $(MONITOR_ASM:%.asm=$
 MONITOR_LD     := ld -nostdlib -shared -Bsymbolic -z nocombreloc -z text -z noexecstack \
                   --no-undefined --fatal-warnings --orphan-handling=error -T linker.ld
 
-# tools/check-includes looks at the calls between the rooms, too.
+# tools/check-includes also checks the calls between the rooms, in these objects.
 export MONITOR_OBJECTS := $(abspath $(BUILD)/monitor)
 check: $(MONITOR_OBJS)
 
-# Nothing but boot/ sees the firmware's headers. Its functions have Microsoft's calling convention.
+# Only boot/ includes the firmware's headers. The firmware's functions have Microsoft's calling
+# convention.
 $(BUILD)/monitor/boot/%.o: MONITOR_CFLAGS += $(EFI_CFLAGS)
-# Otherwise the compiler finds that strlen() is a loop that calls for strlen().
+# Without this flag the compiler replaces the loop in strlen() by a call of strlen().
 $(BUILD)/monitor/arch/x86/string.o: MONITOR_CFLAGS += -fno-tree-loop-distribute-patterns
 
 $(BUILD)/monitor/%.o: %.c
@@ -92,8 +94,8 @@ $(BUILD)/monitor/%.o: %.asm
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f elf64 -g -F dwarf -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
 
-# The function names come from a first link and go into a second one, behind everything else: the
-# names of both are the same, or the build fails.
+# A first link gives the function names; a second link adds them after everything else. The build
+# fails if the names of the two links differ.
 $(BUILD)/monitor/first.elf: $(MONITOR_OBJS) linker.ld
 	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) -o $@
 
@@ -142,7 +144,7 @@ IMAGE_debian  := $(BUILD)/portcullis.img
 IMAGE_smp     := $(BUILD)/portcullis-smp.img
 IMAGE_generic := $(BUILD)/portcullis-generic.img
 
-# `make -j deps run` has to install before it builds.
+# In `make -j deps run` the installation has to finish before the build begins.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
@@ -181,7 +183,7 @@ run: $(IMAGE_$(GUEST)) ## boot the image in an emulator, with this terminal as i
 GUEST_PROGRAMS := $(patsubst tests/guests/%.asm,$(BUILD)/guests/%.bin,\
                     $(wildcard tests/guests/*.asm tests/guests/*/*.asm))
 
-# NASM 2.16 leaves what a file includes out of the list that -MD writes.
+# The -MD of NASM 2.16 does not list included files, so programs depend on all of these.
 ASM_INCLUDES := $(wildcard tests/guests/*.inc bench/exits/*.inc)
 
 $(BUILD)/guests/%.bin: tests/guests/%.asm $(ASM_INCLUDES)
@@ -190,7 +192,7 @@ $(BUILD)/guests/%.bin: tests/guests/%.asm $(ASM_INCLUDES)
 
 $(BUILD)/guests/clocks/minutes.bin: tests/guests/apic-ticks.asm
 
-# Kernels in the form that `qemu -kernel` takes. The suite's is 64-bit code in a 32-bit ELF file.
+# Kernels in the format that `qemu -kernel` loads. The suite is 64-bit code in a 32-bit ELF file.
 MULTIBOOT_CFLAGS  := $(COMMON) -O2 -ffreestanding -fno-pie -mgeneral-regs-only -mno-red-zone \
                      -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none \
                      -U_FORTIFY_SOURCE
@@ -222,12 +224,12 @@ $(BUILD)/multiboot/%.bin: tests/multiboot/%.asm
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f bin -Werror -I ./ -MD $(@:.bin=.d) -MP $< -o $@
 
-# What tests/machine boots. The last one is also what bench-exits measures.
+# What tests/machine boots. bench-exits measures exits.bin, too.
 MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(GUEST_PROGRAMS) \
                  $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin $(BUILD)/firmware/reset_system.efi
 
-# What fails in one stage does not keep the next from running, except the build: the counts carry it
-# over. The whole of the style counts as one test.
+# A failure in one stage, except the build, does not stop the next stages: each stage writes its
+# counts to a file for the last one. The whole style stage counts as one test.
 .PHONY: test
 test: ## all tests, in stages: style, build, unit, proof, machines
 	@mkdir -p $(BUILD)/test
@@ -304,7 +306,7 @@ $(EXITS)/%.bin: bench/exits/%.asm $(ASM_INCLUDES)
 	@mkdir -p $(@D)
 	$(Q)$(NASM) -f bin -Werror -I ./ $< -o $@
 
-# They run in an initrd that holds no library.
+# These programs are static, as the initrd in which they run has no libraries.
 $(EXITS)/kvm_host $(EXITS)/init: $(EXITS)/%: bench/exits/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EXITS_CFLAGS) -static -pthread $< -o $@
@@ -335,7 +337,8 @@ stress-mutants: ## break the bus in many ways: make stress has to notice each
 	@$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --mutants
 
 # --- Style --------------------------------------------------------------------------------------------
-# What was found to be right leaves an empty file below $(LINT): only what changed is looked at again.
+# Each check that passes leaves an empty file below $(LINT), so that only changed files are checked
+# again.
 LINT            := $(BUILD)/lint
 C_FILES         := $(shell find arch bench boot tests tools vmm -name '*.[ch]')
 ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name '*.inc')
@@ -344,7 +347,7 @@ PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call fi
 SHELL_PROGRAMS  := $(call first_lines,/sh$$/)
 HOST_SRCS       := $(wildcard tests/unit/*.c bench/*.c tests/stress/*.c)
 
-# Those of the files $(2) that changed, or all if $(1), which says how they are looked at, did.
+# The files of $(2) that changed; all of them if $(1), the configuration of the check, changed.
 changed = $(if $(filter $(1),$?),$(2),$(filter $(2),$?))
 
 .PHONY: lint
@@ -361,9 +364,9 @@ $(LINT)/style: tools/check-style $(C_FILES) $(ASM_FILES) $(PYTHON_FILES) $(SHELL
 	$(Q)tools/check-style
 	@touch $@
 
-# The monitor's sources for clang, with the flags that gcc has; then clang-tidy.
+# Checks the monitor's sources with clang, with gcc's flags, and then with clang-tidy.
 $(LINT)/boot/%.tidy: MONITOR_CFLAGS += $(EFI_CFLAGS)
-# The host's <string.h> has names of its own for the arguments.
+# The host's <string.h> has other names for the arguments.
 $(LINT)/arch/x86/string.tidy: TIDY := --checks=-readability-inconsistent-declaration-parameter-name
 
 $(LINT)/%.tidy: %.c .clang-tidy
@@ -373,7 +376,7 @@ $(LINT)/%.tidy: %.c .clang-tidy
 	    { cat $(@:.tidy=.log) >&2; false; }
 	@touch $@
 
-# What runs on this machine, for clang. Some pragmas are for gcc alone.
+# Checks the sources that run on this machine with clang. Some pragmas are only for gcc.
 $(LINT)/%.clang: CLANG_CFLAGS = $(COMMON) -Wno-unknown-pragmas
 $(LINT)/tests/unit/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
 
@@ -399,7 +402,7 @@ $(LINT)/shell: $(SHELL_PROGRAMS)
 	$(Q)shellcheck $(SHELL_PROGRAMS)
 	@touch $@
 
-# --- For whoever works on it ------------------------------------------------------------------------
+# --- For development --------------------------------------------------------------------------------
 .PHONY: compile-commands coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage HOST_EXTRA=--coverage check
