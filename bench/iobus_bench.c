@@ -163,7 +163,7 @@ static struct bed *make_bed(unsigned count, bool is_mmio, bool is_one_address)
     bed->tree.nodes = calloc(count, sizeof(*bed->tree.nodes));
     for (unsigned i = 0; i < count; i++)
         tree_hint_insert(&bed->tree, &bed->entries[i]);
-    must(iobus_init(&bed->bus, bed->address_last, &allocator, NULL));
+    must(iobus_init(&bed->bus, bed->address_last, &allocator, iobus_tsc));
     must(iobus_reader_attach(&bed->bus, &bed->reader));
     iobus_reader_begin(&bed->reader);
     register_batch(&bed->bus, bed->entries, count);
@@ -299,7 +299,7 @@ static double register_ours(const struct bed *bed, bool is_batch)
     struct iobus bus;
     double started, ns;
 
-    must(iobus_init(&bus, bed->address_last, &allocator, NULL));
+    must(iobus_init(&bus, bed->address_last, &allocator, iobus_tsc));
     started = now_ns();
     if (is_batch)
         register_batch(&bus, bed->linear.entries, bed->count);

@@ -3,11 +3,13 @@
 #pragma GCC target("general-regs-only")
 
 #include "bench/runs.h"
+#include "vmm/iobus/fast.h"
 
 #define DEFINE_RUN(name, statement)                                                                \
     static __attribute__((noinline, flatten)) void run_##name(struct bed *bed, uint32_t count)     \
     {                                                                                              \
         uint32_t at = bed->position;                                                               \
+        uint64_t tsc = iobus_read_tsc(); /* of the exit, then after each handler */                \
                                                                                                    \
         for (; count > 0; count--, at = (at + 1) & (STREAM - 1)) {                                 \
             struct io_access access = {bed->addresses[at], bed->values[at], bed->size,             \
@@ -16,16 +18,17 @@
             statement;                                                                             \
             __asm__ volatile("" : : "m"(access));                                                  \
         }                                                                                          \
+        (void)tsc;                                                                                 \
         bed->position = at;                                                                        \
     }
 
 DEFINE_RUN(linear, linear_access(&bed->linear, &access))
 DEFINE_RUN(array_2011, array_2011_access(&bed->array, &access))
 DEFINE_RUN(tree_hint, tree_hint_access(&bed->tree, &access))
-DEFINE_RUN(ours, iobus_access(&bed->bus, &bed->reader, &access))
+DEFINE_RUN(ours, iobus_access_timed(&bed->bus, &bed->reader, &access, &tsc))
 DEFINE_RUN(floor, direct_access(bed->answering[at], &access))
-DEFINE_RUN(vcpu,
-           (iobus_access(&bed->bus, &bed->reader, &access), iobus_reader_quiesce(&bed->reader)))
+DEFINE_RUN(vcpu, (iobus_access_timed(&bed->bus, &bed->reader, &access, &tsc),
+                  iobus_reader_quiesce(&bed->reader)))
 
 bench_runner *const bench_runners[SCHEME_COUNT] = {
     [SCHEME_LINEAR] = run_linear,       [SCHEME_ARRAY_2011] = run_array_2011,

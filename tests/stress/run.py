@@ -47,7 +47,8 @@ MUTANT_SECONDS = 120
 SYMPTOM = re.compile(r"^FAIL|ERROR: |WARNING: |CHECK|not done|runtime error")
 
 RECLAIM, UPDATE = "vmm/iobus/reclaim.c", "vmm/iobus/update.c"
-HEADER, ASK, LOCK = "vmm/iobus/iobus.h", "vmm/iobus/fast.h", "vmm/base/spinlock.h"
+HEADER, FAST, TABLE = "vmm/iobus/iobus.h", "vmm/iobus/fast.h", "vmm/iobus/table.h"
+LOCK = "vmm/base/spinlock.h"
 
 # What is broken, file, what stands there, what is put in its place.
 MUTANTS = (
@@ -62,7 +63,7 @@ MUTANTS = (
     ("unparked with an epoch not seen", RECLAIM,
      "atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);",
      "atomic_store_explicit(&reader->seen_epoch, epoch + 1, memory_order_release);"),
-    ("quiescent mark before the last use", ASK,
+    ("quiescent mark before the last use", FAST,
      "    piece.address = access->address;\n",
      "    piece.address = access->address;\n    iobus_reader_quiesce(reader);\n"),
     ("quiescent mark stored without release", HEADER,
@@ -71,7 +72,7 @@ MUTANTS = (
     ("quiescent mark loaded without acquire", RECLAIM,
      "atomic_load_explicit(&reader->seen_epoch, memory_order_acquire);",
      "atomic_load_explicit(&reader->seen_epoch, memory_order_relaxed);"),
-    ("table loaded without acquire", HEADER,
+    ("table loaded without acquire", FAST,
      "atomic_load_explicit(&bus->table, memory_order_acquire);",
      "atomic_load_explicit(&bus->table, memory_order_relaxed);"),
     ("table published without release", RECLAIM,
@@ -98,7 +99,7 @@ MUTANTS = (
     ("slot free while still counted in", UPDATE,
      "        bus->slots[gone->slot].registration = NULL;",
      "        iobus_slot_give_back(bus, gone->slot);"),
-    ("the last hit not checked", HEADER, "iobus_clamp(reader->last_segment, table->segment_count - 1)",
+    ("the last hit not checked", TABLE, "iobus_clamp(reader->last_segment, table->segment_count - 1)",
      "reader->last_segment"),
     ("an update that loses an addition", UPDATE, "    if (status == STATUS_OK)\n"
      "        status = prepare_layout(bus, &preparation, conflict);",

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The guesses of the common access. A wrong one costs time and nothing else, so that no test of the
  * bus's answers would notice: here they are compared with the search. */
-#include "tests/unit/iobus_ask.h"
 #include "tests/unit/iobus_fixture.h"
+#include "vmm/iobus/fast.h"
 
+#include "vmm/iobus/layout.h"
 #include "vmm/iobus/lookup.h"
-#include "vmm/iobus/table.h"
 
 #define RANGES_MAX 300
 
@@ -215,12 +215,12 @@ static void check_direct_bell(uint64_t address_last)
     assert_ptr_equal(call->context, &bell);
     assert_int_equal(call->refused_sizes[1] & IOBUS_SIZES_ALL, 1 | 4 | 8);
     assert_ptr_equal(call_at(&bus, 0x104, false)->context, &outer);
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(bell.call_count, 1);
     assert_call(&bell, 0, 0x104, 2, 0x1234);
 
     bell.outcome = IO_DECLINED;
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(bell.call_count, 2);
     assert_int_equal(outer.call_count, 1);
     assert_call(&outer, 0, 0x104, 2, 0x1234);
@@ -228,7 +228,7 @@ static void check_direct_bell(uint64_t address_last)
     assert_int_equal(iobus_register(&bus, &any, &handle, NULL), STATUS_OK);
     iobus_reader_quiesce(reader);
     assert_ptr_equal(call_at(&bus, 0x104, true)->context, &outer);
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(bell.call_count, 3);
     assert_int_equal(second.call_count, 1);
     assert_int_equal(outer.call_count, 1);
@@ -237,7 +237,7 @@ static void check_direct_bell(uint64_t address_last)
     iobus_reader_quiesce(reader);
     assert_ptr_equal(call_at(&bus, 0x104, true)->context, &bell);
     access.size = 1; /* not its width */
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(bell.call_count, 3);
     assert_int_equal(outer.call_count, 2);
     iobus_reader_park(reader);
@@ -283,7 +283,7 @@ static void test_direct_bells_in_memory(void **state)
 
             assert_ptr_equal(call_at(&bus, access.address, true)->context, &bells[i]);
             assert_ptr_equal(call_at(&bus, access.address, false)->context, &outer);
-            access_as_run_loop(&bus, reader, &access);
+            iobus_access_fast(&bus, reader, &access);
             assert_int_equal(bells[i].call_count, 1);
         }
         assert_int_equal(outer.call_count, 0);
@@ -330,16 +330,16 @@ static void test_asked_in_memory(void **state)
     assert_int_equal(iobus_register(&bus, &any, NULL, NULL), STATUS_OK);
     iobus_reader_quiesce(reader);
     assert_int_equal(iobus_guess(published(&bus), 0x5000)->first, 0x5000);
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(outer.call_count, 1);
     assert_int_equal(bell.call_count, 0);
     access.is_write = true;
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     assert_int_equal(bell.call_count, 1);
 
     access.address = 0x9004;
     access.size = 4;
-    access_as_run_loop(&bus, reader, &access);
+    iobus_access_fast(&bus, reader, &access);
     (void)iobus_for_each_unclaimed(&bus, visit_unclaimed, &unclaimed_writes);
     assert_int_equal(unclaimed_writes, 1);
     iobus_reader_park(reader);

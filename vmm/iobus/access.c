@@ -1,33 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Dispatch. The common access, one range that takes it whole, goes straight to its handler, in the
- * inline half (iobus.h) and iobus_access_other; all else goes through a transfer, byte by byte
- * accounted for. */
+/* The slow half of fast.h, which carries out any access: one that a range takes whole goes straight
+ * to its handler; all else goes through a transfer, which accounts for each byte. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
-#include "vmm/iobus/lookup.h"
-#include "vmm/iobus/table.h"
+#include "vmm/iobus/fast.h"
+#include "vmm/iobus/layout.h"
 
-/* 16, so that no size is beyond. */
-const uint64_t iobus_byte_masks[16] = {
-    [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
-
-uint64_t iobus_tsc(void)
+/* Of a bus without a clock, all handlers take no time. */
+static uint64_t read_clock(const struct iobus_table *table)
 {
-    return iobus_read_tsc();
+    return table->clock == NULL ? 0 : table->clock();
 }
 
-static inline uint64_t read_clock(const struct iobus_table *table)
-{
-    return table->has_tsc ? iobus_read_tsc() : table->clock();
-}
-
-/* A handler may publish another table, but this one stays until the vCPU's next quiescent point. */
-bool iobus_call_timed(const struct iobus_table *table, struct iobus_reader *reader,
+/* Calls the handler and accounts for it. True if it answered. The handler may publish another
+ * table, but this one stays until the vCPU's next quiescent point. */
+static bool make_call(const struct iobus_table *table, struct iobus_reader *reader,
                       const struct iobus_call *call, void *context, struct io_access *access)
 {
     uint64_t started = read_clock(table);
 
-    if (__builtin_expect(call->handler(context, access) != IO_HANDLED, 0))
+    if (call->handler(context, access) != IO_HANDLED)
         return false;
     iobus_count_call(reader, call, read_clock(table) - started);
     return true;
@@ -38,7 +30,7 @@ static bool call_target(const struct iobus_table *table, struct iobus_reader *re
 {
     const struct iobus_call *call = &table->targets[target].call;
 
-    return iobus_make_call(table, reader, call, call->context, access);
+    return make_call(table, reader, call, call->context, access);
 }
 
 /* An access on its way from candidate to candidate. Byte i is bit i of pending. */
@@ -250,9 +242,9 @@ static __attribute__((noinline)) void access_any(const struct iobus_table *table
         access->value = transfer.value & mask;
 }
 
-/* Where doorbells are, they are what a write went to. */
-void iobus_access_declined(const struct iobus_table *table, struct iobus_reader *reader,
-                           struct io_access *access, const struct iobus_call *call)
+/* The call had the whole access and declined. Where doorbells are, a write went to one of them. */
+static void access_declined(const struct iobus_table *table, struct iobus_reader *reader,
+                            struct io_access *access, const struct iobus_call *call)
 {
     uint32_t segment = iobus_search(table->starts, table->segment_count, access->address);
     const struct iobus_target *target;
@@ -305,14 +297,15 @@ static inline bool ring_at_once(const struct iobus_table *table, struct iobus_re
 
     if (bell == NULL)
         return false;
-    if (__builtin_expect(iobus_make_call(table, reader, bell, bell->context, &copy), 1))
+    if (__builtin_expect(make_call(table, reader, bell, bell->context, &copy), 1))
         return true;
     *asked = bell->counter;
     return false;
 }
 
-void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *reader,
-                          struct io_access *access, const struct iobus_call *call)
+/* The call is that of the access's first byte, but does not take the access. */
+static void access_refused(const struct iobus_table *table, struct iobus_reader *reader,
+                           struct io_access *access, const struct iobus_call *call)
 {
     uint32_t asked = IOBUS_NONE;
 
@@ -330,21 +323,12 @@ void iobus_access_refused(const struct iobus_table *table, struct iobus_reader *
     access_any(table, reader, access, asked);
 }
 
-const struct iobus_entry *iobus_third_guess(const struct iobus_table *table,
-                                            struct iobus_reader *reader, uint64_t address)
-{
-    uint64_t segment = iobus_clamp(iobus_tree_guess(table->tree, table->tree_levels, address),
-                                   table->segment_count - 1);
-
-    reader->last_segment = (uint32_t)segment;
-    return iobus_entry_of(table, segment);
-}
-
-/* The call for the address; null if there is none, which only a port past the last has. poison as
- * in iobus_offer. */
-static inline __attribute__((always_inline)) const struct iobus_call *
-find_call(const struct iobus_table *table, struct iobus_reader *reader, uint64_t address,
-          bool is_write, uintptr_t *poison)
+/* The call for the address; null if there is none, which only a port past the last has. *poison is
+ * 0, or all ones where the processor runs ahead with an address outside of what the call is for: no
+ * device is then touched. */
+static const struct iobus_call *find_call(const struct iobus_table *table,
+                                          struct iobus_reader *reader, uint64_t address,
+                                          bool is_write, uintptr_t *poison)
 {
     const struct iobus_entry *entry;
 
@@ -362,16 +346,44 @@ find_call(const struct iobus_table *table, struct iobus_reader *reader, uint64_t
     return &entry->call;
 }
 
-void iobus_access_other(const struct iobus_table *table, struct iobus_reader *reader,
-                        struct io_access *access)
+/* Offers an access to the call of its first byte. poison is as in find_call. */
+static void offer_whole(const struct iobus_table *table, struct iobus_reader *reader,
+                        struct io_access *access, const struct iobus_call *call, uintptr_t poison)
 {
+    struct io_access piece = *access; /* the handler's own: it may scribble on it */
+
+    if (!is_aligned(access->address, access->size) ||
+        (call->refused_sizes[access->is_write] & access->size) != 0) {
+        access_refused(table, reader, access, call);
+        return;
+    }
+    if (!access->is_write)
+        piece.value = UINT64_MAX;
+    if (!make_call(table, reader, call, (void *)((uintptr_t)call->context | poison), &piece))
+        access_declined(table, reader, access, call);
+    else if (!access->is_write)
+        access->value = piece.value & iobus_byte_masks[access->size & 15];
+}
+
+void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access)
+{
+    const struct iobus_table *table = iobus_in_force(bus);
     const struct iobus_call *call = NULL;
     uintptr_t poison = 0;
 
-    if (__builtin_expect(table->removal_count == 0, 1))
+    if (table->removal_count == 0)
         call = find_call(table, reader, access->address, access->is_write, &poison);
-    if (__builtin_expect(call == NULL, 0))
+    if (call == NULL)
         access_any(table, reader, access, IOBUS_NONE);
     else
-        iobus_offer(table, reader, access, call, poison);
+        offer_whole(table, reader, access, call, poison);
+}
+
+void iobus_access_slow(struct iobus *bus, struct iobus_reader *reader, struct io_access *access,
+                       const struct iobus_table *table, const struct iobus_call *declined)
+{
+    if (declined != NULL)
+        access_declined(table, reader, access, declined);
+    else
+        iobus_access(bus, reader, access);
 }

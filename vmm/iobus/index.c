@@ -7,8 +7,8 @@
  * A number that is in no layout any more is free once the last layout that had it is. Only then is
  * the call behind it written again, so nobody reads a call that is being written. */
 #include "vmm/base/bits.h"
+#include "vmm/iobus/layout.h"
 #include "vmm/iobus/lookup.h"
-#include "vmm/iobus/table.h"
 
 #include <string.h>
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
  * registrations, and one allocation. */
+#include "vmm/iobus/layout.h"
 #include "vmm/base/bits.h"
 #include "vmm/iobus/lookup.h"
-#include "vmm/iobus/table.h"
 
 #include <string.h>
 
@@ -400,13 +400,13 @@ void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
     *table = (struct iobus_table){
         .calls = layout->store->calls != NULL ? (const uint8_t *)layout->store->calls
                                               : (const uint8_t *)layout->store->entries,
-        .way = is_ports ? (has_tsc ? IOBUS_WAY_PORT_TSC : IOBUS_WAY_PORT)
-                        : (has_tsc ? IOBUS_WAY_GUESS_TSC : IOBUS_WAY_GUESS),
+        .way = !has_tsc   ? IOBUS_WAY_SLOW
+               : is_ports ? IOBUS_WAY_PORT
+                          : IOBUS_WAY_MEMORY,
         .slot_mask = layout->page_count * IOBUS_INDEX_PAGE - 1,
         .is_ports = is_ports,
         .removal_count = layout->removal_count,
         .clock = bus->clock,
-        .has_tsc = has_tsc,
         .address_last = bus->address_last,
         .segment_count = layout->segment_count,
         .bell_mask = layout->bell_mask,
@@ -422,5 +422,5 @@ void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
         .layout = layout,
     };
     if (layout->removal_count != 0)
-        table->way = IOBUS_WAY_SEARCH;
+        table->way = IOBUS_WAY_SLOW;
 }

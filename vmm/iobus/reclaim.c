@@ -21,7 +21,7 @@
  * A vCPU that stays in its guest without an exit holds no table, but says so only at its next exit;
  * memory and completions wait for that, nobody else does. */
 #include "vmm/base/check.h"
-#include "vmm/iobus/table.h"
+#include "vmm/iobus/layout.h"
 
 void iobus_reader_park(struct iobus_reader *reader)
 {

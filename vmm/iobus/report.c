@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the console shows, and who is where. Each step takes the lock, copies one item and lets go,
  * so that a slow listener holds up no writer. */
+#include "vmm/iobus/layout.h"
 #include "vmm/iobus/lookup.h"
-#include "vmm/iobus/table.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 /* Slots, and the counters that readers keep by slot number. Growing gives every reader a larger
  * array; the reader goes on to count in the one it knows, or in the new one, and the sums take all
  * of them. */
-#include "vmm/iobus/table.h"
+#include "vmm/iobus/layout.h"
 
 #include <string.h>
 

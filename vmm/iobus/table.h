@@ -1,227 +1,198 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a bus publishes, and what it is made from. The bus's own: nobody outside vmm/iobus includes
- * this.
- *
- * A struct iobus_table is what the bus points to; it is immutable. Its arrays lie in one layout,
- * one piece of memory, and so does usually the table itself. But a removal that finds no memory for
- * a new layout publishes a table with the old layout and a higher removal_count, which makes the
- * removed targets dead for this table and leaves them alive for the earlier ones. The memory for
- * that table came with the registration, so removing cannot fail.
- *
- * Layouts share the calls and the pieces of the index that are the same in them; see index.c. In
- * all a registration takes about a kilobyte, a doorbell a little more; the index of a bus of ports
- * up to 260 KiB besides. A publication makes 200 to 400 bytes of it per registration anew, and 4
- * KiB for each piece of the index that it changes. */
+/* What a bus publishes: the calls of all addresses, and the indexes by which an access finds its
+ * own. Nobody outside vmm/iobus includes this, except by fast.h. What the writers make it from is
+ * in layout.h. */
 #ifndef VMM_IOBUS_TABLE_H
 #define VMM_IOBUS_TABLE_H
 
 #include "vmm/iobus/flatten.h"
 #include "vmm/iobus/iobus.h"
+#include "vmm/iobus/lookup.h"
 
-struct iobus_target {
-    _Alignas(64) struct iobus_call call; /* handler, context and counter of it */
-    uint8_t access_sizes;
-    uint32_t parent; /* the range around this one, a target; or IOBUS_NONE */
-    /* Dead for tables whose removal_count is at least this; UINT32_MAX while alive. */
-    _Atomic uint32_t dead_from;
-};
-
-/* The table of bells has, by iobus_bell_slot, the calls of doorbells with data: all there is to
- * know of one. point is its key, or IOBUS_NONE where a slot is empty. Of two that want one slot,
- * one is not there and found by search. */
-
-/* The doorbells of one address. Those with data are neighbours among the targets, grouped by width,
- * in each group ascending by data: [data_first[w], data_first[w + 1]). */
-struct iobus_point {
-    uint32_t data_first[IOBUS_WIDTH_COUNT + 1];
-    uint32_t without_data[IOBUS_WIDTH_COUNT]; /* or IOBUS_NONE */
-    uint32_t only_one; /* the doorbell if there is no other and it has no data; or IOBUS_NONE */
-};
-
-/* No slot: a slot may be another's while there are targets of its last owner that are dead. */
-#define IOBUS_SLOT_DEAD (IOBUS_NONE - 1)
-
-struct iobus_layout {
-    size_t size_bytes;
-    struct iobus_table *table; /* its first, in the same piece of memory */
-    uint32_t table_count;      /* tables that use it, retired ones included */
-    uint32_t removal_count;
-    uint32_t segment_count;
-    uint32_t tree_levels;
-    uint64_t *starts;
-    uint64_t *tree;
-    uint32_t *numbers; /* of the segments' calls */
-    uint32_t *slots;   /* of the targets' registrations, or IOBUS_SLOT_DEAD; the writers' */
-    uint32_t bell_mask;
-    struct iobus_call *bells;
-    struct iobus_segment *segments;
-    struct iobus_target *targets;
-    uint64_t *data; /* of the targets that are doorbells with data */
-    struct iobus_point *points;
-    /* The writers' own. The live registrations in the order of layout.c. */
-    struct iobus_registration **registrations;
-    uint32_t registration_count;
-    /* See index.c. */
-    struct iobus_index_page **pages; /* the table's */
-    uint32_t page_count;
-    bool is_crowded;           /* some page's slot was another's */
-    struct iobus_store *store; /* that has its calls */
-    uint32_t replaced; /* first of the list of calls the layout before had and this has not */
-    uint32_t added;    /* the other way round */
-    uint32_t dropped;  /* free when this layout is: what the next one replaced */
-};
-
-/* Calls, or on a bus that is not of ports entries, by number. Numbers below IOBUS_NOBODY_CALLS are
- * always there: on a bus of ports nobody, where aligned accesses of the sizes joined in the number
- * end before somebody begins; elsewhere, number 0 is no guess at all. A port's two calls have one
- * number. */
-#define IOBUS_NOBODY_CALLS 16
-struct iobus_store {
-    uint32_t use_count; /* layouts, and the bus if it is the newest */
-    uint32_t capacity;
-    size_t size_bytes;
-    struct iobus_port_calls *calls; /* null but for a bus of ports */
-    struct iobus_entry *entries;    /* null for a bus of ports */
-    uint32_t *next;                 /* for each number: the next on the list that it is on */
-    uint32_t first_free;
-};
-
-/* A registration's lasting half, the writers' own. */
-struct iobus_registration {
-    uint64_t first, last;
-    io_handler *handler;
+/* Whom to call for the addresses of a segment, and which accesses go to that handler without a look
+ * at anything else. Hot: two to a cache line. Calls stay as they are from table to table; see
+ * index.c. */
+struct iobus_call {
+    _Alignas(32) io_handler *handler; /* null: nobody is there */
     void *context;
-    uint8_t access_sizes;
-    bool is_doorbell;
-    bool is_overlay;
-    bool is_leaving; /* named by the removals of the update in progress */
-    bool is_new;     /* among its additions */
-    struct iobus_match match;
-    uint32_t slot;
-    uint32_t target;                   /* in the current layout */
-    struct iobus_table *removal_table; /* for its removal to publish if there is no memory */
-    uint64_t departed_hits, departed_cycles;
-    struct iobus_registration *next_removed;
-    size_t addition_index; /* in the update that brought it */
-    char name[IOBUS_NAME_BYTES];
+    uint32_t counter; /* of its hits, in the reader's counters; its cycles are the next */
+    uint32_t point;   /* the call's number if doorbells are there; or IOBUS_NONE. Of a
+                       * doorbell in the table of bells: iobus_bell_key */
+    union {
+        struct {                       /* for reads, for writes */
+            uint16_t refused_sizes[2]; /* all but the sizes that, aligned, go to the handler from
+                                        * wherever in the segment they begin */
+            uint16_t
+                unclaimed_sizes[2]; /* without a handler, those that, aligned, nobody answers */
+        };
+        uint64_t data; /* of a doorbell in the table of bells: what it wants written */
+    };
+};
+_Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by a shift");
+
+/* Of a bus of ports, in one line: for reads, for writes. They are the same but where a single
+ * doorbell without data hangs: it is the one for writes. */
+struct iobus_port_calls {
+    _Alignas(64) struct iobus_call by_direction[2];
 };
 
-/* What a handle names, and what the counters are numbered by. A slot is free again only when nobody
- * can be counting in it any more. */
-struct iobus_slot {
-    struct iobus_registration *registration; /* null: free or on its way out */
-    uint64_t serial;
-    uint32_t next_free;
+/* A call with its addresses, in one line: for a bus that has no index of all of them. Where a
+ * single doorbell without data hangs, it has an entry of its own, which no index knows; the call in
+ * it is the one for writes. */
+struct iobus_entry {
+    _Alignas(64) uint64_t first;
+    uint64_t length_minus_1;
+    int64_t write_call_at; /* in bytes from `call`; 0 almost everywhere */
+    bool is_for_writes;    /* the doorbell's */
+    struct iobus_call call;
+};
+_Static_assert(sizeof(struct iobus_entry) == 64, "one line");
+
+/* A piece of an index: where calls are, in bytes from the first. Tables share the pieces that are
+ * the same in them. */
+#define IOBUS_INDEX_PAGE 1024
+struct iobus_index_page {
+    _Alignas(64) uint32_t offsets_bytes[IOBUS_INDEX_PAGE];
+    _Alignas(64) uint32_t use_count; /* layouts; the writers' */
 };
 
-static inline bool iobus_target_is_dead(const struct iobus_table *table, uint32_t target)
+/* How an access finds its call. */
+enum iobus_way {
+    IOBUS_WAY_SLOW,   /* by iobus_access alone: something is dead, or the clock is not iobus_tsc */
+    IOBUS_WAY_PORT,   /* fast.h: by an index of all ports */
+    IOBUS_WAY_MEMORY, /* fast.h: by an index of page numbers, whose answer is checked */
+};
+
+/* What is in force. Nobody changes a table that was published; see layout.h. What the common access
+ * needs comes first, with as few loads as can be between the bus and the handler. */
+struct iobus_table {
+    _Alignas(64) const uint8_t *calls; /* iobus_port_calls or, elsewhere, iobus_entry */
+    enum iobus_way way;
+    uint32_t slot_mask; /* the index has this many slots and one more; a power of two */
+
+    bool is_ports;
+    uint32_t removal_count;  /* 0: nothing here is dead */
+    uint64_t (*clock)(void); /* the bus's */
+    uint64_t address_last;   /* the bus's */
+    uint32_t segment_count;  /* at least 1 */
+    uint32_t bell_mask;      /* bells are this many and one more */
+    uint32_t tree_levels;
+    const uint64_t *starts; /* of the segments, packed for the search */
+    const struct iobus_segment *segments;
+    const uint32_t *numbers; /* of the segments' calls */
+    const uint64_t *tree;
+    const struct iobus_target *targets;
+    const uint64_t *data;
+    const struct iobus_call *bells; /* by iobus_bell_slot; see layout.h */
+    const struct iobus_point *points;
+
+    /* The writers' own. */
+    struct iobus_layout *layout;
+    struct iobus_table *next_retired;
+    uint64_t retired_epoch;
+    struct iobus_registration *removed; /* by the update that retired this table */
+    struct iobus_completion *completion;
+
+    /* The index; none where something is dead. */
+    _Alignas(64) struct iobus_index_page *pages[];
+};
+
+_Static_assert(offsetof(struct iobus_table, pages) == sizeof(struct iobus_table),
+               "assigning to a table leaves its index alone");
+
+/* The bytes of an access of size 1, 2, 4, 8. */
+extern const uint64_t iobus_byte_masks[16];
+
+/* What the index says. Whatever the processor guesses, the slot is within it. */
+static inline const void *iobus_indexed(const struct iobus_table *table, uint32_t slot)
 {
-    return atomic_load_explicit(&table->targets[target].dead_from, memory_order_relaxed) <=
-           table->removal_count;
+    return table->calls +
+           table->pages[slot / IOBUS_INDEX_PAGE]->offsets_bytes[slot % IOBUS_INDEX_PAGE];
 }
 
-/* How many slots counter array `array` has room for. */
-static inline uint32_t iobus_array_slots(uint32_t array)
+static inline const struct iobus_port_calls *iobus_port_calls(const struct iobus_table *table,
+                                                              uint64_t port)
 {
-    return (UINT32_C(128) << array) - 64;
+    return iobus_indexed(table, (uint16_t)port);
 }
 
-/* Where a slot's hits are in each array that has room for it; its cycles are the next. */
-static inline uint32_t iobus_slot_counter(uint32_t slot)
+/* The call of a port, for reads or for writes. */
+static inline const struct iobus_call *iobus_port_call(const struct iobus_table *table,
+                                                       uint64_t port, bool is_write)
 {
-    return 2 * slot;
+    return &iobus_port_calls(table, port)->by_direction[is_write];
 }
 
-/* layout.c */
+/* How wide the writes are that a doorbell takes. */
+enum {
+    IOBUS_WIDTH_ANY,
+    IOBUS_WIDTH_1,
+    IOBUS_WIDTH_2,
+    IOBUS_WIDTH_4,
+    IOBUS_WIDTH_8,
+    IOBUS_WIDTH_COUNT,
+};
 
-/* Orders registrations: by address, ranges before doorbells, outer ranges before inner, the range
- * before its overlay, doorbells with data first, then by width and data. 0 for what may not exist
- * twice. */
-int iobus_registration_order(const struct iobus_registration *a,
-                             const struct iobus_registration *b);
-
-/* Sorts by iobus_registration_order, in place, n log n. */
-void iobus_registrations_sort(struct iobus_registration **registrations, size_t count);
-
-/* Builds the layout of what old holds, without those that are leaving, and the sorted additions.
- * old may be null. On success, for the caller to publish, every registration's target tells where
- * it is in the new layout. STATUS_NO_MEMORY, or STATUS_CONFLICT with *new_side and *old_side set.
- */
-MUST_USE enum status iobus_layout_build(struct iobus *bus, const struct iobus_layout *old,
-                                        struct iobus_registration *const *additions,
-                                        size_t addition_count, struct iobus_layout **layout,
-                                        const struct iobus_registration **new_side,
-                                        const struct iobus_registration **old_side);
-
-/* Gives back a layout's share of what layouts have in common, and its memory. */
-void iobus_layout_free(struct iobus *bus, struct iobus_layout *layout);
-
-/* Points a table to a layout, with the layout's count of removals. */
-void iobus_table_set(const struct iobus *bus, struct iobus_table *table,
-                     struct iobus_layout *layout);
-
-/* index.c: calls and the index of them, which tables share */
-
-/* How many pieces the index has for so many segments. */
-uint32_t iobus_index_pages(const struct iobus *bus, uint64_t segment_count);
-
-/* Gives an empty bus its first calls. STATUS_NO_MEMORY. */
-MUST_USE enum status iobus_index_init(struct iobus *bus);
-
-/* Numbers the calls of the layout's segments and fills its index, both as in the layout before (or
- * null) wherever nothing has changed. False without memory; everything is then as before. */
-MUST_USE bool iobus_index_build(struct iobus *bus, const struct iobus_layout *old,
-                                struct iobus_layout *layout);
-
-/* Gives back the layout's share, and the calls that it was the last to have. */
-void iobus_index_drop(struct iobus *bus, struct iobus_layout *layout);
-
-/* When the bus has no layout any more. */
-void iobus_index_destroy(struct iobus *bus);
-
-/* reclaim.c */
-
-/* Frees the retired tables that nobody can be using, and what was removed with them. Returns their
- * completions, oldest first, appended to the list given (null: none). The caller holds the lock. */
-struct iobus_completion *iobus_collect(struct iobus *bus, struct iobus_completion *completions);
-
-/* Ends the completions. The caller does not hold the lock. */
-void iobus_finish(struct iobus_completion *completions);
-
-/* Gives back a registration, its slot and its memory. */
-void iobus_registration_free(struct iobus *bus, struct iobus_registration *registration);
-
-/* Makes table the bus's and retires the one before, with what the update removed. */
-void iobus_publish(struct iobus *bus, struct iobus_table *table, struct iobus_registration *removed,
-                   struct iobus_completion *completion);
-
-/* The current table; the caller holds the lock. */
-static inline struct iobus_table *iobus_current(struct iobus *bus)
+/* Names the doorbells with data of one point, by its call, and width; keys of two such groups
+ * differ. */
+static inline uint32_t iobus_bell_key(uint32_t number, unsigned width)
 {
-    /* Only vCPUs need it const. */
-    return (struct iobus_table *)atomic_load_explicit(&bus->table, memory_order_relaxed);
+    return 8 * number + width;
 }
 
-/* slots.c: slots, and the counters that readers keep by slot number */
-
-/* Takes a free slot, its counters zero; grows slots and counters if there is none.
- * STATUS_NO_MEMORY. */
-MUST_USE enum status iobus_slot_take(struct iobus *bus, uint32_t *slot);
-void iobus_slot_give_back(struct iobus *bus, uint32_t slot);
-
-/* What all readers, present and past, counted for a registration. The caller holds the lock. */
-void iobus_slot_sum(const struct iobus *bus, const struct iobus_registration *registration,
-                    uint64_t *hits, uint64_t *cycles);
-
-/* Memory from the bus's allocator. */
-static inline void *iobus_allocate(struct iobus *bus, size_t size_bytes)
+/* The doorbell of this key and data, if it has its slot; else another, or an empty slot: whoever
+ * asks compares. */
+static inline const struct iobus_call *iobus_bell(const struct iobus_table *table, uint32_t key,
+                                                  uint64_t data)
 {
-    return bus->allocator.allocate(bus->allocator.context, size_bytes, 64);
+    return &table->bells[iobus_bell_slot(data, key, table->bell_mask)];
 }
 
-static inline void iobus_release(struct iobus *bus, void *memory, size_t size_bytes)
+/* An entry that may be the address's; whoever uses it looks whether it is. */
+static inline const struct iobus_entry *iobus_guess(const struct iobus_table *table,
+                                                    uint64_t address)
 {
-    bus->allocator.release(bus->allocator.context, memory, size_bytes);
+    return iobus_indexed(table, iobus_page_slot(address, table->slot_mask));
+}
+
+static inline bool iobus_entry_covers(const struct iobus_entry *entry, uint64_t address)
+{
+    return iobus_covers(entry->first, entry->length_minus_1, address);
+}
+
+/* Of a bus that is not of ports. */
+static inline const struct iobus_entry *iobus_entry_of(const struct iobus_table *table,
+                                                       uint64_t segment)
+{
+    return (const struct iobus_entry *)(const void *)table->calls + table->numbers[segment];
+}
+
+/* Where the last access fell, which may come from an older table: no more than a guess. */
+static inline const struct iobus_entry *iobus_second_guess(const struct iobus_table *table,
+                                                           const struct iobus_reader *reader)
+{
+    return iobus_entry_of(table, iobus_clamp(reader->last_segment, table->segment_count - 1));
+}
+
+/* A call that was made has answered, in so many cycles. After the handler, which may have brought a
+ * larger array of counters into use. */
+static inline void iobus_count_call(const struct iobus_reader *reader,
+                                    const struct iobus_call *call, uint64_t cycles)
+{
+    _Atomic uint64_t *counters = atomic_load_explicit(&reader->counters, memory_order_acquire);
+
+    iobus_count(&counters[call->counter], 1);
+    iobus_count(&counters[call->counter + UINT64_C(1)], cycles);
+}
+
+/* iobus_tsc, without the call. */
+static inline uint64_t iobus_read_tsc(void)
+{
+#if defined(__x86_64__)
+    return __builtin_ia32_rdtsc();
+#else
+    return 0;
+#endif
 }
 
 #endif

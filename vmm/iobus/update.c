@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Registration and removal: check everything, build beside the table in force, publish. */
 #include "vmm/base/bits.h"
-#include "vmm/iobus/table.h"
+#include "vmm/iobus/layout.h"
 
 #include <string.h>
 

@@ -5,17 +5,13 @@
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/execute.h"
 
-void exit_io_otherwise(struct vcpu *vcpu, const struct iobus_table *table,
-                       const struct iobus_call *call)
+void exit_io_slow(struct vcpu *vcpu, const struct iobus_table *table, const struct iobus_call *call)
 {
     uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
     bool is_write = (qualification & EXIT_IO_IN) == 0;
     struct io_access access = exit_io_access(vcpu, qualification, is_write);
 
-    if (call != NULL)
-        iobus_access_declined(table, &vcpu->ports_reader, &access, call);
-    else
-        iobus_access(&vcpu->guest->ports, &vcpu->ports_reader, &access);
+    iobus_access_slow(&vcpu->guest->ports, &vcpu->ports_reader, &access, table, call);
     if (!is_write)
         exit_io_set_accumulator(vcpu, access.size, access.value);
 }

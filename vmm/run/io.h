@@ -38,35 +38,26 @@ static inline void exit_io_set_accumulator(struct vcpu *vcpu, uint64_t size_byte
         *rax = (uint32_t)value;
 }
 
-/* What is not done below: an access that call declined; or, with null, one that is to be made in
- * general. Takes it from the VMCS once more, so that nothing has to be kept for it. */
-void exit_io_otherwise(struct vcpu *vcpu, const struct iobus_table *table,
-                       const struct iobus_call *call);
+/* The slow half: an access that call declined; with null, one that is made from the beginning.
+ * Takes it from the VMCS once more, so that nothing has to be kept for it. */
+void exit_io_slow(struct vcpu *vcpu, const struct iobus_table *table,
+                  const struct iobus_call *call);
 
-/* *tsc as for iobus_ask. */
+/* *tsc as for iobus_fast. */
 static inline __attribute__((always_inline)) void
 exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t *tsc)
 {
     struct io_access access = exit_io_access(vcpu, qualification, is_write);
-    struct iobus_question question;
+    struct iobus_found found;
     uint64_t value;
 
-    switch (iobus_question_port(&vcpu->guest->ports, &vcpu->ports_reader, &access, &question)) {
-    case IOBUS_CALL:
-        if (__builtin_expect(!iobus_ask(&vcpu->ports_reader, &question, &access, &value, tsc), 0))
-            break;
-        if (!is_write)
-            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
-        return;
-    case IOBUS_NOBODY:
-        if (!is_write)
-            exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), UINT64_MAX);
-        *tsc += (uint32_t)(iobus_read_tsc() - *tsc); /* it was a moment ago */
-        return;
-    case IOBUS_NOT_ASKED: question = (struct iobus_question){0}; break;
-    }
-    exit_io_otherwise(vcpu, question.table, question.call);
-    *tsc = iobus_read_tsc();
+    if (__builtin_expect(!iobus_fast(&vcpu->guest->ports, true, &vcpu->ports_reader, &access,
+                                     &found, &value, tsc),
+                         0)) {
+        exit_io_slow(vcpu, found.table, found.call);
+        *tsc = iobus_read_tsc();
+    } else if (!is_write)
+        exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
 }
 
 /* One IN or OUT, carried out. *tsc: of the exit; then of the end of what was done. False: a string

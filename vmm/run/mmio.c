@@ -19,35 +19,15 @@ bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *
     return is_aligned(offset, PAGE_SIZE);
 }
 
-void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
-                         const struct iobus_table *table, const struct iobus_call *call)
+void exit_mmio_slow(struct vcpu *vcpu, const struct insn_plain *plain,
+                    const struct iobus_table *table, const struct iobus_call *call)
 {
     uint64_t gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
     struct io_access access = exit_mmio_access(vcpu, plain, gpa, plain->is_store);
 
-    if (call != NULL)
-        iobus_access_declined(table, &vcpu->mmio_reader, &access, call);
-    else
-        iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, &access);
+    iobus_access_slow(&vcpu->guest->mmio, &vcpu->mmio_reader, &access, table, call);
     if (!plain->is_store)
         insn_plain_loaded(plain, vcpu->vmx.registers.gpr, access.value);
-}
-
-/* iobus_access for a read, the short way first. *tsc as for iobus_ask. */
-static void read_device(struct vcpu *vcpu, struct io_access *access, uint64_t *tsc)
-{
-    struct iobus_question question;
-
-    switch (iobus_question_memory(&vcpu->guest->mmio, &vcpu->mmio_reader, access, &question)) {
-    case IOBUS_CALL:
-        if (iobus_ask(&vcpu->mmio_reader, &question, access, &access->value, tsc))
-            access->value &= iobus_byte_masks[access->size & 15];
-        else
-            iobus_access_declined(question.table, &vcpu->mmio_reader, access, question.call);
-        break;
-    case IOBUS_NOBODY: access->value = iobus_byte_masks[access->size & 15]; break;
-    case IOBUS_NOT_ASKED: iobus_access(&vcpu->guest->mmio, &vcpu->mmio_reader, access); break;
-    }
 }
 
 void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
@@ -56,7 +36,7 @@ void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64
     struct io_access access = exit_mmio_access(vcpu, plain, gpa, false);
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
 
-    read_device(vcpu, &access, tsc);
+    iobus_access_timed(&vcpu->guest->mmio, &vcpu->mmio_reader, &access, tsc);
     insn_plain_compared(plain, vcpu->vmx.registers.gpr, access.value, &rflags);
     vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags);
     *tsc = iobus_read_tsc();

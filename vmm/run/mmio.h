@@ -29,12 +29,12 @@ static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
     };
 }
 
-/* What is not done below: an access that call declined; or, with null, one that is to be made in
- * general. Takes gpa from the VMCS once more. */
-void exit_mmio_otherwise(struct vcpu *vcpu, const struct insn_plain *plain,
-                         const struct iobus_table *table, const struct iobus_call *call);
+/* The slow half: an access that call declined; with null, one that is made from the beginning.
+ * Takes gpa from the VMCS once more. */
+void exit_mmio_slow(struct vcpu *vcpu, const struct insn_plain *plain,
+                    const struct iobus_table *table, const struct iobus_call *call);
 
-/* A known comparison with what is at gpa; a known load or store. *tsc as for iobus_ask. */
+/* A known comparison with what is at gpa; a known load or store. *tsc as for iobus_fast. */
 void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
                        uint64_t *tsc);
 
@@ -44,27 +44,17 @@ static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *v
                                                                   uint64_t *tsc)
 {
     struct io_access access = exit_mmio_access(vcpu, plain, gpa, is_write);
-    struct iobus_question question;
+    struct iobus_found found;
     uint64_t value;
 
-    switch (iobus_question_memory(&vcpu->guest->mmio, &vcpu->mmio_reader, &access, &question)) {
-    case IOBUS_CALL:
-        if (__builtin_expect(!iobus_ask(&vcpu->mmio_reader, &question, &access, &value, tsc), 0))
-            break;
-        if (!is_write)
-            insn_plain_loaded(plain, vcpu->vmx.registers.gpr,
-                              value & iobus_byte_masks[plain->size_bytes & 15]);
-        return;
-    case IOBUS_NOBODY:
-        if (!is_write)
-            insn_plain_loaded(plain, vcpu->vmx.registers.gpr,
-                              iobus_byte_masks[plain->size_bytes & 15]);
+    if (__builtin_expect(!iobus_fast(&vcpu->guest->mmio, false, &vcpu->mmio_reader, &access, &found,
+                                     &value, tsc),
+                         0)) {
+        exit_mmio_slow(vcpu, plain, found.table, found.call);
         *tsc = iobus_read_tsc();
-        return;
-    case IOBUS_NOT_ASKED: question = (struct iobus_question){0}; break;
-    }
-    exit_mmio_otherwise(vcpu, plain, question.table, question.call);
-    *tsc = iobus_read_tsc();
+    } else if (!is_write)
+        insn_plain_loaded(plain, vcpu->vmx.registers.gpr,
+                          value & iobus_byte_masks[plain->size_bytes & 15]);
 }
 
 /* An access of an instruction's own, and no event's delivery was interrupted. */
