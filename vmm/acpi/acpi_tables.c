@@ -16,7 +16,7 @@ struct acpi_rsdp { /* 5.2.5.3 */
     uint32_t rsdt_address;
     uint32_t length;
     uint64_t xsdt_address;
-    uint8_t extended_checksum; /* of all */
+    uint8_t extended_checksum; /* of all 36 bytes */
     uint8_t reserved[3];
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP");
@@ -56,7 +56,7 @@ enum { /* 5.2.9.3 "IA-PC Boot Architecture Flags" */
 enum { /* 5.2.9, table "Fixed ACPI Description Table Fixed Feature Flags" */
        FADT_WBINVD = 1 << 0,
        FADT_PROC_C1 = 1 << 2,
-       FADT_SLP_BUTTON = 1 << 5, /* set: no sleep button in fixed hardware */
+       FADT_SLP_BUTTON = 1 << 5, /* set: fixed hardware has no sleep button */
        FADT_TMR_VAL_EXT = 1 << 8,
        FADT_RESET_REG_SUP = 1 << 10,
 };
@@ -101,13 +101,13 @@ struct acpi_facs { /* 5.2.10 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_facs) == 64, "FACS");
 
-/* Where each table lies from base. The MADT, if there is one, comes first of those whose length is
- * not fixed, then the DSDT. */
+/* The offset of each table from base. The MADT, if there is one, is the first table without a fixed
+ * length; the DSDT follows it. */
 enum {
     RSDP_OFFSET = 0,
     RSDT_OFFSET = 64,
     XSDT_OFFSET = 128,
-    FACS_OFFSET = 192, /* on 64 bytes (5.2.10) */
+    FACS_OFFSET = 192, /* aligned to 64 bytes (5.2.10) */
     FADT_OFFSET = 256,
     MADT_OFFSET = 576,
 };
@@ -182,7 +182,7 @@ static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t bas
     struct acpi_fadt fadt = {
         .header = acpi_header("FACP", 6, sizeof(fadt)),
         .minor_version = 5,
-        .firmware_ctrl = base + FACS_OFFSET, /* then X_FIRMWARE_CTRL has to be 0 */
+        .firmware_ctrl = base + FACS_OFFSET, /* so X_FIRMWARE_CTRL has to be 0 */
         .dsdt = dsdt,
         .x_dsdt = dsdt,
         .preferred_pm_profile = 1, /* desktop */
@@ -201,7 +201,7 @@ static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t bas
         .century = board->century_index,
         .iapc_boot_arch = IAPC_LEGACY_DEVICES | IAPC_VGA_NOT_PRESENT | IAPC_MSI_NOT_SUPPORTED,
         .flags = FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON | FADT_TMR_VAL_EXT |
-                 FADT_RESET_REG_SUP, /* PWR_BUTTON, FIX_RTC clear: both are fixed hardware */
+                 FADT_RESET_REG_SUP, /* PWR_BUTTON and FIX_RTC are clear: fixed hardware has both */
         .reset_reg = ports(board->reset_port, 1, GAS_ACCESS_BYTE),
         .reset_value = board->reset_value,
         .x_pm1a_evt_blk = ports(board->pm1_event_port, 4, GAS_ACCESS_WORD),
@@ -236,7 +236,7 @@ static enum status write_dsdt(uint8_t *at, size_t size_bytes, const struct acpi_
     return STATUS_OK;
 }
 
-/* RSDT and XSDT: the same list, once with 32 and once with 64 bits an entry. */
+/* Writes the RSDT and the XSDT: the same list, with 32 and with 64 bits for each entry. */
 static void write_lists(uint8_t *tables, const uint32_t *entries, size_t count)
 {
     struct acpi_rsdt rsdt = {

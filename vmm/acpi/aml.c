@@ -17,10 +17,10 @@ enum {
     AML_BUFFER_OP = 0x11,
     AML_PACKAGE_OP = 0x12,
     AML_EXT_OP_PREFIX = 0x5b,
-    AML_DEVICE_OP = 0x82, /* after the prefix */
+    AML_DEVICE_OP = 0x82, /* comes after AML_EXT_OP_PREFIX */
 };
 
-/* Small resource items, with their length in bits 2:0 (6.4.2), and large ones (6.4.3). */
+/* Small resource items, with their length in bits 2:0 (6.4.2), and large resource items (6.4.3). */
 enum {
     RESOURCE_MEMORY_32_FIXED = 0x86,
     RESOURCE_IRQ_NO_FLAGS = 0x22,
@@ -50,7 +50,7 @@ static void put_name(struct aml *aml, const char *name)
         put(aml, *name != '\0' ? (uint8_t)*name++ : '_');
 }
 
-/* The contents start where the PkgLength will be put in. */
+/* Returns the position at which aml_end inserts the PkgLength and at which the contents start. */
 static aml_package begin(const struct aml *aml)
 {
     return aml->used_bytes;
@@ -81,8 +81,9 @@ aml_package aml_package_begin(struct aml *aml, uint8_t element_count)
     return package;
 }
 
-/* 20.2.4 "Package Length Encoding": the length counts itself. One byte holds up to 63; longer ones
- * have four bits in the first byte, whose top two bits count the bytes that follow. */
+/* 20.2.4 "Package Length Encoding": the length includes its own bytes. One byte holds a length up
+ * to 63. A longer length has its lowest four bits in the first byte, whose top two bits count the
+ * bytes that follow. */
 void aml_end(struct aml *aml, aml_package package)
 {
     size_t content_bytes = aml->used_bytes - package;
@@ -147,7 +148,8 @@ static uint32_t hex_digit(char digit)
     return (uint32_t)(digit <= '9' ? digit - '0' : digit - 'A' + 10) & 0xf;
 }
 
-/* 19.3.4 "ASL Macros", EISAID: five bits a letter, four a digit, most significant byte first. */
+/* 19.3.4 "ASL Macros", EISAID: five bits for each letter, four for each digit, most significant
+ * byte first. */
 void aml_eisa_id(struct aml *aml, const char *id)
 {
     uint32_t value = 0;
@@ -161,7 +163,7 @@ void aml_eisa_id(struct aml *aml, const char *id)
 
 static void put_descriptor(struct aml_resources *resources, const uint8_t *bytes, size_t size_bytes)
 {
-    /* One byte each is kept for the end tag and its checksum. */
+    /* Two bytes stay reserved: the end tag and its checksum. */
     if (sizeof(resources->bytes) - 2 - resources->used_bytes < size_bytes) {
         resources->is_full = true;
         return;

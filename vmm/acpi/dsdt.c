@@ -3,14 +3,14 @@
 
 enum { IRQ_NONE = 16 };
 
-/* A chip at its usual place on a PC. PNP IDs: "Plug and Play Vendor and Device IDs", section
+/* The chips at their usual places on a PC. PNP IDs: "Plug and Play Vendor and Device IDs", section
  * "Standard PnP device IDs". */
 static const struct dsdt_device {
     const char *name;
     const char *hid;
-    struct acpi_port_range ports[3]; /* up to the first with count 0 */
+    struct acpi_port_range ports[3]; /* the first with count 0 ends the list */
     unsigned irq;
-    bool has_uid; /* there may be more of the kind */
+    bool has_uid; /* a machine may have more than one of its kind */
     enum { WITH_ALL, WITH_COM1, WITH_RTC, WITH_I8042 } with;
 } devices[] = {
     {"PIC", "PNP0000", {{0x20, 2}, {0xa0, 2}, {0x4d0, 2}}, 2, false, WITH_ALL},
@@ -52,7 +52,7 @@ static void write_device(struct aml *aml, const struct dsdt_device *device)
     aml_end(aml, package);
 }
 
-/* 8.4 "Declaring Processors": _UID is the processor UID of the MADT. */
+/* 8.4 "Declaring Processors": _UID is the processor UID that the MADT names. */
 static void write_processor(struct aml *aml, uint32_t uid)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -66,7 +66,7 @@ static void write_processor(struct aml *aml, uint32_t uid)
     aml_end(aml, package);
 }
 
-/* PNP0C02: ports and memory that nobody else may be given. */
+/* Writes PNP0C02: the ports and the memory that software must not give to other devices. */
 static void write_motherboard(struct aml *aml, const struct acpi_board *board)
 {
     struct aml_resources resources = {0};
@@ -91,7 +91,7 @@ static void write_motherboard(struct aml *aml, const struct acpi_board *board)
 
 void dsdt_write(struct aml *aml, const struct acpi_board *board)
 {
-    /* 7.4.2.6 "\_S5": SLP_TYP for PM1a and PM1b, two reserved. */
+    /* 7.4.2.6 "\_S5": SLP_TYP for PM1a, SLP_TYP for PM1b, two reserved elements. */
     aml_name(aml, "\\_S5_");
     aml_package s5 = aml_package_begin(aml, 4);
     aml_integer(aml, board->s5_sleep_type);

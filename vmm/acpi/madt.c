@@ -8,7 +8,7 @@
 
 #define MADT_REVISION 6
 
-enum { MADT_PCAT_COMPAT = 1 << 0 }; /* the 8259As are there too */
+enum { MADT_PCAT_COMPAT = 1 << 0 }; /* the board has 8259As as well */
 
 struct madt {
     struct acpi_header header;
@@ -28,7 +28,8 @@ enum { /* 5.2.12, "Interrupt Controller Structure Types" */
 
 enum { LOCAL_APIC_ENABLED = 1 << 0 };
 
-/* An x2APIC ID of 255 or more has no room in the first form, and 255 itself is its broadcast. */
+/* The first ID that needs the x2APIC form of the structures: the first form has 8 bits for an ID,
+ * and 255 is its broadcast. */
 #define LOCAL_APIC_ID_END 255
 
 struct local_apic { /* 5.2.12.2 */
@@ -58,7 +59,7 @@ struct interrupt_source_override { /* 5.2.12.5 */
 
 struct local_apic_nmi { /* 5.2.12.7 */
     uint8_t type, length;
-    uint8_t processor_uid; /* 0xff: all */
+    uint8_t processor_uid; /* 0xff: all processors */
     uint16_t flags;
     uint8_t lint;
 } __attribute__((packed));
@@ -66,7 +67,7 @@ struct local_apic_nmi { /* 5.2.12.7 */
 struct local_x2apic_nmi { /* 5.2.12.13 */
     uint8_t type, length;
     uint16_t flags;
-    uint32_t processor_uid; /* all ones: all */
+    uint32_t processor_uid; /* all ones: all processors */
     uint8_t lint;
     uint8_t reserved[3];
 } __attribute__((packed));
@@ -133,7 +134,8 @@ static uint8_t *append_override(uint8_t *to, const struct acpi_irq_override *wir
     return append(to, &override, sizeof(override));
 }
 
-/* NMI comes in edge-triggered, high, at LINT1 of every processor. */
+/* Appends the NMI's wiring: NMI arrives at LINT1 of every processor, edge-triggered, active
+ * high. */
 static uint8_t *append_nmi(uint8_t *to, bool has_x2apic)
 {
     const uint16_t flags = ACPI_ACTIVE_HIGH | ACPI_EDGE << 2;

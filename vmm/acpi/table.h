@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Within vmm/acpi: what every table begins with. ACPI Specification 6.5, 5.2.6 "System Description
- * Table Header". */
+/* The header with which every table begins; used only inside vmm/acpi. ACPI Specification 6.5,
+ * 5.2.6 "System Description Table Header". */
 #ifndef VMM_ACPI_TABLE_H
 #define VMM_ACPI_TABLE_H
 
 #include "vmm/base/types.h"
 
 #define ACPI_OEM_ID       "PORTCL"   /* six characters, no NUL */
-#define ACPI_OEM_TABLE_ID "PORTCULL" /* eight */
+#define ACPI_OEM_TABLE_ID "PORTCULL" /* eight characters, no NUL */
 
 struct acpi_header {
     char signature[4];
@@ -22,13 +22,13 @@ struct acpi_header {
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_header) == 36, "table header");
 
-/* The byte that makes the sum of all of them 0. */
+/* Returns the byte that has to be added to make the sum of all bytes 0. */
 uint8_t acpi_checksum(const void *bytes, size_t size_bytes);
 
-/* A header with the checksum still 0. */
+/* Returns a header for a table of length_bytes, with the checksum 0. signature: four characters. */
 struct acpi_header acpi_header(const char *signature, uint8_t revision, size_t length_bytes);
 
-/* Puts the checksum into the table of size_bytes at `at`, where it is still 0. */
+/* Writes the checksum of the table of size_bytes at `at`. The checksum field is 0 before. */
 void acpi_finish(uint8_t *at, size_t size_bytes);
 
 #endif
