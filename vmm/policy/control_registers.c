@@ -7,7 +7,7 @@
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
      CR0_PG)
 
-/* MOV to CR3 with bits 11:0 (the PCID) zero is a condition for setting CR4.PCIDE. */
+/* CR4.PCIDE can be set only while these bits of CR3, the PCID, are zero. */
 #define CR3_PCID_MASK UINT64_C(0xfff)
 
 bool cr0_write(const struct control_registers *now, uint64_t value, uint64_t *result)
@@ -31,8 +31,8 @@ bool cr0_write(const struct control_registers *now, uint64_t value, uint64_t *re
     return true;
 }
 
-/* Which feature lets a guest set which bits. OSFXSR and OSXMMEXCPT go with FXSR and SSE; PCE, TSD
- * and PVI with what every processor with VMX has. */
+/* The CR4 bits that a guest may set with each feature. OSFXSR depends on FXSR and OSXMMEXCPT on
+ * SSE. PCE, TSD and PVI depend on features that every processor with VMX has. */
 static const struct {
     uint64_t bits;
     enum cpuid_feature feature;
@@ -85,7 +85,7 @@ bool efer_write(const struct cpuid_board *board, const struct control_registers 
         return false;
     if ((value & EFER_NXE) != 0 && now->disables_execute_disable)
         return false;
-    /* SDM vol. 3A, "IA-32e Mode Operation": LME cannot change while paging is on. */
+    /* SDM vol. 3A, "IA-32e Mode Operation": software cannot change LME while paging is on. */
     if ((now->cr0 & CR0_PG) != 0 && ((value ^ now->efer) & EFER_LME) != 0)
         return false;
     *result = (value & ~EFER_LMA) | (now->efer & EFER_LMA);

@@ -1,38 +1,42 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Every CPUID feature bit a guest may see, by the SDM's name. Whatever is not listed reads 0. */
+/* All CPUID feature bits that a guest may see, by the SDM's names. A bit that is not listed reads
+ * 0. */
 #ifndef VMM_POLICY_CPUID_FEATURES_H
 #define VMM_POLICY_CPUID_FEATURES_H
 
-/* CPUID_FEATURES(ROW, EMULATED): ROW(name, leaf, subleaf, register, bit, condition), and EMULATED
- * with the same arguments. A ROW's bit is shown when the processor has it and the condition holds;
- * an EMULATED one when the condition holds, as the board provides it on every processor:
- *   ALWAYS      nothing more to ask
+/* CPUID_FEATURES(ROW, EMULATED) expands to ROW(name, leaf, subleaf, register, bit, condition) for
+ * each bit, or to EMULATED with the same arguments. A guest sees the bit of a ROW if the processor
+ * has the feature and the condition holds. A guest sees an EMULATED bit if the condition holds,
+ * because the board provides the feature on every processor. The conditions:
+ *   ALWAYS      always holds
  *   RDTSCP      the VMX control "enable RDTSCP" is set
  *   INVPCID     the VMX control "enable INVPCID" is set
- *   XSAVEC      the processor's XSAVEC does what it should
+ *   XSAVEC      the processor's XSAVEC works as it should
  *   XSAVES      the same, and the VMX control "enable XSAVES/XRSTORS" is set
- *   CODE64      CPUID is executed in 64-bit mode
- *   XD_ON       the guest has not disabled it by IA32_MISC_ENABLE
+ *   CODE64      the guest executes CPUID in 64-bit mode
+ *   XD_ON       the guest has not disabled the feature by IA32_MISC_ENABLE
  *   LOCAL_APIC  the board has local APICs
- *   APIC_ON     the board has them, and this vCPU's is enabled by IA32_APIC_BASE.EN (SDM vol. 3A,
- *               "Enabling or Disabling the Local APIC")
+ *   APIC_ON     the board has local APICs, and IA32_APIC_BASE.EN enables this vCPU's
+ *               (SDM vol. 3A, "Enabling or Disabling the Local APIC")
  *   SEVERAL     the guest has more than one logical processor
  *
- * Intel SDM vol. 2A (Sep 2023), "CPUID - CPU Identification". ARAT is true of a timer that counts
- * TSC ticks. What is missing, and why:
- *   VMX, SMX, SGX, PT, MPX, HLE/RTM, CET, AMX, key locker, user interrupts: not offered to guests;
- *     their state is not in the areas that the monitor keeps apart, or they hand out the machine.
- *   MCE, MCA, EIST, TM, TM2, ACPI, PDCM, DS, performance monitoring, RDT: platform control that
- *     belongs to the monitor or to nobody; their MSRs do not exist for a guest. So leaf 6 has ARAT
- *     alone.
- *   MONITOR, WAITPKG, PCONFIG, ENQCMD, XFD: need VMX controls that are not set.
- *   TSC_ADJUST: the TSC offset of each vCPU is the monitor's, to keep a guest's TSCs in step;
- *     without the MSR there is one way to move it, a write to IA32_TIME_STAMP_COUNTER.
+ * Intel SDM vol. 2A (Sep 2023), "CPUID - CPU Identification". ARAT is true for a timer that counts
+ * TSC ticks. These features are missing, for these reasons:
+ *   VMX, SMX, SGX, PT, MPX, HLE/RTM, CET, AMX, key locker, user interrupts: the monitor does not
+ *     keep their state apart for each guest, or they would give the guest control of the machine.
+ *   MCE, MCA, EIST, TM, TM2, ACPI, PDCM, DS, performance monitoring, RDT: they control the
+ *     platform, which belongs to the monitor or to nobody. A guest does not have their MSRs, so
+ *     leaf 6 has only ARAT.
+ *   MONITOR, WAITPKG, PCONFIG, ENQCMD, XFD: they need VMX controls that are not set.
+ *   TSC_ADJUST: the monitor owns the TSC offset of each vCPU, to keep a guest's TSCs in step.
+ *     Without the MSR there is one way to move the TSC: a write to IA32_TIME_STAMP_COUNTER.
  *   IBRS/IBPB, STIBP, SSBD, L1D_FLUSH, IA32_ARCH_CAPABILITIES: their MSRs act on the whole logical
- *     processor. Until the monitor switches IA32_SPEC_CTRL at exits and entries, a guest could only
- *     be given a register that does not do what it says.
- *   MOVDIRI, MOVDIR64B: made for stores to MMIO, which the MMIO decoder does not take apart.
- *   LA57, PKS: the monitor walks guest tables for 48-bit addresses and switches no IA32_PKRS. */
+ *     processor. The monitor does not switch IA32_SPEC_CTRL at exits and entries, so a guest would
+ *     get a register that does not do what the SDM says.
+ *   MOVDIRI, MOVDIR64B: software uses them for stores to MMIO, and the MMIO decoder does not decode
+ *     them.
+ *   LA57, PKS: the monitor walks guest page tables for 48-bit addresses and does not switch
+ *     IA32_PKRS. */
 #define CPUID_FEATURES(ROW, EMULATED)                                                              \
     ROW(SSE3, 0x1, 0, ECX, 0, ALWAYS)                                                              \
     ROW(PCLMULQDQ, 0x1, 0, ECX, 1, ALWAYS)                                                         \

@@ -8,7 +8,7 @@
 #define LEAF_COMPONENTS 0xdu
 #define LEAF_EXTENDED   0x80000000u
 
-/* count subleaves of a leaf. */
+/* Reads the first count subleaves of a leaf. */
 static void take_subleaves(struct cpuid_result *results, uint32_t count, uint32_t leaf,
                            struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf))
 {

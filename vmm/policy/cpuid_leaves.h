@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the CPUID instruction says on one processor, as far as cpuid_policy asks: taken once, since
- * inside another virtual machine each CPUID exits to the monitor below. Intel SDM vol. 2A (Sep
- * 2023), "CPUID - CPU Identification". */
+/* A copy of what the CPUID instruction returns on one processor, for the leaves that cpuid_policy
+ * uses. It is taken once, because inside another virtual machine each CPUID exits to the hypervisor
+ * below. Intel SDM vol. 2A (Sep 2023), "CPUID - CPU Identification". */
 #ifndef VMM_POLICY_CPUID_LEAVES_H
 #define VMM_POLICY_CPUID_LEAVES_H
 
@@ -9,8 +9,8 @@
 #include "vmm/policy/cpuid_policy.h"
 
 #define CPUID_LEAVES_CACHES     8  /* subleaves of leaf 4 */
-#define CPUID_LEAVES_FEATURES   2  /* of leaf 7 */
-#define CPUID_LEAVES_COMPONENTS 63 /* of leaf 0xd */
+#define CPUID_LEAVES_FEATURES   2  /* subleaves of leaf 7 */
+#define CPUID_LEAVES_COMPONENTS 63 /* subleaves of leaf 0xd */
 
 /* Leaves and subleaves that the processor does not have are zero. */
 struct cpuid_leaves {
@@ -21,13 +21,13 @@ struct cpuid_leaves {
     struct cpuid_result components[CPUID_LEAVES_COMPONENTS];
 };
 
-/* Fills in leaves from read, the CPUID instruction as a function. Asks only for leaves that read's
- * leaves 0, 7 and 0x80000000 say there are. */
+/* Fills in leaves by calls of read, which is the CPUID instruction as a function. Reads only leaves
+ * and subleaves that exist according to leaves 0, 7 and 0x80000000. */
 void cpuid_leaves_take(struct cpuid_leaves *leaves,
                        struct cpuid_result (*read)(uint32_t leaf, uint32_t subleaf));
 
-/* What was taken for the leaf and subleaf; zeros for what was not. Subleaves of a leaf that has
- * none are all the same. */
+/* Returns the copy of the leaf and subleaf; zeros if there is no copy. All subleaves of a leaf that
+ * has none are the same. */
 struct cpuid_result cpuid_leaves_find(const struct cpuid_leaves *leaves, uint32_t leaf,
                                       uint32_t subleaf);
 

@@ -28,7 +28,7 @@ struct cpuid_feature_row {
     enum cpuid_register reg;
     uint32_t mask;
     enum cpuid_condition condition;
-    bool is_emulated; /* whatever the processor has */
+    bool is_emulated; /* shown even if the processor lacks it */
     const char *name;
 };
 
@@ -47,7 +47,7 @@ static const struct cpuid_feature_row features[CPUID_FEATURE_COUNT] = {
 #undef CPUID_FEATURE_ENTRY
 };
 
-/* Bits that depend on the guest or say what is not a feature of the processor. */
+/* Bits that depend on the guest's registers or are not a feature of the processor. */
 #define LEAF1_ECX_OSXSAVE    (UINT32_C(1) << 27)
 #define LEAF1_ECX_HYPERVISOR (UINT32_C(1) << 31)
 #define LEAF7_ECX_OSPKE      (UINT32_C(1) << 4)
@@ -63,8 +63,8 @@ static uint32_t *register_of(struct cpuid_result *result, enum cpuid_register re
     return &result->edx;
 }
 
-/* The processor's registers, zero for leaves it does not have (it would answer those with the data
- * of its highest basic leaf). */
+/* Returns the processor's registers for a leaf; zeros for a leaf that the processor does not have.
+ * The instruction itself would return the data of the highest basic leaf. */
 static struct cpuid_result host_cpuid(const struct cpuid_board *board, uint32_t leaf,
                                       uint32_t subleaf)
 {
@@ -80,7 +80,7 @@ static uint32_t cpu_count(const struct cpuid_board *board)
     return board->cpu_count == 0 ? 1 : board->cpu_count;
 }
 
-/* Bits of an APIC ID that tell the guest's vCPUs apart. */
+/* Returns the number of APIC ID bits that distinguish the guest's vCPUs. */
 static unsigned id_bits(const struct cpuid_board *board)
 {
     unsigned bits = 0;
@@ -108,7 +108,8 @@ static bool condition_holds(const struct cpuid_board *board, const struct cpuid_
     return false;
 }
 
-/* host: the processor's registers for the row's leaf and subleaf. */
+/* Returns whether the guest sees the bit. host: the processor's registers for the row's leaf and
+ * subleaf. */
 static bool is_shown(const struct cpuid_board *board, const struct cpuid_guest *guest,
                      const struct cpuid_feature_row *row, struct cpuid_result host)
 {
@@ -116,7 +117,8 @@ static bool is_shown(const struct cpuid_board *board, const struct cpuid_guest *
            (row->is_emulated || (*register_of(&host, row->reg) & row->mask) != 0);
 }
 
-/* The table's bits of one leaf and subleaf; everything else 0. */
+/* Returns the bits of one leaf and subleaf that the table lists and the guest sees; all others are
+ * 0. */
 static struct cpuid_result listed_features(const struct cpuid_board *board,
                                            const struct cpuid_guest *guest, uint32_t leaf,
                                            uint32_t subleaf)
@@ -152,7 +154,7 @@ unsigned cpuid_physical_address_bits(const struct cpuid_board *board)
 {
     unsigned bits = host_cpuid(board, 0x80000008, 0).eax & 0xff;
 
-    /* SDM: 36 where PAE is there and the leaf is not. */
+    /* SDM: 36 bits if the processor has PAE and does not have the leaf. */
     if (bits == 0)
         bits = 36;
     return bits < board->physical_address_bits ? bits : board->physical_address_bits;
@@ -206,8 +208,8 @@ const char *cpuid_difference(const struct cpuid_summary *a, const struct cpuid_s
     return a->physical_address_bits != b->physical_address_bits ? "width of addresses" : NULL;
 }
 
-/* SDM vol. 1, "Standard Format of the Extended Region": where the last enabled component ends. The
- * legacy region and the header, 576 bytes, are always there. */
+/* Returns the offset at which the last enabled component ends: SDM vol. 1, "Standard Format of the
+ * Extended Region". The legacy region and the header, together 576 bytes, are always there. */
 static uint32_t standard_size_bytes(const struct cpuid_board *board, uint64_t components)
 {
     uint32_t size_bytes = 576;
@@ -222,8 +224,8 @@ static uint32_t standard_size_bytes(const struct cpuid_board *board, uint64_t co
     return size_bytes;
 }
 
-/* SDM vol. 1, "Compacted Format of the Extended Region": one after the other, on 64 bytes where the
- * component asks for it (ECX bit 1). */
+/* Returns the size of all enabled components one after the other: SDM vol. 1, "Compacted Format of
+ * the Extended Region". A component whose ECX bit 1 is set begins at a multiple of 64 bytes. */
 static uint32_t compacted_size_bytes(const struct cpuid_board *board, uint64_t components)
 {
     uint32_t size_bytes = 576;
@@ -253,7 +255,8 @@ static struct cpuid_result leaf_xsave(const struct cpuid_board *board,
         result.ecx = standard_size_bytes(board, allowed);
         result.edx = (uint32_t)(allowed >> 32);
     } else if (subleaf == 1) {
-        /* ECX:EDX, the bits that IA32_XSS may hold, stay 0: there are no supervisor components. */
+        /* EDX:ECX, the bits that software may set in IA32_XSS, stay 0: there are no supervisor
+         * components. */
         result = listed_features(board, guest, 0xd, 1);
         if (cpuid_has(board, CPUID_XSAVEC) || cpuid_has(board, CPUID_XSAVES))
             result.ebx = compacted_size_bytes(board, guest->xcr0 & allowed);
@@ -273,8 +276,8 @@ static struct cpuid_result leaf_version(const struct cpuid_board *board,
     struct cpuid_result result = listed_features(board, guest, 1, 0);
 
     result.eax = host.eax;
-    /* Brand index and CLFLUSH line size are the processor's. EBX 23:16 are the IDs that the package
-     * has room for. */
+    /* The brand index and the CLFLUSH line size are the processor's. EBX 23:16 is the number of IDs
+     * that the package has room for. */
     result.ebx =
         (host.ebx & 0xffff) | UINT32_C(1) << id_bits(board) << 16 | (board->vcpu_id & 0xff) << 24;
     result.ecx |= LEAF1_ECX_HYPERVISOR;
@@ -283,8 +286,9 @@ static struct cpuid_result leaf_version(const struct cpuid_board *board,
     return result;
 }
 
-/* Cache and TLB descriptors, a byte each, but for 0xfe: it says "see leaf 0x18", which is not
- * shown; 0 is the null descriptor. The lowest byte of EAX is no descriptor, it reads 1. */
+/* Returns the processor's cache and TLB descriptors, one in each byte. Descriptor 0xfe, "see leaf
+ * 0x18", becomes 0, the null descriptor, because the guest does not see that leaf. The lowest byte
+ * of EAX is not a descriptor; it reads 1. */
 static struct cpuid_result leaf_descriptors(const struct cpuid_board *board)
 {
     struct cpuid_result result = host_cpuid(board, 2, 0);
@@ -298,9 +302,10 @@ static struct cpuid_result leaf_descriptors(const struct cpuid_board *board)
     return result;
 }
 
-/* Caches. Size and type are the processor's; EAX 31:26 and 25:14 are the IDs, less one, that the
- * package has room for and that the cache's sharers have. Levels 1 and 2 belong to a core, and each
- * vCPU is one; what lies beyond is the package's. Type 0: there are no more caches. */
+/* Returns the caches. Size and type are the processor's. EAX 31:26 is the number of IDs that the
+ * package has room for, minus one; EAX 25:14 is the same for the processors that share the cache.
+ * Caches of level 1 and 2 belong to one core, and each vCPU is a core; higher levels belong to the
+ * package. Type 0 ends the list. */
 static struct cpuid_result leaf_caches(const struct cpuid_board *board, uint32_t subleaf)
 {
     struct cpuid_result result = host_cpuid(board, 4, subleaf);
@@ -327,8 +332,9 @@ static struct cpuid_result leaf_structured_features(const struct cpuid_board *bo
     return result;
 }
 
-/* One thread in each core, all cores in one package. EAX: by how many bits the x2APIC ID is shifted
- * right for the ID of what the level is part of. EBX: logical processors in that. */
+/* Returns the topology: one thread in each core, all cores in one package. EAX is the number of
+ * bits by which software shifts the x2APIC ID right to get the ID of the next level. EBX is the
+ * number of logical processors at this level. */
 static struct cpuid_result leaf_topology(const struct cpuid_board *board, uint32_t subleaf)
 {
     enum { LEVEL_SMT = 1, LEVEL_CORE = 2 };
@@ -355,9 +361,10 @@ uint64_t cpuid_crystal_hz(const struct cpuid_board *board)
     return board->tsc_hz / cpuid_crystal_ratio(board);
 }
 
-/* The TSC's frequency as the monitor measured it, whatever the processor's own leaf claims: it is
- * what the board's clocks are derived from, so a guest that believes it finds them in agreement.
- * EBX / EAX is the ratio of TSC to crystal; ECX is the crystal's frequency in Hz. */
+/* Returns the TSC's frequency as the monitor measured it, even if the processor's own leaf says
+ * something else. The board's clocks are derived from the measured frequency, so a guest finds them
+ * consistent with the leaf. EBX / EAX is the ratio of the TSC to the crystal; ECX is the crystal's
+ * frequency in Hz. */
 static struct cpuid_result leaf_tsc(const struct cpuid_board *board)
 {
     if (board->tsc_hz == 0)
@@ -396,14 +403,14 @@ struct cpuid_result cpuid_policy(const struct cpuid_board *board, const struct c
     case 0xb: result = leaf_topology(board, subleaf); break;
     case 0xd: result = leaf_xsave(board, guest, subleaf); break;
     case 0x15: result = leaf_tsc(board); break;
-    case 0x16: /* base and maximum frequency in MHz; the bus's is not told */
+    case 0x16: /* base and maximum frequency in MHz; the bus frequency reads 0 */
         result.eax = result.ebx = (uint32_t)((board->tsc_hz + 500000) / 1000000) & 0xffff;
         break;
     case CPUID_HYPERVISOR_LEAF: result = leaf_hypervisor(); break;
     case 0x80000000: result.eax = CPUID_MAX_EXTENDED; break;
     case 0x80000001:
     case 0x80000007: result = listed_features(board, guest, leaf, 0); break;
-    case 0x80000002: /* to 4: the processor's name */
+    case 0x80000002: /* 0x80000002..4: the processor's name */
     case 0x80000003:
     case 0x80000004: result = host_cpuid(board, leaf, 0); break;
     case 0x80000006: result.ecx = host_cpuid(board, leaf, 0).ecx; break; /* L2 cache */

@@ -8,9 +8,9 @@
 /* What a read or a write of a register does. */
 enum msr_action {
     ACTION_GP = 0,
-    ACTION_PASS,    /* the bitmap lets it through */
-    ACTION_CONST,   /* read: msr_constant */
-    ACTION_STORAGE, /* read: the slot; write: checked, then the slot */
+    ACTION_PASS,    /* the MSR bitmap lets the access through */
+    ACTION_CONST,   /* read: returns the row's constant */
+    ACTION_STORAGE, /* read: returns the slot; write: checks the value, then sets the slot */
     ACTION_IGNORE,  /* write: has no effect */
     ACTION_EFER,
     ACTION_TSC,
@@ -20,7 +20,7 @@ enum msr_action {
     ACTION_TSC_DEADLINE,
 };
 
-/* Which values a write may hold. */
+/* The check of the values that a write may have. */
 enum msr_check {
     CHECK_ANY,
     CHECK_ZERO,
@@ -33,7 +33,7 @@ enum msr_check {
     CHECK_MTRR_VARIABLE, /* bases at even, masks at odd indices */
 };
 
-/* Which registers come and go with a feature. */
+/* The feature on which a register depends. */
 enum msr_presence {
     PRESENT,
     PRESENT_WITH_RDTSCP,
@@ -49,7 +49,7 @@ struct msr_row {
     enum msr_action read, write;
     enum msr_check check;
     enum msr_presence presence;
-    bool is_in_vmcs; /* pass-through, and the processor switches it at exits and entries */
+    bool is_in_vmcs; /* passes through, and the processor switches it at exits and entries */
     uint64_t constant;
     uint16_t slot; /* offset in struct msr_state of the first register's storage */
 };
@@ -63,23 +63,26 @@ struct msr_row {
 #define MISC_ENABLE_READ_ONLY                                                                      \
     (MISC_ENABLE_PERFMON | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE)
 
-/* Eight variable ranges, the fixed ranges, write-combining. */
+/* Eight variable ranges, the fixed ranges, and the type write-combining. */
 #define MTRRCAP_VALUE (MTRR_VARIABLE_COUNT | MTRRCAP_FIX | MTRRCAP_WC)
 
-/* Ascending; of rows for the same register one at most is present. What is not here, on purpose:
+/* The registers in ascending order. Of several rows for one register at most one is present.
+ * These registers are missing on purpose:
  *   IA32_TSC_ADJUST: CPUID does not show it.
  *   IA32_SPEC_CTRL, IA32_PRED_CMD, IA32_FLUSH_CMD, IA32_ARCH_CAPABILITIES: CPUID does not show
- *     them; they act on the whole logical processor, and the monitor does not switch them.
- *   Machine-check banks, thermal, power, performance monitoring, LBR, VMX capabilities, SMM: CPUID
- * shows none of them, and a processor without the feature has no such registers. MSR_PLATFORM_INFO
- * and others that belong to a model: no CPUID bit announces them, so software has to expect #GP
- * under a hypervisor. The system call registers pass through: the monitor executes no SYSCALL and
- * no SWAPGS. */
+ *     them. They act on the whole logical processor, and the monitor does not switch them.
+ *   Machine-check banks, thermal, power, performance monitoring, LBR, VMX capabilities, SMM:
+ *     CPUID shows none of these features, and a processor without the feature has no such
+ *     registers.
+ *   MSR_PLATFORM_INFO and other registers of single models: no CPUID bit announces them, so
+ *     software has to expect #GP under a hypervisor.
+ * The system-call registers pass through, because the monitor executes neither SYSCALL nor
+ * SWAPGS. */
 static const struct msr_row rows[] = {
     {.first = IA32_TIME_STAMP_COUNTER,
      .count = 1,
      .name = "IA32_TIME_STAMP_COUNTER",
-     .read = ACTION_TSC, /* RDMSR honours the TSC offset when the bitmap lets it through */
+     .read = ACTION_TSC, /* a RDMSR that passes through applies the TSC offset */
      .write = ACTION_TSC},
     {.first = IA32_PLATFORM_ID, .count = 1, .name = "IA32_PLATFORM_ID", .read = ACTION_CONST},
     {.first = IA32_APIC_BASE,
@@ -88,10 +91,10 @@ static const struct msr_row rows[] = {
      .presence = PRESENT_WITH_APIC,
      .read = ACTION_APIC_BASE,
      .write = ACTION_APIC_BASE},
-    /* CPUID without APIC and this register with EN clear is a processor whose APIC the firmware
-     * switched off; then "enabling the APIC again needs a reset" (SDM vol. 3A, "Enabling or
-     * Disabling the Local APIC"), so writes change nothing. It is the only processor, so the BSP.
-     */
+    /* A processor whose CPUID shows no APIC and whose register has EN clear is one whose APIC the
+     * firmware switched off. Then "enabling the APIC again needs a reset" (SDM vol. 3A, "Enabling
+     * or Disabling the Local APIC"), so a write changes nothing. It is the only processor and
+     * therefore the BSP. */
     {.first = IA32_APIC_BASE,
      .count = 1,
      .name = "IA32_APIC_BASE",
@@ -100,12 +103,13 @@ static const struct msr_row rows[] = {
      .constant = 0xfee00000 | APIC_BASE_BSP,
      .write = ACTION_IGNORE,
      .check = CHECK_APIC_BASE},
-    {.first = IA32_FEATURE_CONTROL, /* locked with VMX and SMX off; writes to it locked are #GP */
+    {.first = IA32_FEATURE_CONTROL, /* locked, with VMX and SMX off; a write to the locked register
+                                       causes #GP */
      .count = 1,
      .name = "IA32_FEATURE_CONTROL",
      .read = ACTION_CONST,
      .constant = FEATURE_CONTROL_LOCK},
-    {.first = IA32_BIOS_SIGN_ID, /* no update loaded: software writes 0, runs CPUID, reads 0 */
+    {.first = IA32_BIOS_SIGN_ID, /* no update is loaded: software writes 0, runs CPUID, reads 0 */
      .count = 1,
      .name = "IA32_BIOS_SIGN_ID",
      .read = ACTION_CONST,
@@ -116,8 +120,8 @@ static const struct msr_row rows[] = {
      .read = ACTION_CONST,
      .constant = MTRRCAP_VALUE},
     {.first = IA32_SYSENTER_CS, .count = 3, .name = "IA32_SYSENTER_CS", PASS_IN_VMCS},
-    {.first = IA32_MCG_CAP, /* no banks, no IA32_MCG_CTL: software that asks without looking at
-                               CPUID finds nothing more to ask for */
+    {.first = IA32_MCG_CAP, /* no banks and no IA32_MCG_CTL: software that reads this without a look
+                               at CPUID finds nothing to use */
      .count = 1,
      .name = "IA32_MCG_CAP",
      .read = ACTION_CONST},
@@ -164,13 +168,14 @@ static const struct msr_row rows[] = {
      .presence = PRESENT_WITH_APIC,
      .read = ACTION_TSC_DEADLINE,
      .write = ACTION_TSC_DEADLINE},
-    {.first = IA32_X2APIC_FIRST, /* all exit: the APIC knows which there are, and in which mode */
+    {.first = IA32_X2APIC_FIRST, /* all exit: the APIC knows which registers exist, and in which
+                                    mode */
      .count = IA32_X2APIC_LAST - IA32_X2APIC_FIRST + 1,
      .name = "x2APIC",
      .presence = PRESENT_WITH_APIC,
      .read = ACTION_X2APIC,
      .write = ACTION_X2APIC},
-    {.first = IA32_XSS, /* no supervisor state components: all bits reserved */
+    {.first = IA32_XSS, /* there are no supervisor state components, so all bits are reserved */
      .count = 1,
      .name = "IA32_XSS",
      .presence = PRESENT_WITH_XSAVES,
@@ -213,7 +218,7 @@ static bool is_for(const struct msr_row *row, uint32_t index)
     return index - row->first < row->count;
 }
 
-/* Null: the guest has no such register. */
+/* Returns the row of the register; null if the guest has no such register. */
 static const struct msr_row *find_row(const struct msr_state *state, uint32_t index)
 {
     for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
@@ -235,7 +240,8 @@ static bool is_mtrr_type(uint64_t type)
            type == MEMORY_TYPE_WP || type == MEMORY_TYPE_WB;
 }
 
-/* Eight types, a byte each. The PAT knows UC- too (SDM vol. 3A, "IA32_PAT MSR"). */
+/* Returns whether each of the eight bytes is a memory type. The PAT allows UC- as well (SDM vol.
+ * 3A, "IA32_PAT MSR"). */
 static bool are_types(uint64_t value, bool is_pat)
 {
     for (unsigned shift = 0; shift < 64; shift += 8) {
@@ -246,10 +252,10 @@ static bool are_types(uint64_t value, bool is_pat)
     return true;
 }
 
-/* What software may switch. Fast strings, thermal control, SpeedStep and the xTPR messages change
- * nothing that it could notice; MONITOR stays undefined and CPUID does not show it, whatever bit 18
- * says; the CPUID limit and XD disable have their effect. Whatever is not here nor read-only is
- * reserved. */
+/* Returns the bits that software may change. The bits for fast strings, thermal control, SpeedStep
+ * and xTPR messages have no effect that software can notice. The instruction MONITOR stays
+ * undefined and CPUID does not show it, whatever bit 18 holds. The CPUID limit and XD disable have
+ * their effect. Bits that are neither here nor read-only are reserved. */
 static uint64_t misc_enable_writable(const struct msr_state *state)
 {
     return MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_SPEEDSTEP |
@@ -265,9 +271,10 @@ static bool value_is_valid(const struct msr_state *state, const struct msr_row *
     switch (row->check) {
     case CHECK_ANY: return true;
     case CHECK_ZERO: return value == 0;
-    case CHECK_APIC_BASE: /* EXTD is reserved where CPUID shows no x2APIC */
+    case CHECK_APIC_BASE: /* EXTD is reserved if CPUID shows no x2APIC */
         return (value & (beyond_address | 0xff | BIT(9) | APIC_BASE_EXTD)) == 0;
-    case CHECK_DEBUGCTL: /* LBR and the trace bits have no registers behind them here */
+    case CHECK_DEBUGCTL: /* LBR and the trace bits are reserved: the registers behind them do not
+                            exist */
         return (value & ~DEBUGCTL_BTF) == 0;
     case CHECK_MISC_ENABLE:
         return (value & ~(MISC_ENABLE_READ_ONLY | misc_enable_writable(state))) == 0;
@@ -288,7 +295,7 @@ void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board)
 {
     enum { FIXED_A0000 = 2 };
     const uint64_t all_wb = UINT64_C(0x0606060606060606);
-    const uint64_t hole_start = 3 * GIB; /* devices, to 4 GiB */
+    const uint64_t hole_start = 3 * GIB; /* the range for devices ends at 4 GiB */
 
     *state = (struct msr_state){
         .pat = PAT_RESET,
@@ -308,7 +315,8 @@ void msr_policy_reset(struct msr_state *state, const struct cpuid_board *board)
         ((BIT(state->physical_address_bits) - 1) & ~(GIB - 1)) | MTRR_PHYSMASK_VALID;
 }
 
-/* For reads and writes alike: who has the value of a register that is not kept here. */
+/* Returns where the caller finds the value of a register that is not kept here, for reads and
+ * writes alike. */
 static enum msr_outcome outcome_elsewhere(enum msr_action action)
 {
     switch (action) {
@@ -361,7 +369,7 @@ enum msr_outcome msr_policy_write(struct msr_state *state, uint32_t index, uint6
 }
 
 /* SDM vol. 3C, "MSR-Bitmap Address": reads of 0-0x1fff, reads of 0xc0000000-0xc0001fff, then writes
- * of both, 1 KiB each; a clear bit lets the access through. */
+ * of both, 1 KiB for each. A clear bit lets the access through. */
 void msr_bitmap_pass(uint8_t bitmap[MSR_BITMAP_BYTES], uint32_t index, bool is_write, bool passes)
 {
     uint32_t bit = index & 0x1fff;

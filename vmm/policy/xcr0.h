@@ -16,8 +16,8 @@
 #define XCR0_AVX512    (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 #define XCR0_PKRU      BIT(9)
 
-/* Whether XCR0 may hold value where the bits of mask (xcr0_allowed_mask) are supported. Bit 0 is
- * always set, AVX needs SSE, the AVX-512 states come together and need AVX. */
+/* Returns whether XCR0 may hold value. mask (see xcr0_allowed_mask) has the supported bits. Bit 0
+ * is always set, AVX needs SSE, the three AVX-512 states are set together and need AVX. */
 bool xcr0_is_valid(uint64_t value, uint64_t mask);
 
 #endif
