@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the boot stage hands to the monitor when the firmware's boot services have ended. All
- * addresses are host-physical and, as everything is mapped one to one, also pointers. */
+/* The facts that the boot stage gives to the monitor when the firmware's boot services have
+ * ended. All addresses are host-physical. Everything is mapped one to one, so they are pointers
+ * as well. */
 #ifndef VMM_BOOT_INFO_H
 #define VMM_BOOT_INFO_H
 
@@ -16,10 +17,10 @@
 #define GUEST_CMDLINE_BYTES    2048
 #define GUEST_ATTACHMENTS_MAX  32
 
-/* What the firmware's memory map says of a range, as far as the monitor's page tables care. */
+/* The kinds of memory in the firmware's memory map that the monitor's page tables distinguish. */
 enum memory_kind {
     MEMORY_RAM,          /* conventional, loader and boot-services memory */
-    MEMORY_RUNTIME_CODE, /* EfiRuntimeServicesCode: executed when the machine is switched off */
+    MEMORY_RUNTIME_CODE, /* EfiRuntimeServicesCode, executed when the machine is switched off */
     MEMORY_RUNTIME_DATA, /* EfiRuntimeServicesData, ACPI NVS */
     MEMORY_ACPI,         /* EfiACPIReclaimMemory */
     MEMORY_MMIO,
@@ -33,32 +34,34 @@ struct memory_range {
 };
 
 struct blob {
-    const uint8_t *data; /* null when there is none */
+    const uint8_t *data; /* null: there is none */
     uint64_t size_bytes;
 };
 
 /* Who does the work of the local APICs. */
 enum guest_apic {
-    GUEST_APIC_AUTO,     /* the processors, if all of the guest's can and are not known to err */
+    GUEST_APIC_AUTO,     /* the processors, if all of the guest's can and none is known to err */
     GUEST_APIC_EMULATED, /* the monitor */
     GUEST_APIC_VIRTUAL,  /* the processors, if all of the guest's can */
 };
 
-/* One [guest NAME] section, checked: the files are in memory and their format was recognised. */
+/* One [guest NAME] section after all checks: its files are in memory and their formats are
+ * known. */
 struct guest_config {
     char name[GUEST_NAME_BYTES];
     struct blob kernel;
     struct blob initrd;
     char cmdline[GUEST_CMDLINE_BYTES];
-    const char *kernel_name; /* the files' names without their folders; null: unknown */
+    const char *kernel_name; /* the files' names without folders; null: unknown */
     const char *initrd_name;
     uint32_t cpu_count; /* at least 1 */
-    bool has_testdev;   /* the board has the devices that test suites expect */
+    bool has_testdev;   /* the board has the devices that test suites use */
     enum guest_apic apic;
     uint64_t memory_bytes; /* multiple of 2 MiB */
-    hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; shared by all guests of
-                              a sequence */
-    const struct attachment_spec *attachments; /* from the start on; up to GUEST_ATTACHMENTS_MAX */
+    hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; all guests of a
+                              sequence share it */
+    const struct attachment_spec *attachments; /* attached before the guest starts; up to
+                                                  GUEST_ATTACHMENTS_MAX */
     size_t attachment_count;
 };
 
@@ -68,20 +71,22 @@ enum on_last_exit {
 };
 
 enum schedule {
-    SCHEDULE_PARALLEL, /* every guest on CPUs of its own, all at once */
-    SCHEDULE_SEQUENCE, /* one after the other, in the order of the file, on the same CPUs and RAM */
+    SCHEDULE_PARALLEL, /* all guests run at once, each on CPUs of its own */
+    SCHEDULE_SEQUENCE, /* guests run one after the other, in the order of the file, on the same CPUs
+                          and RAM */
 };
 
 #define CONSOLE_IRQ_OF_PORT 0 /* 4 for COM1 and COM3, else 3 */
 #define CONSOLE_IRQ_MAX     255
 
 struct boot_info {
-    /* The loaded image, for W^X: [image, +image_bytes) is read-only but for the parts below. */
+    /* The loaded image, for W^X: [image, image + image_bytes) is read-only except for the parts
+     * below. */
     hpa_t image;
     uint64_t image_bytes;
     hpa_t text; /* executable, page aligned */
     uint64_t text_bytes;
-    hpa_t data; /* writable, page aligned; .bss included */
+    hpa_t data; /* writable, page aligned; includes .bss */
     uint64_t data_bytes;
 
     hpa_t heap; /* the monitor's own memory, 2 MiB aligned */
@@ -92,16 +97,17 @@ struct boot_info {
 
     size_t cpu_count; /* at least 1 */
     uint32_t cpu_apic_ids[BOOT_CPUS_MAX];
-    hpa_t ap_area; /* AP_START_PAGES below 1 MiB (arch/x86/ap_start.h), not to be written before the
-                      firmware's page tables and stack are left; 0: there are none */
+    hpa_t ap_area; /* AP_START_PAGES pages below 1 MiB (arch/x86/ap_start.h); 0: there are none.
+                      Nobody writes to them before the firmware's page tables and stack are no
+                      longer in use */
 
-    struct host_acpi acpi;       /* usable whether or not there were tables */
+    struct host_acpi acpi;       /* valid even if the firmware had no ACPI tables */
     struct tsc_calibration tsc;  /* one of the clocks is chosen */
     uint64_t wall_clock_seconds; /* Unix time, UTC */
     uint64_t wall_clock_tsc;     /* the TSC when wall_clock_seconds was read */
-    /* Asks the platform to power off, through EFI_RUNTIME_SERVICES.ResetSystem (UEFI 2.10, 8.5.1)
-     * of the services given. Returns, or faults, where the firmware cannot. What it may touch is
-     * mapped executable and writable. */
+    /* Asks the platform to switch off, through ResetSystem of the EFI_RUNTIME_SERVICES given (UEFI
+     * 2.10, 8.5.1). If the firmware cannot do it, the function returns or faults. All memory that
+     * it may use is mapped executable and writable. */
     void (*firmware_power_off)(hpa_t efi_runtime_services);
     hpa_t efi_runtime_services;
 
@@ -115,7 +121,7 @@ struct boot_info {
     struct guest_config guests[BOOT_GUESTS_MAX];
 };
 
-/* Runs the monitor on the processor that booted, on the firmware's stack and page tables at first.
+/* Runs the monitor on the processor that booted, at first on the firmware's stack and page tables.
  * Boot services have ended and interrupts are off. Never returns. */
 _Noreturn void monitor_main(const struct boot_info *boot);
 
