@@ -4,7 +4,7 @@
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 
-/* --- The chips --- */
+/* The chips. */
 
 enum port {
     PIC_MASTER = 0x20,
@@ -22,7 +22,7 @@ enum port {
 };
 
 #define OCW2_EOI        0x20 /* 8259A, "Operation Command Words": non-specific EOI */
-#define RTC_REGISTER_C  0x0c /* MC146818A, "Register C": reading it clears the interrupt flags */
+#define RTC_REGISTER_C  0x0c /* MC146818A, "Register C": a read clears the interrupt flags */
 #define KBC_PULSE_RESET 0xfe
 
 const struct bios_port_write bios_port_writes[] = {
@@ -32,15 +32,15 @@ const struct bios_port_write bios_port_writes[] = {
     {PIC_MASTER_DATA, 0x01},                          /* ICW4: 8086 mode, normal EOI */
     {PIC_SLAVE, 0x11},       {PIC_SLAVE_DATA, 0x70},  /* ICW2: vectors 0x70-0x77 */
     {PIC_SLAVE_DATA, 0x02},                           /* ICW3: identity 2 */
-    {PIC_SLAVE_DATA, 0x01},  {PIC_MASTER_DATA, 0xf8}, /* OCW1: open are timer, keyboard, cascade */
+    {PIC_SLAVE_DATA, 0x01},  {PIC_MASTER_DATA, 0xf8}, /* OCW1: unmasks timer, keyboard, cascade */
     {PIC_SLAVE_DATA, 0xff},  {PIT_CONTROL, 0x36},     /* counter 0, low byte first, mode 3 */
-    {PIT_COUNTER_0, 0x00},   {PIT_COUNTER_0, 0x00},   /* 0 stands for 65536 */
+    {PIT_COUNTER_0, 0x00},   {PIT_COUNTER_0, 0x00},   /* 0 means 65536 */
     {PIT_CONTROL, 0x54},                              /* counter 1, low byte only, mode 2 */
     {PIT_COUNTER_1, 0x12},
 };
 const size_t bios_port_write_count = ARRAY_COUNT(bios_port_writes);
 
-/* --- BIOS data area: address, size in bytes, value --- */
+/* BIOS data area: address, size in bytes, value. */
 
 #define KEYBOARD_BUFFER     0x1e /* offsets in segment 0040 */
 #define KEYBOARD_BUFFER_END 0x3e
@@ -60,17 +60,18 @@ static const struct {
     {0x410, 2, EQUIPMENT},
     {0x413, 2, GUEST_EXTENDED_BIOS_DATA / 1024}, /* KiB of low memory */
     {0x41a, 2, KEYBOARD_BUFFER},                 /* where the next key is read */
-    {0x41c, 2, KEYBOARD_BUFFER},                 /* where the next key is put: there is none */
+    {0x41c, 2, KEYBOARD_BUFFER},                 /* where the next key is put: the buffer is
+                                                    empty */
     {0x449, 1, 3},                               /* video mode: text, 80 x 25 */
     {0x44a, 2, 80},
     {0x47c, 1, 1}, /* COM1's time-out */
     {0x480, 2, KEYBOARD_BUFFER},
     {0x482, 2, KEYBOARD_BUFFER_END},
-    {0x484, 1, 25 - 1}, /* rows, less one */
+    {0x484, 1, 25 - 1}, /* rows, minus one */
     {0x485, 2, 16},     /* points of a character */
 };
 
-/* --- The handlers: instructions as the processor reads them, 16-bit (SDM vol. 2) --- */
+/* The handlers: instructions as the processor reads them, 16-bit (SDM vol. 2). */
 
 #define LOW(word)          ((word)&0xff), ((word) >> 8 & 0xff) /* little-endian */
 #define CLI                0xfa
@@ -100,16 +101,16 @@ static const struct {
 #define CMP_WORD8(at, v)   0x83, 0x3e, LOW(at), (v)
 #define CMP_WORD(at, word) 0x81, 0x3e, LOW(at), LOW(word)
 #define OR_BP_BYTE(at, v)  0x80, 0x4e, (at), (v) /* byte [bp + at] */
-#define JB(bytes)          0x72, (bytes)         /* jumps forward over that many bytes */
+#define JB(bytes)          0x72, (bytes)         /* jumps forward over this many bytes */
 #define JNZ(bytes)         0x75, (bytes)
-#define JUMP_BACK(bytes)   0xeb, 0x100 - (bytes) /* to that many bytes before its end */
+#define JUMP_BACK(bytes)   0xeb, 0x100 - (bytes) /* jumps to this many bytes before its own end */
 #define INT(vector)        0xcd, (vector)
 #define JUMP_FAR(seg, off) 0xea, LOW(off), LOW(seg)
 #define EOI_MASTER         MOV_AL(OCW2_EOI), OUT_AL(PIC_MASTER)
 #define EOI_BOTH           MOV_AL(OCW2_EOI), OUT_AL(PIC_SLAVE), OUT_AL(PIC_MASTER)
 
 #define VECTOR_USER_TICK 0x1c
-#define STATUS_FLAGS_AT  6 /* of the caller's FLAGS from BP, once BP is pushed */
+#define STATUS_FLAGS_AT  6 /* offset of the caller's FLAGS from BP, after the push of BP */
 #define FLAGS_CF         1
 #define UNSUPPORTED_CODE 0x86
 
@@ -132,7 +133,8 @@ enum routine {
 
 static const uint8_t routines[ROUTINE_COUNT][ROUTINE_BYTES_MAX] = {
     [ROUTINE_RETURN] = {IRET},
-    /* The count starts anew at midnight, which the overflow byte tells; then the user's handler. */
+    /* Counts the tick. At midnight the count begins again and the overflow byte is set. Then calls
+     * the user's handler. */
     [ROUTINE_TIMER] = {PUSH_DS, PUSH_DX, PUSH_AX, XOR_AX_AX, MOV_DS_AX,
                        /* count */
                        INC_WORD(TICK_COUNT), JNZ(4), INC_WORD(TICK_COUNT_HIGH),
@@ -154,12 +156,13 @@ static const uint8_t routines[ROUTINE_COUNT][ROUTINE_BYTES_MAX] = {
     [ROUTINE_MEMORY_SIZE] = {PUSH_DS, XOR_AX_AX, MOV_DS_AX, LOAD_AX(0x413), POP_DS, IRET},
     [ROUTINE_UNSUPPORTED] = {PUSH_BP, MOV_BP_SP, OR_BP_BYTE(STATUS_FLAGS_AT, FLAGS_CF), POP_BP,
                              MOV_AH(UNSUPPORTED_CODE), IRET},
-    /* Both ways a PC has; whichever the board takes, the guest does not come back. */
+    /* Resets the PC in both ways that it has. The guest does not return, whichever way the board
+     * supports. */
     [ROUTINE_RESET] = {CLI, MOV_DX(RESET_CONTROL), MOV_AL(0x02), OUT_DX_AL, MOV_AL(0x06), OUT_DX_AL,
                        MOV_AL(KBC_PULSE_RESET), OUT_AL(KBC_COMMAND), HLT, JUMP_BACK(3)},
 };
 
-/* What is not listed returns. */
+/* The routine of each vector. A vector that is not listed has ROUTINE_RETURN. */
 static const uint8_t vectors[256] = {
     [0x08] = ROUTINE_TIMER,
     [0x09] = ROUTINE_KEYBOARD,
@@ -175,7 +178,7 @@ static const uint8_t vectors[256] = {
     [0x75 ... 0x77] = ROUTINE_SLAVE_LINE,
 };
 
-/* --- Segment f000 --- */
+/* Segment f000. */
 
 #define BIOS_SEGMENT (GUEST_BIOS_AREA >> 4)
 #define ROUTINES     0xe000

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Linux's bzImage, by its 64-bit entry. Everything here follows "The Linux/x86 Boot Protocol"
+/* Linux's bzImage, started at its 64-bit entry. All of this follows "The Linux/x86 Boot Protocol"
  * (Documentation/arch/x86/boot.rst), section "64-bit BOOT PROTOCOL", and the layout of boot_params
  * in "Zero Page" (Documentation/arch/x86/zero-page.rst). */
 #include "vmm/base/bits.h"
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 
-/* --- The file's and boot_params' fields --- */
+/* The file's and boot_params' fields. */
 
 /* The setup header has the same offsets in the file and in boot_params. */
 enum setup_header {
     SETUP_SECTS = 0x1f1,
     SYSSIZE = 0x1f4, /* in units of 16 bytes */
     VID_MODE = 0x1fa,
-    JUMP_LENGTH = 0x201, /* the header ends this many bytes after the next offset */
+    JUMP_LENGTH = 0x201, /* the header ends this many bytes after HEADER_MAGIC */
     HEADER_MAGIC = 0x202,
     PROTOCOL_VERSION = 0x206,
     TYPE_OF_LOADER = 0x210,
@@ -38,22 +38,22 @@ enum boot_params {
     EXT_RAMDISK_IMAGE = 0x0c0,
     EXT_RAMDISK_SIZE = 0x0c4,
     E820_ENTRIES = 0x1e8,
-    SETUP_HEADER_LIMIT = 0x290, /* edd_mbr_sig_buffer begins */
+    SETUP_HEADER_LIMIT = 0x290, /* edd_mbr_sig_buffer begins here */
     E820_TABLE = 0x2d0,
     E820_ENTRY_BYTES = 20,
 };
 
 #define SETUP_SECTOR_BYTES    512
-#define SETUP_SECTS_OLD       4 /* what a SETUP_SECTS of 0 stands for */
+#define SETUP_SECTS_OLD       4 /* a SETUP_SECTS of 0 means this */
 #define PROTOCOL_2_12         0x020c
 #define LOADFLAG_LOADED_HIGH  BIT(0)
 #define XLF_KERNEL_64         BIT(0)
-#define XLF_ABOVE_4G          BIT(1) /* kernel, boot_params, command line, initrd may be above 4 GiB */
+#define XLF_ABOVE_4G          BIT(1) /* the kernel and its data may be above 4 GiB */
 #define ENTRY_64_OFFSET       0x200
 #define LOADER_TYPE_UNDEFINED 0xff
 #define VID_MODE_NORMAL       0xffff
 
-/* --- Where things go in the guest --- */
+/* Where things go in the guest. */
 
 #define BOOT_PARAMS_GPA UINT64_C(0x10000)
 #define GDT_GPA         UINT64_C(0x11000)
@@ -73,7 +73,7 @@ struct plan {
     const uint8_t *code; /* the protected-mode part of the file */
     uint64_t code_bytes;
     uint64_t load;       /* guest-physical */
-    uint64_t kernel_end; /* where memory that the kernel needs while it unpacks itself ends */
+    uint64_t kernel_end; /* the end of the memory that the kernel needs to unpack itself */
     uint64_t initrd;     /* guest-physical; 0: none */
     unsigned mapped_gib;
 };
@@ -83,7 +83,7 @@ static uint64_t round_up_mib(uint64_t bytes)
     return align_up(bytes, PAGE_SIZE_LARGE) / MIB;
 }
 
-/* --- Checks --- */
+/* Checks. */
 
 static enum status check_header(const struct blob *file, const struct loader_report *report,
                                 struct plan *plan)
@@ -92,7 +92,8 @@ static enum status check_header(const struct blob *file, const struct loader_rep
     uint64_t setup_bytes, code_bytes;
     unsigned version;
 
-    /* Up to here the recognition has read; the version tells how much header there should be. */
+    /* The recognition has not read further than this; the version decides how long the header
+     * is. */
     if (file->size_bytes < SETUP_HEADER_2_12_END)
         return loader_refuse(
             report, report->kernel_file, STATUS_INVALID,
@@ -118,7 +119,7 @@ static enum status check_header(const struct blob *file, const struct loader_rep
     setup_bytes = header[SETUP_SECTS] != 0 ? header[SETUP_SECTS] : SETUP_SECTS_OLD;
     setup_bytes = (setup_bytes + 1) * SETUP_SECTOR_BYTES;
     code_bytes = UINT64_C(16) * load_u32(header + SYSSIZE);
-    /* SYSSIZE is rounded up, so that the last unit may be short of 15 bytes. */
+    /* SYSSIZE is rounded up, so the last unit may have up to 15 bytes less. */
     if (file->size_bytes + 15 < setup_bytes + code_bytes)
         return loader_refuse(
             report, report->kernel_file, STATUS_INVALID,
@@ -137,8 +138,9 @@ static enum status check_header(const struct blob *file, const struct loader_rep
     return STATUS_OK;
 }
 
-/* Where the kernel runs: "INIT_SIZE" in the boot protocol gives the rule. A kernel loaded below its
- * preferred address would move itself there, so that below is never a way out. */
+/* Chooses where the kernel runs, by the rule of "INIT_SIZE" in the boot protocol. A kernel that is
+ * loaded below its preferred address would move itself there, so an address below it is never a
+ * solution. */
 static enum status place_kernel(const uint8_t *header, const struct loader_report *report,
                                 struct plan *plan)
 {
@@ -170,7 +172,7 @@ static enum status place_kernel(const uint8_t *header, const struct loader_repor
     return STATUS_OK;
 }
 
-/* The highest page-aligned place for size_bytes within [bottom, top); 0: none. */
+/* Returns the highest page-aligned place for size_bytes within [bottom, top); 0: there is none. */
 static uint64_t highest_place(uint64_t bottom, uint64_t top, uint64_t size_bytes)
 {
     uint64_t place;
@@ -181,7 +183,7 @@ static uint64_t highest_place(uint64_t bottom, uint64_t top, uint64_t size_bytes
     return place >= bottom ? place : 0;
 }
 
-/* Finds the initrd's place in a guest of memory_bytes; 0: there is none. */
+/* Returns the initrd's place in a guest of memory_bytes; 0: there is none. */
 static uint64_t find_initrd_place(const uint8_t *header, const struct plan *plan,
                                   uint64_t memory_bytes, uint64_t size_bytes)
 {
@@ -200,7 +202,7 @@ static uint64_t find_initrd_place(const uint8_t *header, const struct plan *plan
     return place;
 }
 
-/* The least memory that would do; 0: none would. */
+/* Returns the smallest memory, in bytes, with which the guest fits; 0: it never fits. */
 static uint64_t memory_needed(const uint8_t *header, const struct plan *plan, uint64_t initrd_bytes)
 {
     const uint64_t candidates[] = {
@@ -278,7 +280,7 @@ static enum status bzimage_check(const struct guest_config *guest,
     return make_plan(guest, report, &plan);
 }
 
-/* --- Writing the guest --- */
+/* Writing the guest. */
 
 static void write_e820(uint8_t *boot_params, uint64_t memory_bytes)
 {
@@ -295,8 +297,8 @@ static void write_e820(uint8_t *boot_params, uint64_t memory_bytes)
     boot_params[E820_ENTRIES] = (uint8_t)count;
 }
 
-/* Zero but for what is written here: among it screen_info, so that the kernel looks for no display.
- */
+/* Writes boot_params. All other fields stay zero; among them is screen_info, so the kernel looks
+ * for no display. */
 static void write_boot_params(const struct guest_config *guest, const struct plan *plan,
                               gpa_t acpi_rsdp, uint8_t *boot_params)
 {
@@ -324,8 +326,8 @@ static void write_boot_params(const struct guest_config *guest, const struct pla
     write_e820(boot_params, guest->memory_bytes);
 }
 
-/* Guest linear = guest-physical, in pages of 2 MiB, present and writable. Intel SDM vol. 3A,
- * "4-Level Paging". */
+/* Writes page tables that map each guest-linear address to the same guest-physical address, in
+ * pages of 2 MiB, present and writable. Intel SDM vol. 3A, "4-Level Paging". */
 static void write_page_tables(uint8_t *ram, unsigned mapped_gib)
 {
     const uint64_t table = BIT(0) | BIT(1), page = BIT(0) | BIT(1) | BIT(7);
@@ -337,7 +339,8 @@ static void write_page_tables(uint8_t *ram, unsigned mapped_gib)
         store_u64(ram + PD_GPA + i * 8, i * PAGE_SIZE_LARGE | page);
 }
 
-/* __BOOT_CS and __BOOT_DS: flat, 4 GiB, accessed. Intel SDM vol. 3A, "Segment Descriptors". */
+/* Writes __BOOT_CS and __BOOT_DS: flat, 4 GiB, accessed. Intel SDM vol. 3A, "Segment
+ * Descriptors". */
 static void write_gdt(uint8_t *ram, struct loader_entry *entry)
 {
     entry->gdt_base = GDT_GPA;
@@ -357,7 +360,7 @@ static void bzimage_load(const struct guest_config *guest, uint8_t *ram, gpa_t a
     uint64_t offset_bytes;
 
     if (make_plan(guest, &nobody, &plan) != STATUS_OK)
-        return; /* not reached: check succeeded */
+        return; /* not reached: bzimage_check succeeded before */
 
     memcpy(ram + plan.load, plan.code, plan.code_bytes);
     if (plan.initrd != 0 && guest_ram_offset(guest->memory_bytes, GPA(plan.initrd),

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* A flat binary, started as a PC's firmware starts a boot sector: real mode, CS:IP = 0000:7c00, DL
- * = the drive it came from; here the first hard disk, 0x80. (BIOS Boot Specification 1.01, 5.3.)
- * Unlike there it may be longer than a sector, and the stack is ready below it. Interrupts are on,
- * as a BIOS has them; what acknowledges them is in vmm/loader/bios_area.h. */
+ * = the drive from which it was loaded; here the first hard disk, 0x80. (BIOS Boot Specification
+ * 1.01, 5.3.) There are two differences: the binary may be longer than a sector, and the stack is
+ * set up below it. Interrupts are on, as after a BIOS; the handlers that acknowledge them are in
+ * vmm/loader/bios_area.h. */
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 
@@ -29,7 +30,7 @@ static enum status flat_check(const struct guest_config *guest, const struct loa
 static void flat_load(const struct guest_config *guest, uint8_t *ram, gpa_t acpi_rsdp,
                       struct loader_entry *entry)
 {
-    (void)acpi_rsdp; /* found by its signature in the firmware area */
+    (void)acpi_rsdp; /* the guest finds it by its signature in the firmware area */
     memcpy(ram + GUEST_BOOT_SECTOR, guest->kernel.data, guest->kernel.size_bytes);
     *entry = (struct loader_entry){.mode = LOADER_MODE_REAL,
                                    .rip = GUEST_BOOT_SECTOR,

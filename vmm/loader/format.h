@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Within vmm/loader: what the formats' loaders share. */
+/* The interface that the loaders of all formats share; used only inside vmm/loader. */
 #ifndef VMM_LOADER_FORMAT_H
 #define VMM_LOADER_FORMAT_H
 
@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* Where a refusal goes. */
+/* The names that a refusal mentions, and the buffer for its text. */
 struct loader_report {
     const char *guest_name;
     const char *kernel_file;
@@ -16,11 +16,11 @@ struct loader_report {
     size_t message_bytes;
 };
 
-/* Writes "guest 'NAME': FILE: TEXT" and returns status. */
+/* Writes "guest 'NAME': FILE: TEXT" to the report's message and returns status. */
 enum status loader_refuse(const struct loader_report *report, const char *file, enum status status,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* One format's loader; check and load as their namesakes in loader.h. */
+/* The loader of one format. check and load do what loader_check and loader_load do. */
 struct loader {
     const char *name;
     enum status (*check)(const struct guest_config *guest, const struct loader_report *report);
@@ -33,7 +33,7 @@ extern const struct loader loader_bzimage;
 extern const struct loader loader_multiboot;
 extern const struct loader loader_flat;
 
-/* Little-endian fields of files and of the guest's structures, at any alignment. */
+/* Read and write little-endian fields of files and of the guest's structures, at any alignment. */
 static inline uint16_t load_u16(const uint8_t *from)
 {
     uint16_t value;

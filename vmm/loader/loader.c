@@ -37,10 +37,10 @@ static const struct loader *const loaders[] = {
     [GUEST_FORMAT_FLAT] = &loader_flat,
 };
 
-/* --- Recognition --- */
+/* Recognition. */
 
-/* Multiboot2 2.0, 3.1: within the first 32768 bytes, 8-byte aligned; magic, architecture, header
- * length and checksum add up to 0. */
+/* Returns whether the file has a Multiboot2 header. Multiboot2 2.0, 3.1: within the first 32768
+ * bytes, 8-byte aligned; magic, architecture, header length and checksum add up to 0. */
 static bool has_multiboot2_header(struct blob file)
 {
     uint64_t end = file.size_bytes < 32768 ? file.size_bytes : 32768;
@@ -72,7 +72,7 @@ const char *guest_format_name(enum guest_format format)
     return (size_t)format < ARRAY_COUNT(loaders) ? loaders[format]->name : "unknown";
 }
 
-/* --- The way in --- */
+/* The interface. */
 
 enum status loader_check(const struct guest_config *guest, const char *kernel_file,
                          const char *initrd_file, char *message, size_t message_bytes)

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Multiboot kernels: where image, module and information go, and how the processor starts.
- * Multiboot Specification 0.6.96, 3.2 "Machine state" and 3.3 "Boot information format".
+/* Multiboot kernels: where image, module and information are put, and the state in which the
+ * processor starts. Multiboot Specification 0.6.96, 3.2 "Machine state" and 3.3 "Boot information
+ * format".
  *
  *     0x7c00         stack pointer at the start; the specification promises none
  *     one page       information, module list, memory map, GDT and strings: 0x9000, or the next
  *                    page below 640 KiB that the image leaves free; never page 0, the BIOS data
- *     where it says  the image: below 640 KiB but for page 0, or between 1 MiB and 3 GiB
- *     behind it      the initrd, as the only module, page aligned; in front where it does not fit
+ *     at its address the image: below 640 KiB except page 0, or between 1 MiB and 3 GiB
+ *     behind it      the initrd, as the only module, page aligned; in front of the image if it does
+ *                    not fit behind
  *
- * 0x9000 is where QEMU puts its part of the same, so that kernels written for `qemu -kernel` leave
- * it alone until they have read it. */
+ * QEMU uses 0x9000 for the same structures, so kernels written for `qemu -kernel` do not overwrite
+ * this page before they have read it. */
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
 #include "vmm/loader/format.h"
@@ -19,7 +21,7 @@
 #define BOOT_MAGIC UINT32_C(0x2badb002)
 #define STACK_TOP  GUEST_BOOT_SECTOR
 
-enum information { /* 3.3; what is not listed stays 0, with its flag clear */
+enum information { /* 3.3; fields that are not listed stay 0, with their flags clear */
                    FLAGS = 0,
                    MEM_LOWER = 4,
                    MEM_UPPER = 8,
@@ -40,12 +42,12 @@ enum information { /* 3.3; what is not listed stays 0, with its flag clear */
 
 enum module {
     MOD_START = 0,
-    MOD_END = 4, /* the first byte behind it */
+    MOD_END = 4, /* the first byte behind the module */
     MOD_STRING = 8,
     MODULE_BYTES = 16,
 };
 
-enum mmap_entry { /* SIZE does not count itself */
+enum mmap_entry { /* SIZE does not count its own bytes */
                   MMAP_SIZE = 0,
                   MMAP_BASE_ADDR = 4,
                   MMAP_BYTES = 12,
@@ -53,7 +55,7 @@ enum mmap_entry { /* SIZE does not count itself */
                   MMAP_ENTRY_BYTES = 24,
 };
 
-/* The page of information: what is where in it. */
+/* The offsets in the page of information. */
 enum page {
     PAGE_INFORMATION = 0,
     PAGE_MODULES = 128,
@@ -64,7 +66,7 @@ enum page {
 
 enum gdt { GDT_CODE = 0x08, GDT_DATA = 0x10, GDT_BYTES = 0x18 };
 
-#define GUEST_FILE_NAME_BYTES 256 /* longer ones are cut */
+#define GUEST_FILE_NAME_BYTES 256 /* longer names are cut */
 
 static const char boot_loader_name[] = "Portcullis";
 static const char module_string[] = "initrd";
@@ -82,7 +84,7 @@ _Static_assert(PAGE_STRINGS + sizeof(boot_loader_name) + 2 * GUEST_FILE_NAME_BYT
 
 struct plan {
     struct multiboot_image image;
-    uint64_t page;   /* guest-physical, of the information */
+    uint64_t page;   /* guest-physical address of the page of information */
     uint64_t module; /* guest-physical; 0: none */
 };
 
@@ -96,7 +98,7 @@ static uint64_t low_memory_end(uint64_t memory_bytes)
     return memory_bytes < GUEST_HIGH_HOLE ? memory_bytes : GUEST_HIGH_HOLE;
 }
 
-/* --- Where things go --- */
+/* Where things go. */
 
 static enum status check_segment(const struct guest_config *guest,
                                  const struct multiboot_segment *segment,
@@ -132,7 +134,7 @@ static bool is_free(const struct multiboot_image *image, uint64_t gpa, uint64_t 
     return true;
 }
 
-/* The page for the information; 0: none is free. */
+/* Returns the page for the information; 0: none is free. */
 static uint64_t find_page(const struct multiboot_image *image)
 {
     uint64_t end = align_down(GUEST_EXTENDED_BIOS_DATA, PAGE_SIZE);
@@ -152,7 +154,8 @@ static bool module_fits(const struct multiboot_image *image, uint64_t place, uin
     return place <= low_end && size_bytes <= low_end - place && is_free(image, place, size_bytes);
 }
 
-/* The module's place in memory that ends at low_end: behind the image, else the lowest; 0: none. */
+/* Returns the module's place in memory that ends at low_end: behind the image, or else the lowest
+ * free place; 0: there is none. */
 static uint64_t find_module_place(const struct multiboot_image *image, uint64_t size_bytes,
                                   uint64_t low_end)
 {
@@ -224,7 +227,7 @@ static enum status multiboot_check(const struct guest_config *guest,
     return make_plan(guest, report, &plan);
 }
 
-/* --- Writing the guest --- */
+/* Writing the guest. */
 
 static void load_image(const struct guest_config *guest, const struct plan *plan, uint8_t *ram)
 {
@@ -253,7 +256,8 @@ static void write_modules(const struct guest_config *guest, const struct plan *p
     store_u32(module + MOD_STRING, string);
 }
 
-/* mem_lower ends where the reserved part below 640 KiB begins, mem_upper at the first hole. */
+/* Writes the memory map. mem_lower ends where the reserved part below 640 KiB begins, mem_upper
+ * ends at the first hole. */
 static void write_memory(const struct guest_config *guest, const struct plan *plan, uint8_t *page)
 {
     struct guest_ram_range ranges[GUEST_RAM_RANGES_MAX];
@@ -280,7 +284,7 @@ static void write_information(const struct guest_config *guest, const struct pla
     char *strings = (char *)page + PAGE_STRINGS, *string = strings;
     uint32_t gpa = (uint32_t)plan->page + PAGE_STRINGS, string_gpa;
 
-    /* The first word is the file's name, by the custom of every loader; kernels drop it. */
+    /* The first word is the file's name, as every loader does it; kernels drop it. */
     store_u32(page + CMDLINE, gpa);
     string += format_text(string, GUEST_FILE_NAME_BYTES + GUEST_CMDLINE_BYTES, "%s%s%s",
                           guest->kernel_name != NULL ? guest->kernel_name : guest->name,
@@ -299,8 +303,8 @@ static void write_information(const struct guest_config *guest, const struct pla
               HAS_MEMORY | HAS_CMDLINE | HAS_MODULES | HAS_MMAP | HAS_BOOT_LOADER_NAME);
 }
 
-/* 3.2 lets GDTR be anything. A valid one keeps kernels going that reload a segment register before
- * they have their own; selectors as QEMU's loader has them. */
+/* Writes a GDT. 3.2 allows any GDTR. A valid one keeps kernels running that reload a segment
+ * register before they have their own GDT. The selectors are those of QEMU's loader. */
 static void write_gdt(const struct plan *plan, uint8_t *page, struct loader_entry *entry)
 {
     entry->gdt_base = plan->page + PAGE_GDT;
@@ -318,10 +322,10 @@ static void multiboot_load(const struct guest_config *guest, uint8_t *ram, gpa_t
         .guest_name = "", .kernel_file = "", .initrd_file = ""};
     struct plan plan;
 
-    (void)acpi_rsdp; /* found by its signature in the firmware area */
+    (void)acpi_rsdp; /* the guest finds it by its signature in the firmware area */
     if (make_plan(guest, &nobody, &plan) != STATUS_OK)
-        return; /* not reached: check succeeded */
-    /* All of it is below 3 GiB, where offset and address are the same. */
+        return; /* not reached: multiboot_check succeeded before */
+    /* All of it is below 3 GiB, where the offset and the address are the same. */
     load_image(guest, &plan, ram);
     write_information(guest, &plan, ram + plan.page);
     write_gdt(&plan, ram + plan.page, entry);

@@ -18,10 +18,10 @@ enum header { /* 3.1.1 "The layout of Multiboot header" */
               HEADER_WITH_ADDRESSES_BYTES = 32,
 };
 
-/* 3.1.2 "The magic fields of Multiboot header". Bits 0-15 have to be understood or refused.
- * VIDEO_MODE asks that the video mode table be available; the board has no display, so the kernel
- * finds bits 11 and 12 of the information's flags clear. It is not refused for that: kernels that
- * would like a mode carry on without one, as they do where QEMU loads them. */
+/* 3.1.2 "The magic fields of Multiboot header". A loader has to understand bits 0-15 or refuse the
+ * kernel. VIDEO_MODE asks for the video mode table. The board has no display, so the kernel finds
+ * bits 11 and 12 of the information's flags clear. The loader does not refuse the kernel for that:
+ * kernels that ask for a mode also run without one, as they do where QEMU loads them. */
 #define FLAG_PAGE_ALIGN     BIT(0)
 #define FLAG_MEMORY_INFO    BIT(1)
 #define FLAG_VIDEO_MODE     BIT(2)
@@ -73,8 +73,8 @@ bool multiboot_find_header(struct blob file, uint64_t *offset)
     return false;
 }
 
-/* Segments are kept in ascending order; two that share a byte are refused, because then the order
- * of loading would decide what the kernel is. */
+/* Adds a segment; segments stay in ascending order. Two segments that share a byte are refused,
+ * because the order of loading would decide the kernel's content. */
 static enum status add_segment(struct multiboot_image *image, const struct loader_report *report,
                                const struct multiboot_segment *segment)
 {
@@ -138,9 +138,10 @@ static enum status check_elf_header(struct blob file, const struct loader_report
     return STATUS_OK;
 }
 
-/* E_ENTRY is a virtual address. A kernel linked high has it in a segment whose physical address is
- * another; one whose author wrote down the physical address is in no segment, or in one where both
- * are the same. */
+/* Returns the entry's guest-physical address. E_ENTRY is a virtual address. In a kernel that is
+ * linked high, E_ENTRY is in a segment with another physical address. If the author wrote the
+ * physical address instead, E_ENTRY is in no segment, or in one where both addresses are the
+ * same. */
 static uint32_t physical_entry(struct blob file)
 {
     const uint8_t *elf = file.data;
@@ -199,8 +200,8 @@ static enum status read_elf(struct blob file, const struct loader_report *report
     return STATUS_OK;
 }
 
-/* 3.1.3 "The address fields of Multiboot header": they stand for the whole of the file's own
- * format, whatever that is. */
+/* 3.1.3 "The address fields of Multiboot header": these fields replace the format of the file
+ * itself, whatever that is. */
 static enum status read_addresses(struct blob file, uint64_t header_offset,
                                   const struct loader_report *report, struct multiboot_image *image)
 {
