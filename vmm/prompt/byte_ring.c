@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-/* Each side reads the other's count with acquire and publishes its own with release: bytes are
- * written before they are counted in, and read before they are counted out. Its own count a side
- * may read relaxed. */
+/* Each side reads the other side's count with acquire and stores its own with release. So bytes are
+ * written before put_count includes them, and are read before consumed_count includes them. A side
+ * may read its own count relaxed. */
 
 void byte_ring_init(struct byte_ring *ring, uint8_t *storage, uint32_t size_bytes)
 {

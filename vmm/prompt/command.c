@@ -36,7 +36,8 @@ enum status command_parse(struct command_words *words, const char *line, char *m
         return STATUS_OUT_OF_RANGE;
     }
 
-    /* A word is never longer than its source, NUL included: the blank or the end after it. */
+    /* A word with its NUL is never longer than its source: the NUL replaces the blank or the end
+     * after the word. */
     int count = 0;
     for (;;) {
         while (is_blank(*line))
@@ -91,7 +92,7 @@ static const struct command help_command = {
     .arguments_max = 1,
 };
 
-/* The table with help behind its last row. */
+/* The table of commands, with help as an additional last row. */
 struct command_table {
     const struct command *rows;
     size_t count;
@@ -102,7 +103,7 @@ static const struct command *row(const struct command_table *table, size_t index
     return index < table->count ? &table->rows[index] : &help_command;
 }
 
-/* The one command that word means; null after saying why there is none. */
+/* Returns the command that word selects; prints why and returns null if there is none. */
 static const struct command *find(const struct command_table *table, const char *word,
                                   const struct command_output *output)
 {
@@ -121,7 +122,7 @@ static const struct command *find(const struct command_table *table, const char 
     if (found_count == 1 && word[0] != '\0')
         return found;
 
-    /* With several candidates name those, with none all. */
+    /* If several candidates exist, name them; if none exists, name all commands. */
     bool is_ambiguous = found_count > 1 && word[0] != '\0';
     command_print(output,
                   is_ambiguous ? "'%s' is ambiguous:" : "unknown command '%s'; there are:", word);

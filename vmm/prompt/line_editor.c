@@ -38,7 +38,7 @@ static void insert(struct line_editor *editor, char character)
     editor->echo(editor->echo_context, &character, 1);
 }
 
-/* Blanks at the end, then what is before them up to the next blank. */
+/* Removes the blanks at the end, then the characters before them up to the next blank. */
 static void erase_word(struct line_editor *editor)
 {
     while (editor->length > 0 && editor->line[editor->length - 1] == ' ')
@@ -63,7 +63,8 @@ static void remember(struct line_editor *editor)
            editor->length + 1);
 }
 
-/* Shows the line that lies `back` before the one being typed, which is kept as the draft. */
+/* Shows the line that is `back` lines before the one being typed. Keeps the typed line as the
+ * draft. */
 static void look_back(struct line_editor *editor, size_t back)
 {
     size_t kept =
@@ -111,7 +112,7 @@ static void clear(struct line_editor *editor)
     editor->is_finished = false;
 }
 
-/* The rest of an escape sequence. ESC [ parameters final and ESC O final are what cursor keys send;
+/* Handles the rest of an escape sequence. Cursor keys send ESC [ parameters final, or ESC O final;
  * ESC and any other character is a sequence of two. */
 static void feed_escape(struct line_editor *editor, char character)
 {
@@ -152,7 +153,7 @@ enum line_result line_editor_feed(struct line_editor *editor, char character)
     if (editor->is_finished)
         clear(editor);
 
-    /* A control character ends a broken sequence and counts. */
+    /* A control character ends a broken sequence and is handled itself. */
     if (editor->escape != ESCAPE_NONE && character >= 0x20 && character < DEL) {
         feed_escape(editor, character);
         return LINE_PENDING;
