@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One attachment. Within vmm/attachments only. */
+/* One attachment; used only inside vmm/attachments. */
 #ifndef VMM_ATTACHMENTS_ATTACHMENT_H
 #define VMM_ATTACHMENTS_ATTACHMENT_H
 
@@ -8,36 +8,36 @@
 #include "vmm/devices/notify/doorbell.h"
 #include "vmm/devices/notify/message_trigger.h"
 
-/* Lives until nobody refers to it: the list, or after detaching the bus, holds one reference, each
- * doorbell group that names it one until it is freed itself, and everybody who works on it without
- * the set's lock. */
+/* An attachment exists as long as somebody holds a reference to it. The list holds one; after
+ * detaching the bus holds it instead. Each doorbell group that names the attachment holds one until
+ * the group is freed. Code that works on the attachment without the set's lock holds one. */
 struct attachment {
     struct attachments *set;
     struct attachment_spec spec;
-    size_t size_bytes; /* of this and the arrays behind it */
+    size_t size_bytes; /* bytes of this struct and the arrays behind it */
     _Atomic uint32_t references;
 
-    /* The list's, under the set's lock. */
+    /* Fields of the list, under the set's lock. */
     struct attachment *next;
     uint64_t serial;
-    bool is_attached; /* false while it is being attached: listed, so that the
-                         name is taken */
+    bool is_attached; /* false while it is being attached: it is listed, so its name is taken */
 
     struct iobus_completion completion;
-    struct iobus_handle *handles; /* of a zone 1, of doorbells spec.count */
+    struct iobus_handle *handles; /* a zone has 1, doorbells have spec.count */
 
-    /* By spec.kind. */
-    struct doorbell *doorbells;         /* spec.count of them */
-    struct attachment *trigger, *drain; /* what they refer to, referenced; or null */
+    /* Which of the following are used depends on spec.kind. */
+    struct doorbell *doorbells;         /* spec.count elements */
+    struct attachment *trigger, *drain; /* what the doorbells refer to, with a reference; or null */
 
     struct coalesced_zone zone;
     struct iobus_handle zone_handle;
     char device[IOBUS_NAME_BYTES];
     _Atomic bool wants_drain;
 
-    struct line_trigger level;      /* a level trigger's own */
-    _Atomic uint64_t pulses_raised; /* an edge trigger's, on the line that it may share */
-    struct message_trigger message; /* of a trigger or of doorbells, with spec.has_message */
+    struct line_trigger level;      /* a level trigger's own line trigger */
+    _Atomic uint64_t pulses_raised; /* an edge trigger's own count; others may share its line */
+    struct message_trigger message; /* with spec.has_message: a trigger's or a doorbell group's
+                                       message */
 };
 
 static inline bool attachment_is_zone(const struct attachment *attachment)
@@ -63,48 +63,54 @@ static inline void attachment_reference(struct attachment *attachment)
     atomic_fetch_add_explicit(&attachment->references, 1, memory_order_relaxed);
 }
 
-/* Gives a reference back; with the last one the attachment is freed. The caller holds no lock. */
+/* Gives a reference back and frees the attachment if it was the last one. The caller holds no
+ * lock. */
 void attachment_release(struct attachment *attachment);
 
-/* The first attachment, attached already, with a higher serial: with a reference for the caller.
- * Null: none. */
+/* Returns the first attached attachment whose serial is higher, with a reference for the caller;
+ * null if there is none. */
 struct attachment *attachments_next(struct attachments *set, uint64_t serial);
 
-/* The one of this name, and the level trigger on this line; with a reference, or null. */
+/* Return the attached attachment of this name, and the level trigger on this line, with a reference
+ * for the caller; or null. */
 struct attachment *attachments_find(struct attachments *set, const char *name);
 struct attachment *attachments_find_level(struct attachments *set, unsigned line);
 
-/* With the set's lock: the one of this name, attached or not; or null. */
+/* Returns the attachment of this name, attached or not; or null. The caller holds the set's
+ * lock. */
 struct attachment *attachments_find_locked(struct attachments *set, const char *name);
 
-/* With the set's lock: puts one at the end of the list, and takes one off it. */
+/* Append an attachment to the list, and remove one from it. The caller holds the set's lock. */
 void attachments_append_locked(struct attachment *attachment);
 void attachments_unlink_locked(struct attachment *attachment);
 
-/* The number of users of its line that an attachment counts as, or null. */
+/* Returns the counter of its line in which the attachment counts as a user; null if it uses no
+ * line. */
 uint32_t *attachment_line_user_count(const struct attachment *attachment);
 
-/* Frees one that nobody refers to and that was never listed. */
+/* Frees an attachment that was never listed and that nobody refers to. */
 void attachment_deallocate(struct attachment *attachment);
 
 /* attachment_bus.c */
 
-/* Puts a doorbell group or a zone on its bus. Errors as attachments_attach. */
+/* Registers a doorbell group or a zone on its bus. Errors and message are those of
+ * attachments_attach. */
 MUST_USE enum status attachment_register(struct attachment *attachment, char *message,
                                          size_t message_bytes);
 
-/* Takes it off again; the bus then gives back the list's reference. A zone is drained before. */
+/* Removes the attachment from its bus. The bus later gives back the list's reference. A zone is
+ * drained first. */
 void attachment_unregister(struct attachment *attachment);
 
 /* attachments_run.c */
 
-/* What struct doorbell_listener calls; context is the struct attachment. */
+/* The callback for struct doorbell_listener: handles one ring. context: the struct attachment. */
 void attachment_rung(void *context, const struct io_access *access);
 
-/* What a zone calls; context is the struct attachments. */
+/* The callback for zones: a zone's deadline is now deadline_ns. context: the struct attachments. */
 void attachments_deadline_set(void *context, uint64_t deadline_ns);
 
-/* An event for a trigger. */
+/* Raises one event of a trigger. */
 void attachment_raise(struct attachment *trigger);
 
 #endif

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How doorbells and zones get on their bus, and off it. */
+/* Registers doorbells and zones on their bus, and removes them. */
 #include "vmm/attachments/attachment.h"
 #include "vmm/base/check.h"
 #include "vmm/base/format.h"
 
 #define NS_PER_US UINT64_C(1000)
 
-/* Runs when no vCPU can be using the registrations any more. */
+/* Gives the list's reference back. The bus calls this when no vCPU can still use the
+ * registrations. */
 static void out_of_use(void *context)
 {
     attachment_release(context);
@@ -25,9 +26,10 @@ static enum status no_memory(const struct attachment *attachment, char *message,
     return STATUS_NO_MEMORY;
 }
 
-/* Says why the bus refused. */
-static enum status tell(const struct attachment *attachment, enum status status,
-                        const struct iobus_conflict *conflict, char *message, size_t message_bytes)
+/* Writes to message why the bus refused the attachment, and returns status. */
+static enum status explain(const struct attachment *attachment, enum status status,
+                           const struct iobus_conflict *conflict, char *message,
+                           size_t message_bytes)
 {
     if (status == STATUS_NO_MEMORY)
         return no_memory(attachment, message, message_bytes);
@@ -44,7 +46,7 @@ static enum status tell(const struct attachment *attachment, enum status status,
     return status;
 }
 
-/* What the bus is told of each doorbell; only needed while it registers them. */
+/* What the bus reads about each doorbell; needed only while the bus registers it. */
 struct doorbell_entry {
     struct iobus_match match;
     char name[IOBUS_NAME_BYTES];
@@ -101,10 +103,11 @@ static enum status register_doorbells(struct attachment *attachment, char *messa
                           &conflict);
     allocator->release(allocator->context, ranges, size_bytes);
     return status == STATUS_OK ? status
-                               : tell(attachment, status, &conflict, message, message_bytes);
+                               : explain(attachment, status, &conflict, message, message_bytes);
 }
 
-/* The device that a zone would lie over; *device untouched and STATUS_OK when there is none. */
+/* Finds the device over which a zone would lie. Returns STATUS_OK and leaves *device unchanged if
+ * there is none. */
 static enum status find_device(const struct attachment *attachment, struct iobus_registered *device,
                                char *message, size_t message_bytes)
 {
@@ -113,7 +116,8 @@ static enum status find_device(const struct attachment *attachment, struct iobus
 
     if (!iobus_find_range(attachment_bus(attachment), spec->address, device))
         return STATUS_OK;
-    /* Of a zone without a device: no other zone may outlive what it hands its writes to. */
+    /* The zone there has no device. A second zone over it could outlive the handler to which it
+     * hands its writes. */
     if (device->handler == coalesced_zone_access) {
         format_text(message, message_bytes, "zone %s: at 0x%llx there is zone %s already",
                     spec->name, (unsigned long long)spec->address, device->name);
@@ -173,7 +177,7 @@ static enum status register_zone(struct attachment *attachment, char *message, s
     }
     status = iobus_register(attachment_bus(attachment), &range, attachment->handles, &conflict);
     return status == STATUS_OK ? status
-                               : tell(attachment, status, &conflict, message, message_bytes);
+                               : explain(attachment, status, &conflict, message, message_bytes);
 }
 
 enum status attachment_register(struct attachment *attachment, char *message, size_t message_bytes)
@@ -199,6 +203,6 @@ void attachment_unregister(struct attachment *attachment)
                                       },
                                       NULL);
 
-    /* The handles are the bus's own and used once, and a removal needs no memory. */
+    /* The handles come from this bus and are used once, and a removal needs no memory. */
     CHECK(status == STATUS_OK);
 }

@@ -52,7 +52,7 @@ static enum status refuse(const struct message *message, enum status status, con
     return status;
 }
 
-/* Checks. A parsed spec goes through them as well, so that parsing is only reading. */
+/* Checks. A parsed spec passes them as well, so that the parser only reads. */
 
 static bool is_name_char(char c)
 {
@@ -79,7 +79,8 @@ static const char *space_name(const struct attachment_spec *spec)
     return spec->space == ATTACHMENT_PORT ? "port" : "mmio";
 }
 
-/* Whether [address, +length_bytes) is in the spec's space. length_bytes at least 1. */
+/* Checks that [address, address + length_bytes) is in the spec's space. length_bytes is at least
+ * 1. */
 static enum status check_extent(const struct attachment_spec *spec, uint64_t length_bytes,
                                 const struct message *message)
 {
@@ -129,10 +130,10 @@ static enum status check_message_address(uint64_t address, const struct message 
     return STATUS_OK;
 }
 
-/* "Message Data Register Format". */
+/* Checks the data. "Message Data Register Format". */
 static enum status check_message_data(uint32_t data, const struct message *message)
 {
-    /* By delivery mode: whether there is such a message, and whether its vector counts. */
+    /* For each delivery mode: whether such a message exists, and whether it uses the vector. */
     static const struct {
         bool is_there, has_vector;
     } deliveries[8] = {
@@ -276,7 +277,7 @@ enum status attachment_spec_check(const struct attachment_spec *spec, char *mess
 
 /* Reading */
 
-/* What takes words off the line. */
+/* Takes words from the line, one after the other. */
 struct reader {
     struct attachment_spec *spec;
     const char *const *words;
@@ -284,7 +285,7 @@ struct reader {
     struct message message;
 };
 
-/* The next word, null at the end. */
+/* Returns the next word; null at the end. */
 static const char *take(struct reader *reader)
 {
     return reader->next < reader->word_count ? reader->words[reader->next++] : NULL;
@@ -298,7 +299,8 @@ static unsigned digit_value(char c)
     return c >= 'a' && c <= 'f' ? (unsigned)(c - 'a') + 10 : 16;
 }
 
-/* Numbers up to maximum; what: the word before it, or the place it stands for. */
+/* Reads a number up to maximum. what: for messages, the word before the number or the name of its
+ * place. */
 static enum status read_number(struct reader *reader, const char *what, uint64_t maximum,
                                uint64_t *number)
 {
@@ -374,7 +376,7 @@ static enum status read_data(struct reader *reader)
     return read_number(reader, "data", UINT64_MAX, &reader->spec->data);
 }
 
-/* Into a field of 32 bits; what it may be, attachment_spec_check knows. */
+/* Reads a number into a field of 32 bits. attachment_spec_check checks its range. */
 static enum status read_u32(struct reader *reader, const char *what, uint32_t *field)
 {
     uint64_t number = 0;
@@ -446,7 +448,7 @@ static enum status read_level(struct reader *reader)
 
 struct option {
     const char *word;
-    enum status (*read)(struct reader *reader); /* what follows the word */
+    enum status (*read)(struct reader *reader); /* reads what follows the word */
 };
 
 static const struct option doorbell_options[] = {
@@ -498,7 +500,8 @@ static enum status read_space(struct reader *reader)
     return read_number(reader, "ADDRESS", address_last(reader->spec), &reader->spec->address);
 }
 
-/* A trigger drives a line or sends a message. said: a bit for each of its options. */
+/* Checks that a trigger either drives a line or sends a message. said: one bit for each option that
+ * the line has. */
 static enum status check_trigger_options(const struct reader *reader, unsigned said)
 {
     const unsigned line = 1u << TRIGGER_LINE, message = 1u << TRIGGER_MESSAGE;
@@ -591,7 +594,8 @@ enum status attachment_spec_parse_line(enum attachment_kind kind, const char *li
 
         text[i] = is_blank ? '\0' : line[i];
         if (!is_blank && !is_inside) {
-            /* Who says more than every option once says one twice; the surplus is not needed. */
+            /* A line with more words than one of each option has one option twice, so the surplus
+             * is not needed. */
             if (word_count == WORDS_MAX)
                 break;
             words[word_count++] = &text[i];

@@ -17,7 +17,7 @@ void attachments_init(struct attachments *set, const struct attachments_setup *s
         line_trigger_init(&set->pulses[line], set->setup.lines[line], false);
 }
 
-/* Memory. The arrays lie behind the attachment, in its block. */
+/* Memory. The arrays lie behind the attachment, in the same block. */
 
 static size_t array_bytes(const struct attachment_spec *spec)
 {
@@ -30,8 +30,8 @@ static size_t array_bytes(const struct attachment_spec *spec)
     return 0;
 }
 
-/* Who is told of a ring, once it is known what the doorbells refer to. Most rings are only counted,
- * and others do nothing but send one message. */
+/* Returns the listener of a doorbell, after its references are resolved. Most rings are only
+ * counted, and many others only send one message. */
 static struct doorbell_listener doorbell_listener(struct attachment *doorbells)
 {
     const struct attachment_spec *spec = &doorbells->spec;
@@ -89,8 +89,9 @@ static enum status check_name_free(const struct attachment *attachment, char *me
     return STATUS_CONFLICT;
 }
 
-/* A level that is held and pulses would hide one another, and of two levels an end of interrupt
- * could not say whose it was. */
+/* Checks that the line exists and is free. A level trigger that holds the line would hide pulses,
+ * and pulses would hide its level. With two level triggers on one line, an end of interrupt could
+ * belong to either. */
 static enum status check_line_free(const struct attachment *attachment, char *message,
                                    size_t message_bytes)
 {
@@ -136,7 +137,8 @@ static enum status check_apics(const struct attachment *attachment, char *messag
     return STATUS_NOT_FOUND;
 }
 
-/* Finds what a doorbell refers to. The reference is taken when all is sure. */
+/* Finds the attachment to which a doorbell refers. The caller takes the reference after all
+ * checks. */
 static enum status resolve(const struct attachment *attachment, const char *name,
                            enum attachment_kind kind, struct attachment **result, char *message,
                            size_t message_bytes)
@@ -156,7 +158,8 @@ static enum status resolve(const struct attachment *attachment, const char *name
     return STATUS_OK;
 }
 
-/* Puts the attachment on the list, not attached yet, with all its claims; or changes nothing. */
+/* Puts the attachment on the list, not attached yet, and takes its name, its line and its
+ * references. On an error nothing is changed. The caller holds the set's lock. */
 static enum status list(struct attachment *attachment, char *message, size_t message_bytes)
 {
     struct attachment *trigger = NULL, *drain = NULL;
@@ -241,7 +244,7 @@ enum status attachments_attach_all(struct attachments *set, const struct attachm
     enum status status = STATUS_OK;
     size_t done = 0;
 
-    /* First what doorbells refer to, then the doorbells. */
+    /* Attach first the attachments to which doorbells refer, then the doorbells. */
     for (; status == STATUS_OK && done < 2 * count; done++) {
         const struct attachment_spec *spec = &specs[done % count];
 
@@ -250,7 +253,7 @@ enum status attachments_attach_all(struct attachments *set, const struct attachm
     }
     if (status == STATUS_OK)
         return STATUS_OK;
-    /* The last one has failed; the others go in reverse. */
+    /* The last one failed; detach the others in reverse order. */
     for (done--; done-- > 0;) {
         const struct attachment_spec *spec = &specs[done % count];
 
@@ -262,7 +265,7 @@ enum status attachments_attach_all(struct attachments *set, const struct attachm
 
 /* Detaching */
 
-/* What is off the list already. */
+/* Ends the use of an attachment that is no longer on the list. */
 static void dismantle(struct attachment *attachment)
 {
     if (attachment->spec.kind != ATTACHMENT_TRIGGER) {
@@ -329,6 +332,6 @@ void attachments_destroy(struct attachments *set)
     }
     (void)iobus_reclaim(set->setup.ports);
     (void)iobus_reclaim(set->setup.mmio);
-    /* Otherwise a vCPU still uses a bus, and would find this memory freed. */
+    /* If this fails, a vCPU still uses a bus and would use freed memory. */
     CHECK(set->object_count == 0);
 }

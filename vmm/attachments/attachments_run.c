@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What attachments do once they are attached: on the vCPU that rings, at a deadline, and later. */
+/* The work of attachments after they are attached: on the vCPU that rings, at a deadline, and
+ * later. */
 #include "vmm/attachments/attachment.h"
 #include "vmm/base/format.h"
 #include "vmm/base/time.h"
@@ -8,8 +9,8 @@
 
 /* Rings */
 
-/* The exchanges here and in attachments_work order what was posted before the one after the other:
- * no post is left lying. */
+/* Reports that there is work. The exchanges of has_work here and in attachments_work are ordered,
+ * so everything posted before this call is seen by an attachments_work that comes later. */
 static void want_work(struct attachments *set)
 {
     if (!atomic_exchange_explicit(&set->has_work, true, memory_order_acq_rel) &&
@@ -17,7 +18,8 @@ static void want_work(struct attachments *set)
         set->setup.work_wanted(set->setup.context);
 }
 
-/* By name and not by reference: it may be detached before anybody looks. */
+/* Keeps a trace of a ring. It holds the name, not a reference, because the doorbell may be detached
+ * before the trace is printed. */
 static void note_trace(const struct attachment *doorbells, const struct io_access *access)
 {
     struct attachments *set = doorbells->set;
@@ -130,14 +132,15 @@ void attachments_work(struct attachments *set)
 
 /* Deadlines */
 
-/* The zone's own deadline was stored before this, and attachments_run looks at the zones after it
- * has put TIME_NEVER here: either it finds the zone's, or this comes after and stays. */
+/* A zone stores its own deadline before it calls this function. attachments_run stores TIME_NEVER
+ * here before it looks at the zones. So either attachments_run finds the zone's deadline, or this
+ * call comes after its store and its result stays. */
 void attachments_deadline_set(void *context, uint64_t deadline_ns)
 {
     struct attachments *set = context;
     uint64_t earliest_ns = atomic_load_explicit(&set->deadline_ns, memory_order_relaxed);
 
-    /* Written also when nothing changes, so that the order above holds. */
+    /* The exchange is done even if the value does not change, so that this order holds. */
     while (!atomic_compare_exchange_weak_explicit(
         &set->deadline_ns, &earliest_ns, earliest_ns < deadline_ns ? earliest_ns : deadline_ns,
         memory_order_acq_rel, memory_order_relaxed)) {
@@ -257,7 +260,8 @@ static void report_trigger(const struct attachment *trigger, struct attachment_r
         report->delivered = get(&trigger->level.delivered);
         report->pending = get(&trigger->level.pending);
     } else if (trigger->spec.has_message) {
-        uint64_t lost = get(&trigger->message.lost); /* first: it is never more than raised */
+        uint64_t lost = get(&trigger->message.lost); /* read first, so that it is never more than
+                                                        raised */
 
         report->raised = get(&trigger->message.raised);
         report->delivered = report->raised - lost;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What is attached: the list, and who refers to what. */
+/* The list of what is attached, and the references. */
 #include "vmm/attachments/attachment.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ void attachment_release(struct attachment *attachment)
     if (atomic_fetch_sub_explicit(&attachment->references, 1, memory_order_acq_rel) != 1)
         return;
 
-    /* Only now is the line free for another kind of use: nobody can be driving it for this one. */
+    /* Only now is the line free for another kind of use: nobody can still drive it for this one. */
     spinlock_acquire(&set->lock);
     uint32_t *line_users = attachment_line_user_count(attachment);
     bool leaves_line = line_users != NULL && --*line_users == 0;
@@ -43,10 +43,11 @@ void attachment_release(struct attachment *attachment)
     spinlock_release(&set->lock);
 
     if (leaves_line && !attachment_is_level(attachment))
-        line_trigger_reset(&set->pulses[attachment->spec.line]); /* it rests high while in use */
+        line_trigger_reset(&set->pulses[attachment->spec.line]); /* its rest state is high while it
+                                                                    is in use */
 
     attachment_deallocate(attachment);
-    /* Neither refers to anything in turn, so this goes no deeper. */
+    /* A trigger or a zone refers to nothing, so the recursion ends here. */
     if (trigger != NULL)
         attachment_release(trigger);
     if (drain != NULL)
