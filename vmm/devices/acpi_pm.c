@@ -3,8 +3,8 @@
 
 #include "vmm/base/time.h"
 
-/* PM1 status and enable registers: 4.8.3.1, tables 4.11 and 4.12. Bits of hardware that is not
- * there (sleep button, PCI Express wake) are reserved: they ignore writes and read 0. */
+/* PM1 status and enable registers: 4.8.3.1, tables 4.11 and 4.12. The bits of missing hardware
+ * (sleep button, PCI Express wake) are reserved: they ignore writes and read 0. */
 #define PM1_TMR    0x0001
 #define PM1_GBL    0x0020
 #define PM1_PWRBTN 0x0100
@@ -17,12 +17,13 @@
 #define CNT_SLP_TYP       0x1c00
 #define CNT_SLP_TYP_SHIFT 10
 #define CNT_SLP_EN        0x2000
-/* SCI_EN is set and cleared by the platform (4.8.3.2.1); GBL_RLS and SLP_EN are write-only. */
+/* The bits of a write that are stored. The platform sets and clears SCI_EN (4.8.3.2.1); GBL_RLS and
+ * SLP_EN are write-only. */
 #define CNT_STORED (CNT_BM_RLD | CNT_SLP_TYP)
 
 #define RESET_HARD    0x02
 #define RESET_CPU     0x04
-#define RESET_FULL    0x08 /* power cycle as well: nothing more to a guest */
+#define RESET_FULL    0x08 /* a power cycle as well, which makes no difference to a guest */
 #define RESET_CONTROL (RESET_HARD | RESET_CPU | RESET_FULL)
 
 /* 4.8.3.3 "Power Management Timer": TMR_STS is set whenever the timer's top bit changes. */
@@ -89,8 +90,8 @@ uint32_t acpi_pm_read(struct acpi_pm *pm, unsigned offset, unsigned size_bytes, 
     return value;
 }
 
-/* The part of the access that falls on the 16-bit register at `base`: its bits and which of them
- * are written. */
+/* The part of an access that falls on the 16-bit register at `base`: the value of its bits, and the
+ * mask of the bits that are accessed. */
 struct lane {
     uint16_t value, mask;
 };
@@ -184,7 +185,7 @@ uint64_t acpi_pm_next_deadline(const struct acpi_pm *pm)
     carry = ((pm->timer_ticks >> TIMER_TOP_BIT) + 1) << TIMER_TOP_BIT;
     seconds = carry / ACPI_PM_TIMER_HZ;
     rest = carry % ACPI_PM_TIMER_HZ;
-    /* Rounded up: at this nanosecond the carry has happened. */
+    /* Rounded up, so that the carry has happened at this nanosecond. */
     return pm->timer_base_ns + seconds * NS_PER_SECOND +
            (rest * NS_PER_SECOND + ACPI_PM_TIMER_HZ - 1) / ACPI_PM_TIMER_HZ;
 }

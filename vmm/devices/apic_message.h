@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What travels between I/O APIC, local APICs and message-signalled interrupts. Intel SDM vol. 3A,
- * Sep 2023, "Interrupt Command Register (ICR)"; Intel 82093AA datasheet, order number 290566,
- * "I/O Redirection Table Registers". */
+/* The messages between the I/O APIC, the local APICs and message-signalled interrupts. Intel SDM
+ * vol. 3A, Sep 2023, "Interrupt Command Register (ICR)"; Intel 82093AA datasheet, order number
+ * 290566, "I/O Redirection Table Registers". */
 #ifndef VMM_DEVICES_APIC_MESSAGE_H
 #define VMM_DEVICES_APIC_MESSAGE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The delivery mode, as ICR, redirection table and MSI data encode it; 3 is reserved. */
+/* The delivery mode, as the ICR, the redirection table and MSI data encode it; 3 is reserved. */
 enum apic_delivery {
     APIC_FIXED = 0,
     APIC_LOWEST_PRIORITY = 1,
@@ -20,12 +20,12 @@ enum apic_delivery {
 };
 
 struct apic_message {
-    uint32_t destination; /* an APIC ID, or with is_logical a message destination address */
+    uint32_t destination; /* an APIC ID; with is_logical: a message destination address */
     bool is_logical;
     enum apic_delivery delivery;
     uint8_t vector;
-    bool is_level;    /* trigger mode */
-    bool is_asserted; /* the level bit; counts only for INIT */
+    bool is_level;    /* the trigger mode */
+    bool is_asserted; /* the level bit; used only for INIT */
 };
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "vmm/base/bits.h"
 
-#define SIGNATURE        0x554d4551 /* "QEMU", the first character lowest */
+#define SIGNATURE        0x554d4551 /* "QEMU", with the first character in the lowest byte */
 #define ID_TRADITIONAL   0x01
 #define KEY_WRITE_ACCESS 0x4000
 #define ITEM_BYTES_MAX   8
 
-/* The item's bytes, the first one lowest, and zeros behind its end. */
+/* Returns the item's bytes, with the first one lowest, and zeros behind its end. */
 static uint64_t item(const struct fw_cfg *cfg)
 {
     switch (cfg->key) {

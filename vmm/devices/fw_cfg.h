@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The firmware configuration device of QEMU's PCs: a selector and a byte stream of the item it
- * selects. QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device".
+/* The firmware configuration device of QEMU's PCs: a selector, and a byte stream of the selected
+ * item. QEMU documentation, "QEMU Firmware Configuration (fw_cfg) Device".
  *
- * It has the items by which software finds out what machine it is on: signature, interface
- * revision, RAM size, processor counts, the timer's interrupt override. All others (UUID, display,
- * boot menu, kernel, command line, the directory of files with its count of 0) read as zeros, which
- * is what items that are not there read as. No DMA interface, and the revision says so. */
+ * The device has the items by which software recognises its machine: signature, interface revision,
+ * RAM size, processor counts, the timer's interrupt override. All other items (UUID, display, boot
+ * menu, kernel, command line, the directory of files with its count of 0) read as zeros, as items
+ * that do not exist do. There is no DMA interface, and the revision shows that. */
 #ifndef VMM_DEVICES_FW_CFG_H
 #define VMM_DEVICES_FW_CFG_H
 
@@ -16,41 +16,42 @@
 
 enum {
     FW_CFG_SELECTOR = 0, /* port 0x510: 16 bits, write-only */
-    FW_CFG_DATA = 1,     /* port 0x511: a byte per read */
+    FW_CFG_DATA = 1,     /* port 0x511: one byte with each read */
 };
 
-/* Selector values. Bit 15: of this architecture; bit 14 asks for write access, which no item has.
- */
+/* Selector values. Bit 15 marks items of this architecture. Bit 14 asks for write access, which no
+ * item has. */
 enum fw_cfg_key {
     FW_CFG_SIGNATURE = 0x00,       /* "QEMU" */
     FW_CFG_ID = 0x01,              /* 32 bits; bit 0: this interface, bit 1: DMA */
     FW_CFG_RAM_SIZE = 0x03,        /* 64 bits, in bytes */
-    FW_CFG_NB_CPUS = 0x05,         /* 16 bits: present at start */
+    FW_CFG_NB_CPUS = 0x05,         /* 16 bits: processors at the start */
     FW_CFG_MAX_CPUS = 0x0f,        /* 16 bits: the highest APIC ID, plus 1 */
-    FW_CFG_FILE_DIR = 0x19,        /* 32 bits, big-endian: how many files */
+    FW_CFG_FILE_DIR = 0x19,        /* 32 bits, big-endian: the number of files */
     FW_CFG_IRQ0_OVERRIDE = 0x8002, /* 32 bits; 1: IRQ 0 is global system interrupt 2 */
 };
 
 struct fw_cfg {
     uint64_t ram_bytes;
     uint16_t cpu_count;
-    uint16_t key;   /* what is selected */
-    uint8_t offset; /* of the next byte; stands still behind the longest item */
+    uint16_t key;   /* the selected item */
+    uint8_t offset; /* of the next byte; stays at the end of the longest item */
 };
 
-/* Sets up the device, and resets it. ram_bytes: all of the guest's memory. cpu_count: its
- * processors, whose APIC IDs are 0 to cpu_count - 1. */
+/* Sets up the device and resets it. ram_bytes: all of the guest's memory. cpu_count: the number of
+ * its processors, whose APIC IDs are 0 to cpu_count - 1. */
 void fw_cfg_init(struct fw_cfg *cfg, uint64_t ram_bytes, uint16_t cpu_count);
 
-/* Selects the signature's first byte. */
+/* Selects the first byte of the signature. */
 void fw_cfg_reset(struct fw_cfg *cfg);
 
-/* A read of size_bytes (1 or 2) from FW_CFG_SELECTOR or FW_CFG_DATA. A byte of FW_CFG_DATA is the
- * selected item's next, 0 behind its end; everything else floats and is all ones. */
+/* Reads size_bytes (1 or 2) from FW_CFG_SELECTOR or FW_CFG_DATA. A byte of FW_CFG_DATA is the next
+ * byte of the selected item; behind the item's end it is 0. For every other read nothing drives the
+ * bus, so all bits are ones. */
 uint16_t fw_cfg_read(struct fw_cfg *cfg, unsigned offset, unsigned size_bytes);
 
-/* A write of size_bytes (1 or 2). 16 bits to FW_CFG_SELECTOR select an item, from its first byte
- * on; everything else does nothing. */
+/* Writes size_bytes (1 or 2). 16 bits to FW_CFG_SELECTOR select an item at its first byte. Every
+ * other write does nothing. */
 void fw_cfg_write(struct fw_cfg *cfg, unsigned offset, unsigned size_bytes, uint16_t value);
 
 #endif

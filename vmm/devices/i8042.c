@@ -3,7 +3,7 @@
 
 #include "vmm/base/time.h"
 
-/* Status register: [PS/2] "Status Register". Parity error (bit 7) needs a device that answers. */
+/* Status register: [PS/2] "Status Register". A parity error (bit 7) needs a device that answers. */
 #define STATUS_OUTPUT_FULL   0x01
 #define STATUS_INPUT_FULL    0x02
 #define STATUS_SYSTEM        0x04
@@ -50,8 +50,7 @@ enum {
 #define INTERFACE_TEST_PASSED  0x00
 #define RESEND                 0xfe
 
-/* Input port: not inhibited, manufacturing jumper not installed, RAM jumper, both data lines high.
- */
+/* Input port: not inhibited, no manufacturing jumper, RAM jumper, both data lines high. */
 #define INPUT_PORT 0xb3
 
 /* Output port: [AT] and [PS/2] "Output Port". */
@@ -70,7 +69,7 @@ enum {
 #define PORT_A_FAST_RESET 0x01
 #define PORT_A_A20        0x02
 
-/* [AT] "Sending Data to the Keyboard": a device has to start clocking the byte out within 15 ms. */
+/* [AT] "Sending Data to the Keyboard": a device has to start to clock the byte out within 15 ms. */
 #define SEND_TIME_OUT_NS UINT64_C(15000000)
 
 static void drive(const struct line *line, bool *was, bool level)
@@ -92,8 +91,9 @@ static void drive_irqs(struct i8042 *controller)
           auxiliary && controller->ram[0] & BYTE_AUXILIARY_IRQ);
 }
 
-/* Data in the output buffer is written over; [AT] asks software to disable the interface before
- * commands that answer. The interrupt falls first, so that every byte makes an edge. */
+/* Puts a byte into the output buffer and overwrites a byte that is there; [AT] asks software to
+ * disable the interface before commands that answer. The interrupt goes low first, so that every
+ * byte makes an edge. */
 static void output(struct i8042 *controller, uint8_t byte, bool is_auxiliary, bool time_out)
 {
     controller->output_full = false;
@@ -123,7 +123,7 @@ static void send(struct i8042 *controller, bool to_auxiliary, uint64_t now_ns)
     controller->sent_ns = now_ns + SEND_TIME_OUT_NS;
     controller->time_out = false;
     if (!to_auxiliary)
-        controller->ram[0] &= (uint8_t)~BYTE_KEYBOARD_OFF; /* sending enables the interface */
+        controller->ram[0] &= (uint8_t)~BYTE_KEYBOARD_OFF; /* a send enables the interface */
 }
 
 static void write_ram(struct i8042 *controller, unsigned index, uint8_t value)
@@ -134,7 +134,8 @@ static void write_ram(struct i8042 *controller, unsigned index, uint8_t value)
     drive_irqs(controller);
 }
 
-/* Both reset and A20 are bits of this port; the others follow the controller's own work. */
+/* Writes reset and A20, which are bits of this port. The other bits follow the controller's own
+ * work. */
 static void write_output_port(struct i8042 *controller, uint8_t value)
 {
     controller->a20 = value & OUTPUT_A20;
@@ -180,7 +181,7 @@ static void take_command(struct i8042 *controller, uint8_t command)
     case TEST_AUXILIARY:
     case TEST_KEYBOARD: reply(controller, INTERFACE_TEST_PASSED); break;
     case SELF_TEST:
-        /* [AT] "Status Register": the system flag is set after a successful self test. */
+        /* [AT] "Status Register": a successful self test sets the system flag. */
         controller->system_flag = true;
         reply(controller, SELF_TEST_PASSED);
         break;
@@ -190,8 +191,8 @@ static void take_command(struct i8042 *controller, uint8_t command)
     case READ_OUTPUT_PORT: reply(controller, read_output_port(controller)); break;
     case READ_TEST_INPUTS: reply(controller, read_test_inputs(controller)); break;
     case PULSE_OUTPUT_PORT ... 0xff:
-        /* Bits 3:0 that are 0 pull the output port's down for 6 us. Bit 0 is reset; A20 comes back
-         * by itself; bits 2 and 3 go to devices that are not there. */
+        /* Bits 3:0 that are 0 pull the output port's bits down for 6 us. Bit 0 is reset. A20
+         * returns by itself. Bits 2 and 3 go to devices that are not there. */
         if (!(command & OUTPUT_NO_RESET))
             reset_machine(controller);
         break;
@@ -221,8 +222,9 @@ static void take(struct i8042 *controller, bool is_command, uint8_t value, uint6
         take_data(controller, value, now_ns);
 }
 
-/* Ends a send that is over: no device clocks the byte out, so [AT] the controller answers "resend"
- * and sets the time-out bit. Then the input buffer's turn comes, which may start another send. */
+/* Ends a send whose time is over. No device clocks the byte out, so by [AT] the controller answers
+ * "resend" and sets the time-out bit. Then the controller reads its input buffer, which may start
+ * another send. */
 static void catch_up(struct i8042 *controller, uint64_t now_ns)
 {
     while (controller->sending && now_ns >= controller->sent_ns) {
@@ -254,7 +256,8 @@ static uint8_t read_status(const struct i8042 *controller)
     return status;
 }
 
-/* A guest that does not wait for an empty input buffer writes over what is in it. */
+/* Writes the input buffer. A guest that does not wait for an empty buffer overwrites its
+ * content. */
 static void write_input(struct i8042 *controller, bool is_command, uint8_t value, uint64_t now_ns)
 {
     controller->last_was_command = is_command;
@@ -267,8 +270,8 @@ static void write_input(struct i8042 *controller, bool is_command, uint8_t value
     }
 }
 
-/* [PS/2] "System Control Port A": fast reset goes off when its bit goes from 0 to 1. The bits for
- * the activity light and the security lock belong to hardware that is not there and read 0. */
+/* [PS/2] "System Control Port A": a fast reset happens when its bit goes from 0 to 1. The bits for
+ * the activity light and the security lock belong to missing hardware and read 0. */
 static void write_port_a(struct i8042 *controller, uint8_t value)
 {
     bool reset = value & ~controller->port_a & PORT_A_FAST_RESET;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Intel 8042 with the PC's keyboard controller program, with the PS/2's second (auxiliary) device
- * port, and nothing plugged in: what a kernel probes, and resets the machine through. Also port
- * 0x92, system control port A, which does the controller's two side jobs faster.
+/* Intel 8042 with the program of the PC's keyboard controller and the PS/2's second (auxiliary)
+ * device port. No device is connected. A kernel probes this chip and resets the machine through it.
+ * This file also has port 0x92, system control port A, which does two of the controller's jobs
+ * faster: A20 and reset.
  *
- * Sections cited: IBM Personal Computer AT Technical Reference (1985), "Keyboard Controller" [AT];
- * IBM Personal System/2 Hardware Interface Technical Reference (1988), "Keyboard and Auxiliary
- * Device Controller" and "System Control Port A" [PS/2].
+ * Sections are those of: IBM Personal Computer AT Technical Reference (1985), "Keyboard Controller"
+ * [AT]; IBM Personal System/2 Hardware Interface Technical Reference (1988), "Keyboard and
+ * Auxiliary Device Controller" and "System Control Port A" [PS/2].
  *
- * A20: both gates read back what was set, and address line 20 is always driven: memory is never
- * masked. They come up enabled, which is also the only setting that any guest of today keeps. */
+ * A20: both gates read back what was written, but address line 20 is always driven, so memory is
+ * never masked. Both gates are enabled at the start, which is the only setting that guests of today
+ * use. */
 #ifndef VMM_DEVICES_I8042_H
 #define VMM_DEVICES_I8042_H
 
@@ -26,7 +28,8 @@ struct i8042_wires {
     struct line keyboard_irq;  /* line 1 */
     struct line auxiliary_irq; /* line 12 */
 
-    /* The guest pulls the processor's reset line. Null ignores it. May call i8042_reset. */
+    /* Called when the guest pulls the processor's reset line. Null ignores it. May call
+     * i8042_reset. */
     void (*reset_machine)(void *context);
     void *context;
 };
@@ -44,37 +47,39 @@ struct i8042 {
     bool output_full, output_is_auxiliary, time_out;
 
     bool last_was_command;
-    uint8_t awaiting_data; /* the command whose data byte comes next, 0 for none */
+    uint8_t awaiting_data; /* the command whose data byte comes next; 0: none */
 
-    /* A byte is on its way to a device that is not there, until sent_ns. Meanwhile the controller
-     * does not look at its input buffer. */
+    /* The controller sends a byte to a device that is not there, until sent_ns. Meanwhile the
+     * controller does not read its input buffer. */
     bool sending, sending_to_auxiliary;
     uint64_t sent_ns;
     bool input_full, input_is_command;
     uint8_t input;
 };
 
-/* Wires the controller and resets it. */
+/* Connects the controller to its wires (copied) and resets it. */
 void i8042_init(struct i8042 *controller, const struct i8042_wires *wires);
 
-/* Power-on reset and what a PC's firmware sets up after it, for no firmware runs in the guest: self
- * test passed, keyboard interrupt and scan code translation on, auxiliary port off. */
+/* Does a power-on reset and the set-up that a PC's firmware does after it, because no firmware runs
+ * in the guest: self test passed, keyboard interrupt and scan code translation on, auxiliary port
+ * off. */
 void i8042_reset(struct i8042 *controller);
 
-/* One byte read from one of the three ports; any other answers 0xff. Reading I8042_PORT_DATA
- * empties the output buffer and lowers its interrupt. */
+/* Reads one byte from one of the three ports; any other port returns 0xff. A read of
+ * I8042_PORT_DATA empties the output buffer and lowers its interrupt. */
 uint8_t i8042_read(struct i8042 *controller, uint16_t port, uint64_t now_ns);
 
-/* One byte written to one of the three ports; any value may be written, other ports take nothing.
- * A reset is carried out before this returns. A command that neither manual lists has no effect. */
+/* Writes one byte to one of the three ports. Any value is allowed; writes to other ports do
+ * nothing. A reset is done before this function returns. A command that neither manual lists has no
+ * effect. */
 void i8042_write(struct i8042 *controller, uint16_t port, uint8_t value, uint64_t now_ns);
 
-/* When a byte being sent will be given up, if that raises an interrupt or lets a command through
- * that waits in the input buffer; else TIME_NEVER. Changes with every call of the functions above.
- */
+/* Returns the time at which the controller gives up the byte that it sends, if this raises an
+ * interrupt or lets a waiting command in the input buffer run; else TIME_NEVER. Each call of the
+ * functions above can change this time. */
 uint64_t i8042_next_deadline(const struct i8042 *controller);
 
-/* Brings the controller up to now_ns. Harmless when nothing is due. */
+/* Updates the controller to now_ns. Does nothing if nothing is due. */
 void i8042_run(struct i8042 *controller, uint64_t now_ns);
 
 #endif

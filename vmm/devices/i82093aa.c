@@ -40,7 +40,7 @@ static bool can_send(uint64_t entry)
     return !(entry & ENTRY_MASK) && delivery_of(entry) != DELIVERY_RESERVED;
 }
 
-/* Whether the pin has a message to send. */
+/* Returns whether the pin has a message to send. */
 static bool is_pending(const struct i82093aa *ioapic, unsigned pin)
 {
     uint64_t entry = ioapic->entries[pin];
@@ -49,7 +49,7 @@ static bool is_pending(const struct i82093aa *ioapic, unsigned pin)
     return causes & BIT(pin) && can_send(entry);
 }
 
-/* After every change of a pin or its entry. */
+/* Sends the pin's message if it has one. Called after every change of a pin or its entry. */
 static void update(struct i82093aa *ioapic, unsigned pin)
 {
     uint64_t entry = ioapic->entries[pin];
@@ -98,7 +98,7 @@ void i82093aa_init(struct i82093aa *ioapic, const struct i82093aa_wires *wires)
     i82093aa_reset(ioapic);
 }
 
-/* The pin whose entry IOREGSEL selects; I82093AA_PIN_COUNT or more if it selects none. */
+/* Returns the pin whose entry IOREGSEL selects; I82093AA_PIN_COUNT or more if it selects none. */
 static unsigned selected_pin(const struct i82093aa *ioapic)
 {
     return ((unsigned)ioapic->ioregsel - I82093AA_IOREDTBL) / 2;
@@ -116,8 +116,8 @@ static uint32_t read_selected(const struct i82093aa *ioapic)
 
     switch (ioapic->ioregsel) {
     case I82093AA_IOAPICID:
-    /* Loaded with the ID when that is written; there is no APIC bus whose rotation could change it.
-     */
+    /* A write of the ID loads IOAPICARB as well; there is no APIC bus whose rotation could change
+     * it. */
     case I82093AA_IOAPICARB: return (uint32_t)ioapic->id << ID_SHIFT;
     case I82093AA_IOAPICVER: return (I82093AA_PIN_COUNT - 1) << MAX_ENTRY_SHIFT | I82093AA_VERSION;
     }
@@ -144,11 +144,11 @@ static void write_entry(struct i82093aa *ioapic, unsigned pin, uint64_t value)
     uint32_t mask = (uint32_t)BIT(pin);
 
     ioapic->entries[pin] = entry;
-    /* Not "held pending" behind a mask; and an edge is none to a level-triggered entry. */
+    /* A mask does not hold an edge pending, and a level-triggered entry has no edges. */
     if (!can_send(entry) || is_level(entry))
         ioapic->edges &= ~mask;
-    /* "Undefined for edge triggered interrupts": it goes, as in every chip that system software
-     * knows how to clear it on without an EOI register. */
+    /* "Undefined for edge triggered interrupts": the bit is cleared, as in every chip on which
+     * system software clears it this way without an EOI register. */
     if (!is_level(entry) && ioapic->remote_irr & mask)
         end_interrupt(ioapic, pin);
     else
@@ -191,7 +191,7 @@ void i82093aa_set_line(struct i82093aa *ioapic, unsigned pin, bool level)
         return;
     ioapic->pins ^= mask;
     if (!level)
-        return; /* nothing that there was no cause for before */
+        return; /* a falling pin is never a new cause */
     if (can_send(entry) && !is_level(entry))
         ioapic->edges |= mask;
     update(ioapic, pin);
@@ -199,7 +199,8 @@ void i82093aa_set_line(struct i82093aa *ioapic, unsigned pin, bool level)
 
 void i82093aa_eoi(struct i82093aa *ioapic, uint8_t vector)
 {
-    /* As of now: what ends is not sent again and ended again by the same message. */
+    /* Copied first, so that this message does not end an interrupt that it has itself sent
+     * again. */
     uint32_t in_service = ioapic->remote_irr;
 
     for (; in_service != 0; in_service &= in_service - 1) {

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The I/O APIC: 24 interrupt inputs, each with an entry that says which message it sends to the
- * local APICs. Intel 82093AA datasheet, order number 290566, as later chip sets carry it on:
+/* The I/O APIC: 24 interrupt inputs, each with an entry that defines the message it sends to the
+ * local APICs. Intel 82093AA datasheet, order number 290566, with the additions of later chip sets:
  * version 0x20, eight destination bits and the EOI register, Intel 82801DB (ICH4) datasheet, order
  * number 290744, "EOIR - EOI Register".
  *
  * Where the two leave a choice:
- * - Version 0x20, not the 82093AA's 0x11: system software with EOI-broadcast suppression uses the
- *   EOI register then, and else would end an interrupt by switching its entry to edge and back.
+ * - The version is 0x20, not the 82093AA's 0x11. System software with EOI-broadcast suppression
+ *   then uses the EOI register; otherwise it would end an interrupt by switching the entry to edge
+ *   and back.
  * - An input is asserted or not; INTPOL only reads back. Polarity describes how a board is wired,
- *   and a guest that has it wrong could only turn a working line into a stuck one.
- * - An edge at a masked input is lost, as "Interrupt Mask" says; software that masks sends itself
- *   the interrupt it knows to have missed. A level is seen as long as it lasts.
- * - SMI, NMI, INIT and ExtINT are edges, whatever the trigger mode says ("Delivery Mode").
- * - A message that nobody accepts stays to be sent, DELIVS set, until its cause goes away,
- *   the entry is masked or i82093aa_retry finds a taker: as on the APIC bus.
+ *   and a guest with the wrong polarity could only turn a working line into a stuck one.
+ * - An edge at a masked input is lost, as "Interrupt Mask" says. Software that masks an input sends
+ *   itself the interrupt that it may have missed. A level is seen as long as it lasts.
+ * - SMI, NMI, INIT and ExtINT are edges, whatever the trigger mode is ("Delivery Mode").
+ * - A message that no local APIC accepts stays pending, with DELIVS set, until its cause ends, the
+ *   entry is masked, or i82093aa_retry finds a local APIC that accepts it, as on the APIC bus.
  *
- * The chip takes no lock: its owner lets one caller in at a time. */
+ * The chip takes no lock: its owner lets only one caller in at a time. */
 #ifndef VMM_DEVICES_I82093AA_H
 #define VMM_DEVICES_I82093AA_H
 
@@ -36,7 +37,7 @@ enum {
     I82093AA_EOIR = 0x40,
 };
 
-/* What IOREGSEL selects; 0x10 and up come in pairs, low half first. */
+/* The registers that IOREGSEL selects; 0x10 and higher are pairs, with the low half first. */
 enum {
     I82093AA_IOAPICID = 0x00,
     I82093AA_IOAPICVER = 0x01,
@@ -45,11 +46,11 @@ enum {
 };
 
 struct i82093aa_wires {
-    /* Hands a message to the local APICs; true if at least one of them took it. May not call the
-     * chip. */
+    /* Sends a message to the local APICs. Returns true if at least one of them accepted it. The
+     * function does not call the chip. */
     bool (*send)(void *context, const struct apic_message *message);
-    /* A level interrupt of this pin is over, and the pin is about to be looked at again. May drive
-     * the chip's pins. Null: nobody asks. */
+    /* Called when a level interrupt of this pin has ended and the chip will check the pin again.
+     * The function may drive the chip's pins. Null: not called. */
     void (*end_of_interrupt)(void *context, unsigned pin);
     void *context;
 };
@@ -59,16 +60,16 @@ struct i82093aa {
     struct i82093aa_wires wires;
     uint8_t ioregsel;
     uint8_t id;          /* 0-15 */
-    uint32_t pins;       /* asserted */
-    uint32_t edges;      /* risen, unmasked, and not accepted so far; edge-triggered pins only */
-    uint32_t remote_irr; /* accepted, no EOI so far; level-triggered pins only */
+    uint32_t pins;       /* 1: asserted */
+    uint32_t edges;      /* unmasked edges that are not accepted yet; edge-triggered pins only */
+    uint32_t remote_irr; /* accepted, with no EOI yet; level-triggered pins only */
     uint64_t entries[I82093AA_PIN_COUNT]; /* without the read-only bits */
 };
 
-/* One redirection entry, and the pin it belongs to, for a dump. */
+/* One redirection entry and its pin, for a dump. */
 struct i82093aa_pin {
     uint8_t vector;
-    uint8_t delivery; /* enum apic_delivery, or 3, which is reserved */
+    uint8_t delivery; /* enum apic_delivery, or 3 (reserved) */
     uint8_t destination;
     bool is_logical;
     bool is_level;
@@ -76,41 +77,43 @@ struct i82093aa_pin {
     bool is_masked;
     bool is_asserted;
     bool remote_irr;
-    bool is_pending; /* DELIVS: a message nobody has accepted yet */
+    bool is_pending; /* DELIVS: no local APIC has accepted the message yet */
 };
 
-/* Sets up the chip with all pins low and resets it. send may not be null. */
+/* Sets up the chip with all pins low and resets it. wires is copied; send is not null. */
 void i82093aa_init(struct i82093aa *ioapic, const struct i82093aa_wires *wires);
 
-/* The RESET pin: ID 0, every entry masked and otherwise 0, edges and remote IRR forgotten; nothing
- * is sent and end_of_interrupt is not called. The levels at the pins belong to those who drive them
- * and stay. "IOAPIC Registers", default values. */
+/* Does what the RESET pin does: ID 0, every entry masked and otherwise 0, edges and remote IRR
+ * cleared. Sends nothing and does not call end_of_interrupt. The levels at the pins stay, because
+ * their drivers own them. "IOAPIC Registers", default values. */
 void i82093aa_reset(struct i82093aa *ioapic);
 
-/* A read of size_bytes (1, 2 or 4, naturally aligned) at `offset` in the window: bytes of IOREGSEL
- * or of IOWIN, which is the register that IOREGSEL selects. Everything else, EOIR and the reserved
- * registers included, is 0. "Memory Mapped Registers for Accessing IOAPIC Registers". */
+/* Reads size_bytes (1, 2 or 4, naturally aligned) at `offset` in the window: bytes of IOREGSEL, or
+ * bytes of IOWIN, which is the register that IOREGSEL selects. All else reads 0, including EOIR and
+ * the reserved registers. "Memory Mapped Registers for Accessing IOAPIC Registers". */
 uint32_t i82093aa_read(const struct i82093aa *ioapic, unsigned offset, unsigned size_bytes);
 
-/* A write of the same kind. IOREGSEL and EOIR take their low byte from a write of any size at their
- * offset; IOWIN takes 32 bits at once ("must be accessed as a Dword quantity"); other writes, and
- * those to read-only or reserved bits, do nothing. May send a message, and call end_of_interrupt:
- * through EOIR, or by an entry whose remote IRR goes because it is edge-triggered from now on. */
+/* Writes size_bytes (1, 2 or 4) at `offset`. IOREGSEL and EOIR take the low byte of a write of any
+ * size at their offset. IOWIN takes only 32 bits at once ("must be accessed as a Dword quantity").
+ * Other writes do nothing, and read-only and reserved bits ignore writes. May send a message. May
+ * call end_of_interrupt, through EOIR or when an entry becomes edge-triggered and so loses its
+ * remote IRR. */
 void i82093aa_write(struct i82093aa *ioapic, unsigned offset, unsigned size_bytes, uint32_t value);
 
-/* Asserts (true) or deasserts a pin, 0..23. A pin has one driver; sharing is the board's affair.
- * May send a message. */
+/* Asserts (true) or deasserts a pin, 0..23. A pin has one driver; the board combines sources that
+ * share a pin. May send a message. */
 void i82093aa_set_line(struct i82093aa *ioapic, unsigned pin, bool level);
 
-/* The EOI message of a local APIC, for the vector of a level-triggered interrupt: ends it on every
- * pin with this vector, and sends it again where the pin is still asserted. "Remote IRR". */
+/* Handles a local APIC's EOI message for the vector of a level-triggered interrupt: ends the
+ * interrupt on every pin with this vector, and sends it again if the pin is still asserted. "Remote
+ * IRR". */
 void i82093aa_eoi(struct i82093aa *ioapic, uint8_t vector);
 
-/* Sends once more what nobody accepted: for whoever knows that a local APIC has been enabled or now
- * answers to another ID. */
+/* Sends the messages again that no local APIC accepted. Call it when a local APIC has been enabled
+ * or now answers to another ID. */
 void i82093aa_retry(struct i82093aa *ioapic);
 
-/* The state of a pin, 0..23. */
+/* Returns the state of a pin, 0..23. */
 struct i82093aa_pin i82093aa_describe(const struct i82093aa *ioapic, unsigned pin);
 
 #endif

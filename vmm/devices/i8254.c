@@ -31,7 +31,7 @@ static uint32_t modulus(const struct i8254_counter *c)
     return c->control & CONTROL_BCD ? 10000 : 65536;
 }
 
-/* The count that CR stands for, 1..modulus: 0 is the largest one (figure 22). */
+/* Returns the count that CR encodes, 1..modulus: 0 is the largest one (figure 22). */
 static uint32_t programmed_count(const struct i8254_counter *c)
 {
     uint32_t count = c->cr;
@@ -43,8 +43,8 @@ static uint32_t programmed_count(const struct i8254_counter *c)
     return count == 0 ? modulus(c) : count;
 }
 
-/* The counting element as it is read at pulse number `clk`, which is before quiet_clk or in the
- * state already. */
+/* Returns the counting element as software reads it at pulse number `clk`. The pulse is before
+ * quiet_clk, or the state already includes it. */
 static uint16_t counting_element(const struct i8254_counter *c, uint64_t clk)
 {
     uint32_t value = c->ce;
@@ -63,27 +63,29 @@ static bool is_periodic(const struct i8254_counter *c)
     return c->mode == 2 || c->mode == 3;
 }
 
-/* Modes 1 and 5 take only the rising edge of GATE, the others its level too. Figure 21. */
+/* Returns whether the counter counts. Modes 1 and 5 use only the rising edge of GATE, the others
+ * its level too. Figure 21. */
 static bool is_enabled(const struct i8254_counter *c)
 {
     return c->is_counting && (c->gate || c->mode == 1 || c->mode == 5);
 }
 
-/* Minimum counts, figure 22. With a count of 1 a periodic counter stands still, OUT high. */
+/* Minimum counts, figure 22. With a count of 1 a periodic counter does not count, and OUT is
+ * high. */
 static bool is_stuck(const struct i8254_counter *c)
 {
     return is_periodic(c) && c->count < 2;
 }
 
-/* Mode 3: the length of a half period in CLK pulses. "OUT will be high for (N+1)/2 counts and low
- * for (N-1)/2 counts" when N is odd. */
+/* Returns the length of a half period in CLK pulses, mode 3. "OUT will be high for (N+1)/2 counts
+ * and low for (N-1)/2 counts" when N is odd. */
 static uint32_t half_period(uint32_t count, bool is_high)
 {
     return is_high ? (count + 1) / 2 : count / 2;
 }
 
-/* Mode 3: CLK pulses until the half period ends. CE goes down by two; the high half of an odd count
- * also spends one pulse with CE at 0. */
+/* Returns the CLK pulses until the half period ends, mode 3. CE goes down by two. The high half of
+ * an odd count also spends one pulse with CE at 0. */
 static uint32_t half_remaining(const struct i8254_counter *c)
 {
     return c->ce / 2 + ((c->count & 1) && c->out ? 1 : 0);
@@ -96,28 +98,30 @@ static void reload(struct i8254_counter *c)
     c->null_count = false;
 }
 
-/* The CLK pulse that follows a count or a trigger. It does not decrement. */
+/* Handles the CLK pulse after a count or a trigger. This pulse does not decrement. */
 static void load(struct i8254_counter *c)
 {
     reload(c);
     c->load_pending = false;
     c->is_counting = true;
     c->has_expired = false;
-    c->out = c->mode >= 2; /* mode 0: low since the count was written; mode 1: the shot begins */
+    c->out = c->mode >= 2; /* mode 0: low since the count was written; mode 1: the one-shot
+                              begins */
 }
 
-/* `clocks` > 0 pulses in modes 0, 1, 4, 5. CE goes on below 0 after the terminal count. */
+/* Counts `clocks` > 0 pulses in modes 0, 1, 4, 5. CE continues below 0 after the terminal count. */
 static void count_once(struct i8254_counter *c, uint64_t clocks)
 {
     if (!c->has_expired && clocks >= c->ce) {
         c->has_expired = true;
-        /* Modes 4 and 5: the strobe is low for the pulse that reaches 0, and that one only. */
+        /* Modes 4 and 5: the strobe is low only for the pulse that reaches 0. */
         c->out = c->mode <= 1 || clocks > c->ce;
     }
     c->ce = (c->ce + modulus(c) - (uint32_t)(clocks % modulus(c))) % modulus(c);
 }
 
-/* Mode 2: N .. 1 and again, OUT low while CE is 1. A new count is taken at the end of the cycle. */
+/* Counts in mode 2: N .. 1 again and again, OUT is low while CE is 1. A new count is used from the
+ * end of the cycle on. */
 static void count_rate(struct i8254_counter *c, uint64_t clocks)
 {
     if (clocks < c->ce) {
@@ -130,7 +134,7 @@ static void count_rate(struct i8254_counter *c, uint64_t clocks)
     c->out = c->ce != 1 || is_stuck(c);
 }
 
-/* Mode 3. A new count is taken at the end of the half cycle. */
+/* Counts in mode 3. A new count is used from the end of the half cycle on. */
 static void count_square(struct i8254_counter *c, uint64_t clocks)
 {
     if (clocks >= half_remaining(c)) {
@@ -150,7 +154,7 @@ static void count_square(struct i8254_counter *c, uint64_t clocks)
     c->ce -= 2 * (uint32_t)clocks;
 }
 
-/* Brings the counter to CLK pulse number `clk`; one that has passed changes nothing. */
+/* Advances the counter to CLK pulse number `clk`; a pulse that has passed changes nothing. */
 static void advance(struct i8254_counter *c, uint64_t clk)
 {
     if (clk <= c->clk)
@@ -176,8 +180,8 @@ static void advance(struct i8254_counter *c, uint64_t clk)
         count_once(c, clocks);
 }
 
-/* Until when the counter is as it is but for CE, as after advance: no edge of OUT, no load. Reading
- * it until then takes a multiplication. */
+/* Computes the pulse up to which only CE changes: no edge of OUT, no load. The counter is in the
+ * state after advance. Up to this pulse a read needs one multiplication. */
 static void look_ahead(struct i8254_counter *c)
 {
     c->quiet_clk = CLK_NEVER;
@@ -192,8 +196,8 @@ static void look_ahead(struct i8254_counter *c)
     }
 }
 
-/* The number of the CLK pulse with which OUT next rises, later than c->clk; CLK_NEVER if only a
- * write or GATE can make it rise. */
+/* Returns the number of the CLK pulse at which OUT rises next, later than c->clk; CLK_NEVER if only
+ * a write or GATE can make OUT rise. */
 static uint64_t next_rise(const struct i8254_counter *now)
 {
     struct i8254_counter c = *now;
@@ -213,7 +217,7 @@ static uint64_t next_rise(const struct i8254_counter *now)
     case 3:
         if (!c.out)
             return c.clk + half_remaining(&c);
-        /* The low half takes the count that is in CR by then. */
+        /* The low half uses the count that CR holds by then. */
         if (programmed_count(&c) < 2)
             return CLK_NEVER;
         return c.clk + half_remaining(&c) + half_period(programmed_count(&c), false);
@@ -232,14 +236,14 @@ static void drive(struct i8254 *pit, unsigned counter, bool level)
     line_set(&pit->out[counter], level);
 }
 
-/* OUT has risen: an edge for the listener, even where it was not told of the level before. */
+/* Shows the listener a rising edge of OUT, even if it did not see the low level before. */
 static void drive_rise(struct i8254 *pit, unsigned counter)
 {
     drive(pit, counter, false);
     drive(pit, counter, true);
 }
 
-/* After a change: `was_high` is OUT before it. */
+/* Shows the listener a change of OUT. was_high: OUT before the change. */
 static void drive_change(struct i8254 *pit, unsigned counter, bool was_high)
 {
     const struct i8254_counter *c = &pit->counter[counter];
@@ -250,8 +254,8 @@ static void drive_change(struct i8254 *pit, unsigned counter, bool was_high)
         drive(pit, counter, false);
 }
 
-/* Advances the counter, showing what happened on the way. A one-shot mode has at most two rising
- * edges without a write in between (the end of a strobe, then the next strobe). */
+/* Advances the counter and shows the edges on the way. A one-shot mode has at most two rising edges
+ * without a write between them (the end of a strobe, then the next strobe). */
 static void run_counter(struct i8254 *pit, unsigned counter, uint64_t clk)
 {
     struct i8254_counter *c = &pit->counter[counter];
@@ -272,7 +276,8 @@ static void run_counter(struct i8254 *pit, unsigned counter, uint64_t clk)
     look_ahead(c);
 }
 
-/* For what changes nothing but by the time that has passed. */
+/* Advances the counter if its edges are due. For accesses that change nothing except by the time
+ * that has passed. */
 static inline struct i8254_counter *catch_up(struct i8254 *pit, unsigned counter, uint64_t clk)
 {
     struct i8254_counter *c = &pit->counter[counter];
@@ -297,7 +302,7 @@ bool i8254_out(const struct i8254 *pit, unsigned counter, uint64_t now_ns)
     return c.out;
 }
 
-/* The first nanosecond at which i8254_clk_at() yields `clk`. */
+/* Returns the first nanosecond at which i8254_clk_at() returns `clk`. */
 static uint64_t time_of_clk(uint64_t clk)
 {
     uint64_t seconds = clk / I8254_CLK_HZ;
@@ -329,21 +334,21 @@ void i8254_run(struct i8254 *pit, uint64_t now_ns)
         run_counter(pit, i, i8254_clk_at(now_ns));
 }
 
-/* After a latch has come or gone. */
+/* Updates reads_plainly after a latch was set or cleared. */
 static void note_reads(struct i8254_counter *c)
 {
     c->reads_plainly = !c->count_latched && !c->status_latched && !(c->control & CONTROL_BCD);
 }
 
 /* "All Control Words ... all Control Logic is immediately reset and OUT goes to a known initial
- * state; no CLK pulses are required." CR is cleared, so that the byte which a one-byte access
- * leaves out is 0. */
+ * state; no CLK pulses are required." CR is cleared, so that the byte that a one-byte access does
+ * not write is 0. */
 static void program(struct i8254_counter *c, uint8_t value)
 {
     unsigned mode = CONTROL_MODE(value);
 
     c->control = value & CONTROL_BITS;
-    c->mode = (uint8_t)(mode > 5 ? mode - 4 : mode); /* M2 does not count in modes 2 and 3 */
+    c->mode = (uint8_t)(mode > 5 ? mode - 4 : mode); /* M2 is ignored in modes 2 and 3 */
     c->cr = 0;
     c->out = c->mode != 0;
     c->null_count = true;
@@ -359,7 +364,8 @@ static void program(struct i8254_counter *c, uint8_t value)
     note_reads(c);
 }
 
-/* A second latch before the first was read is ignored, for the count as for the status. */
+/* Latches the count. A second latch before the first one was read is ignored, for the count and for
+ * the status alike. */
 static void latch_count(struct i8254_counter *c, uint64_t clk)
 {
     if (!c->count_latched)
@@ -398,8 +404,8 @@ static void write_count(struct i8254_counter *c, uint8_t value)
                                     : (uint16_t)(value << 8 | c->low_byte);
     c->null_count = true;
     c->has_count = true;
-    /* Modes 0 and 4 take a count at once; 2 and 3 the first one, later ones when the period or half
-     * period ends; 1 and 5 when triggered. */
+    /* Modes 0 and 4 take a count at once. Modes 2 and 3 take the first count at once and later ones
+     * when the period or half period ends. Modes 1 and 5 take a count when triggered. */
     if (c->mode == 0 || c->mode == 4 || (is_periodic(c) && (!c->is_counting || is_stuck(c))))
         c->load_pending = true;
 }
@@ -410,7 +416,7 @@ static uint8_t read_count(struct i8254_counter *c, uint64_t clk)
     uint8_t byte = (uint8_t)(value >> c->read_shift);
 
     c->read_shift ^= c->read_toggle;
-    if (c->read_toggle == 0 || c->read_shift == 0) { /* all of it has been read */
+    if (c->read_toggle == 0 || c->read_shift == 0) { /* all bytes have been read */
         c->count_latched = false;
         note_reads(c);
     }
@@ -488,8 +494,8 @@ void i8254_set_gate(struct i8254 *pit, unsigned counter, bool level, uint64_t no
     bool was_high = c->out;
     bool is_trigger = level && !c->gate;
     c->gate = level;
-    /* A trigger sets a flip-flop that the next CLK pulse samples: it counts even when GATE is low
-     * again by then. Before the first count there is nothing to load ("armed"). */
+    /* A trigger sets a flip-flop that the next CLK pulse samples: the trigger works even if GATE is
+     * low again by then. Before the first count there is nothing to load ("armed"). */
     if (is_trigger && c->has_count && c->mode != 0 && c->mode != 4)
         c->load_pending = true;
     if (!level && is_periodic(c))

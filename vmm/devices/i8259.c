@@ -36,7 +36,7 @@ enum ocw2_command {
     OCW2_ROTATE_ON_SPECIFIC_EOI = 7,
 };
 
-/* IRQ 0, 1, 2, 8 and 13 are edge-triggered for good. */
+/* IRQ 0, 1, 2, 8 and 13 are always edge-triggered. */
 static const uint8_t elcr_writable[] = {
     [I8259_MASTER] = 0xf8,
     [I8259_SLAVE] = 0xde,
@@ -47,8 +47,8 @@ static uint8_t bit(unsigned level)
     return (uint8_t)(1u << level);
 }
 
-/* The place in the priority order, 0 first and 7 last, of the foremost input in levels; 8 for none.
- */
+/* Returns the place in the priority order, 0 first and 7 last, of the input with the highest
+ * priority in levels; 8 if levels is 0. */
 static unsigned foremost_place(const struct i8259 *chip, uint8_t levels)
 {
     unsigned first = (chip->lowest_priority + 1u) & 7;
@@ -62,22 +62,25 @@ static unsigned level_at(const struct i8259 *chip, unsigned place)
     return (chip->lowest_priority + 1u + place) & 7;
 }
 
-/* In special mask mode a masked input that is in service neither holds back others nor is found by
- * a non-specific EOI ("Special Mask Mode", "End of Interrupt"). */
+/* Returns the inputs in service that count. In special mask mode a masked input in service neither
+ * holds back other inputs nor is found by a non-specific EOI ("Special Mask Mode", "End of
+ * Interrupt"). */
 static uint8_t in_service(const struct i8259 *chip)
 {
     return chip->special_mask ? chip->isr & (uint8_t)~chip->imr : chip->isr;
 }
 
-/* A single chip (SNGL) gets no ICW3 and so has none. */
+/* Returns whether a slave is at this input. A single chip (SNGL) gets no ICW3, so it has no
+ * slave. */
 static bool has_slave(const struct i8259 *chip, unsigned level)
 {
     return chip->is_master && (chip->icw3 & bit(level));
 }
 
-/* The input that INT is raised for: the foremost unmasked request, if it comes before everything in
- * service. In special fully nested mode a slave may interrupt its own service once more. None
- * before the last ICW ("ready to accept interrupt requests", figure 6). */
+/* Returns the input for which INT is raised: the unmasked request with the highest priority, if its
+ * priority is higher than that of all inputs in service. In special fully nested mode a slave may
+ * interrupt its own service once more. There is none before the last ICW ("ready to accept
+ * interrupt requests", figure 6). */
 static unsigned pending_level(const struct i8259 *chip)
 {
     if (chip->step != I8259_READY)
@@ -108,7 +111,7 @@ static void set_pin(struct i8259 *chip, unsigned level, bool high)
     }
 }
 
-/* The wires: slave INT to master IR2, master INT to the CPU. */
+/* Drives the wires: the slave's INT to the master's IR2, the master's INT to the CPU. */
 static __attribute__((noinline)) void drive_int(struct i8259_pair *pair)
 {
     set_pin(&pair->chip[I8259_MASTER], I8259_CASCADE_IR,
@@ -126,8 +129,8 @@ static inline bool asks(const struct i8259 *chip)
     return (i8259_irr(chip) & (uint8_t)~chip->imr) != 0;
 }
 
-/* After every change of anything. Where no input asks for anything and both INTs are low, they stay
- * so. */
+/* Drives both INT pins; called after every change. If no input requests anything and both INTs are
+ * low, they stay low. */
 static inline void update(struct i8259_pair *pair)
 {
     const struct i8259 *master = &pair->chip[I8259_MASTER];
@@ -137,15 +140,16 @@ static inline void update(struct i8259_pair *pair)
         drive_int(pair);
 }
 
-/* First INTA, or the poll read: the request moves from IRR to ISR. A level request stays up in the
- * IRR for as long as its line does. */
+/* Accepts the request at the first INTA or the poll read: moves it from IRR to ISR. A level request
+ * stays in the IRR as long as its line is high. */
 static void accept(struct i8259 *chip, unsigned level)
 {
     chip->edges &= (uint8_t)~bit(level);
     chip->isr |= bit(level);
 }
 
-/* End of the last INTA. "Automatic End of Interrupt", "Automatic Rotation". */
+/* Handles automatic EOI at the end of the last INTA. "Automatic End of Interrupt", "Automatic
+ * Rotation". */
 static void auto_eoi(struct i8259 *chip, unsigned level)
 {
     if (level == LEVEL_NONE || !(chip->icw4 & ICW4_AEOI))
@@ -155,9 +159,9 @@ static void auto_eoi(struct i8259 *chip, unsigned level)
         chip->lowest_priority = (uint8_t)level;
 }
 
-/* isr_before: of a chip that has just seen an EOI, automatic or not. That ends one service at most.
- */
-static void tell_end(const struct i8259_pair *pair, enum i8259_which which, uint8_t isr_before)
+/* Calls the listener for an end of service. isr_before: the ISR before an EOI, automatic or not; an
+ * EOI ends at most one service. */
+static void report_end(const struct i8259_pair *pair, enum i8259_which which, uint8_t isr_before)
 {
     unsigned ended = isr_before & (uint8_t)~pair->chip[which].isr;
 
@@ -207,12 +211,12 @@ static uint8_t read_poll(struct i8259_pair *pair, enum i8259_which which)
     if (level == LEVEL_NONE)
         return 0;
     accept(chip, level);
-    /* Between ISR and automatic EOI the INT pin shows its low level: another request behind it is a
-     * new edge to the master. */
+    /* Between the acceptance and the automatic EOI the INT pin is low, so another request behind
+     * this one is a new edge for the master. */
     update(pair);
     in_service_before = chip->isr;
     auto_eoi(chip, level);
-    tell_end(pair, which, in_service_before);
+    report_end(pair, which, in_service_before);
     update(pair);
     return (uint8_t)(POLL_REQUESTED | level);
 }
@@ -221,13 +225,13 @@ uint8_t i8259_read(struct i8259_pair *pair, enum i8259_which which, unsigned off
 {
     uint64_t value;
 
-    /* "Polling overrides status read", and whatever A0 says: it is the next RD pulse that counts.
-     */
+    /* "Polling overrides status read": the next RD pulse is the poll, whatever A0 is. */
     return i8259_read_status(pair, which, offset, &value) ? (uint8_t)value : read_poll(pair, which);
 }
 
-/* ICW1 starts over: "Initialization Command Words 1 and 2", items a to f. The datasheet does not
- * name the ISR; it is cleared, so that a kernel started over a dead one is not locked out. */
+/* Starts the initialisation again: "Initialization Command Words 1 and 2", items a to f. The
+ * datasheet does not name the ISR. It is cleared as well, so that a new kernel started over a dead
+ * one is not locked out. */
 static void write_icw1(struct i8259 *chip, uint8_t value)
 {
     chip->icw1 = value;
@@ -249,7 +253,7 @@ static bool takes_mask(const struct i8259 *chip)
     return chip->step == I8259_READY || chip->step == I8259_AWAITS_ICW1;
 }
 
-/* A write with A0 = 1 that is the next ICW of a sequence under way. */
+/* Handles a write with A0 = 1 that is the next ICW of a sequence. */
 static void write_icw(struct i8259 *chip, uint8_t value)
 {
     switch (chip->step) {
@@ -308,7 +312,7 @@ static void write_ocw3(struct i8259 *chip, uint8_t value)
     if (value & OCW3_RR)
         chip->reads_isr = value & OCW3_RIS;
     if (value & OCW3_POLL) {
-        /* "Interrupt is frozen from WR to RD": what is pending now is what the read yields. */
+        /* "Interrupt is frozen from WR to RD": the read returns what is pending now. */
         chip->poll = true;
         chip->polled_level = (uint8_t)pending_level(chip);
     }
@@ -330,7 +334,7 @@ void i8259_write(struct i8259_pair *pair, enum i8259_which which, unsigned offse
         uint8_t in_service_before = chip->isr;
 
         write_ocw2(chip, value);
-        tell_end(pair, which, in_service_before);
+        report_end(pair, which, in_service_before);
     }
     update(pair);
 }
@@ -361,8 +365,7 @@ uint8_t i8259_pair_acknowledge(struct i8259_pair *pair)
     unsigned slave_level = LEVEL_NONE;
     uint8_t vector;
 
-    /* The request went away: "a DEFAULT IR7 will occur", and no ISR bit tells it from a real one.
-     */
+    /* The request has gone: "a DEFAULT IR7 will occur", without a bit in the ISR. */
     if (level == LEVEL_NONE)
         return master->vector_base | 7;
 
@@ -370,23 +373,23 @@ uint8_t i8259_pair_acknowledge(struct i8259_pair *pair)
     if (!has_slave(master, level)) {
         vector = master->vector_base | (uint8_t)level;
     } else if (slave->step != I8259_READY || slave->icw3 != level) {
-        vector = FLOATING_BUS; /* the identity on the cascade bus is nobody's */
+        vector = FLOATING_BUS; /* no slave has the identity on the cascade bus */
     } else {
-        /* The slave's request may have gone since the first INTA: its own default IR7 then, while
-         * the master has IR2 in service and needs an EOI. */
+        /* The slave's request may have gone since the first INTA. Then the slave gives its own
+         * default IR7, while the master has IR2 in service and needs an EOI. */
         slave_level = pending_level(slave);
         if (slave_level != LEVEL_NONE)
             accept(slave, slave_level);
         vector = slave->vector_base | (slave_level == LEVEL_NONE ? 7 : (uint8_t)slave_level);
     }
-    /* The request just accepted was the foremost one, so INT is low now on both chips; if automatic
-     * EOI lets the next one through, that is a rising edge again, which IR2 needs. */
+    /* The accepted request had the highest priority, so INT is low now on both chips. If automatic
+     * EOI lets the next request through, INT rises again, which is the edge that IR2 needs. */
     update(pair);
     uint8_t slave_before = slave->isr, master_before = master->isr;
     auto_eoi(slave, slave_level);
     auto_eoi(master, level);
-    tell_end(pair, I8259_SLAVE, slave_before);
-    tell_end(pair, I8259_MASTER, master_before);
+    report_end(pair, I8259_SLAVE, slave_before);
+    report_end(pair, I8259_MASTER, master_before);
     update(pair);
     return vector;
 }

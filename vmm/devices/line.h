@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The one wire that a chip drives: an interrupt request, a gate, a speaker. Handed in by the board.
- */
+/* A wire that a chip drives: an interrupt request, a gate, a speaker. The board supplies it. */
 #ifndef VMM_DEVICES_LINE_H
 #define VMM_DEVICES_LINE_H
 
@@ -12,7 +11,7 @@ struct line {
     void *context;
 };
 
-/* Drives the line high (true) or low. A line without a listener is a pin left unconnected. */
+/* Drives the line high (true) or low. A line without a listener is an unconnected pin. */
 static inline void line_set(const struct line *line, bool level)
 {
     if (line->set != NULL)

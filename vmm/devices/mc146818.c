@@ -17,12 +17,12 @@
 #define B_PIE  0x40
 #define B_AIE  0x20
 #define B_UIE  0x10
-#define B_SQWE 0x08 /* the square wave's pin is not connected on a PC */
-#define B_DM   0x04 /* binary rather than BCD */
+#define B_SQWE 0x08 /* a PC does not connect the square wave's pin */
+#define B_DM   0x04 /* binary, not BCD */
 #define B_24   0x02
 #define B_DSE  0x01
 
-/* Register C; PF, AF and UF stand where B has their enables. */
+/* Register C; PF, AF and UF have the places of their enables in register B. */
 #define C_IRQF 0x80
 #define C_PF   0x40
 #define C_AF   0x20
@@ -33,15 +33,15 @@
 #define HOURS_PM 0x80
 
 #define CYCLES_PER_SECOND 32768
-/* "Update Cycle": UIP leads the update by 244 us, which are 8 cycles, and the update takes
- * 1984 us, which are 65. */
+/* "Update Cycle": UIP rises 244 us before the update, which are 8 cycles, and the update takes 1984
+ * us, which are 65. */
 #define UIP_CYCLES (8 + 65)
 
 #define SECONDS_PER_DAY      86400
 #define DAYS_PER_4_YEARS     (4 * 365 + 1)
 #define DAYS_PER_10000_YEARS (2500 * DAYS_PER_4_YEARS)
 
-/* --- The divider chain --- */
+/* The divider chain. */
 
 static bool chain_runs(const struct mc146818 *rtc)
 {
@@ -55,7 +55,7 @@ static uint64_t cycles_at(const struct mc146818 *rtc, uint64_t now_ns)
     return rtc->base_cycles + scale_u64(now_ns - rtc->base_ns, CYCLES_PER_SECOND, NS_PER_SECOND);
 }
 
-/* The first nanosecond at which the running chain stands at `cycles`. */
+/* Returns the first nanosecond at which the running chain is at `cycles`. */
 static uint64_t time_of(const struct mc146818 *rtc, uint64_t cycles)
 {
     uint64_t seconds = (cycles - rtc->base_cycles) / CYCLES_PER_SECOND;
@@ -65,7 +65,7 @@ static uint64_t time_of(const struct mc146818 *rtc, uint64_t cycles)
            (rest * NS_PER_SECOND + CYCLES_PER_SECOND - 1) / CYCLES_PER_SECOND;
 }
 
-/* Cycles between periodic interrupts, 0 for none: table 5, column 32.768 kHz. */
+/* Returns the cycles between periodic interrupts; 0: there are none. Table 5, column 32.768 kHz. */
 static uint64_t period_cycles(const struct mc146818 *rtc)
 {
     unsigned rate = rtc->registers[MC146818_A] & A_RATE;
@@ -75,8 +75,8 @@ static uint64_t period_cycles(const struct mc146818 *rtc)
     return rate <= 2 ? 64u << rate : 1u << (rate - 1);
 }
 
-/* How many periodic edges there have been. UIP rises half a period after an edge (figure 16), so
- * that software that starts on an edge has half a period plus 244 us to read the clock. */
+/* Returns the number of periodic edges so far. UIP rises half a period after an edge (figure 16),
+ * so software that starts at an edge has half a period plus 244 us to read the clock. */
 static uint64_t periodic_edges(uint64_t cycles, uint64_t period)
 {
     return (cycles + UIP_CYCLES + period / 2) / period;
@@ -87,7 +87,7 @@ static uint64_t cycles_of_edge(uint64_t edge, uint64_t period)
     return edge * period - UIP_CYCLES - period / 2;
 }
 
-/* --- Clock and calendar registers --- */
+/* Clock and calendar registers. */
 
 static bool decode(const struct mc146818 *rtc, uint8_t byte, unsigned *value)
 {
@@ -106,7 +106,7 @@ static uint8_t encode(const struct mc146818 *rtc, unsigned value)
     return (uint8_t)(value / 10 << 4 | value % 10);
 }
 
-/* Hours 0..23 out of a byte of either format (table 3). */
+/* Decodes hours 0..23 from a byte of either format (table 3). */
 static bool decode_hours(const struct mc146818 *rtc, uint8_t byte, unsigned *hours)
 {
     if (rtc->registers[MC146818_B] & B_24)
@@ -124,7 +124,7 @@ static uint8_t encode_hours(const struct mc146818 *rtc, unsigned hours)
     return encode(rtc, (hours + 11) % 12 + 1) | (hours >= 12 ? HOURS_PM : 0);
 }
 
-/* A clock register's value; out of range, low. */
+/* Returns a clock register's value; low if the value is out of range. */
 static unsigned clock_field(const struct mc146818 *rtc, unsigned index, unsigned low, unsigned high)
 {
     unsigned value;
@@ -134,8 +134,9 @@ static unsigned clock_field(const struct mc146818 *rtc, unsigned index, unsigned
     return value;
 }
 
-/* "Automatic leap year compensation" looks at the two digits of the year only: every fourth year
- * leaps, which is the Gregorian calendar from 1901 to 2099. */
+/* Returns whether the chip gives the year a leap day. "Automatic leap year compensation" uses only
+ * the two digits of the year: every fourth year is a leap year, which is the Gregorian calendar
+ * from 1901 to 2099. */
 static bool is_leap(unsigned year)
 {
     return year % 4 == 0;
@@ -148,7 +149,7 @@ static unsigned days_in_month(unsigned year, unsigned month)
     return days[month] + (month == 2 && is_leap(year));
 }
 
-/* Days since 1 January of year 0, by the chip's leap years. */
+/* Returns the days since 1 January of year 0, with the chip's leap years. */
 static uint64_t day_of(unsigned year, unsigned month, unsigned date)
 {
     uint64_t day = (uint64_t)year * 365 + (year + 3) / 4 + date - 1;
@@ -158,7 +159,7 @@ static uint64_t day_of(unsigned year, unsigned month, unsigned date)
     return day;
 }
 
-/* The year that day lies in; its first day goes to start. */
+/* Returns the year to which day belongs and sets *start to the year's first day. */
 static unsigned year_of(uint64_t day, uint64_t *start)
 {
     unsigned rest = (unsigned)(day % DAYS_PER_4_YEARS);
@@ -172,7 +173,7 @@ static unsigned year_of(uint64_t day, uint64_t *start)
 /* The clock as one number. */
 struct calendar {
     uint64_t seconds;      /* local time since day 0 */
-    unsigned weekday_of_0; /* of day 0, 0 being Sunday; the guest sets week day and date apart */
+    unsigned weekday_of_0; /* of day 0; 0 is Sunday. The guest sets week day and date separately */
     bool daylight;         /* DSE */
     bool fell_back;
 };
@@ -221,9 +222,9 @@ static void set_calendar(struct mc146818 *rtc, const struct calendar *calendar)
     rtc->fell_back = calendar->fell_back;
 }
 
-/* --- Daylight saving: "Daylight Savings Enable (DSE)" --- */
+/* Daylight saving: "Daylight Savings Enable (DSE)". */
 
-/* 02:00:00 on the last Sunday of a month, in seconds since day 0. */
+/* Returns 02:00:00 on the last Sunday of a month, in seconds since day 0. */
 static uint64_t last_sunday(const struct calendar *calendar, unsigned year, unsigned month)
 {
     uint64_t day = day_of(year, month, days_in_month(year, month));
@@ -231,8 +232,8 @@ static uint64_t last_sunday(const struct calendar *calendar, unsigned year, unsi
     return (day - (day + calendar->weekday_of_0) % 7) * SECONDS_PER_DAY + 2 * 3600;
 }
 
-/* The next second that does not simply follow the one before, UINT64_MAX without daylight saving;
- * after it the clock reads *follower. */
+/* Returns the next second at which the clock jumps, instead of counting on; UINT64_MAX without
+ * daylight saving. *follower is the second that the clock shows instead. */
 static uint64_t next_jump(const struct calendar *calendar, uint64_t *follower)
 {
     uint64_t start;
@@ -243,25 +244,26 @@ static uint64_t next_jump(const struct calendar *calendar, uint64_t *follower)
     for (;; year++) {
         uint64_t april = last_sunday(calendar, year, 4), october = last_sunday(calendar, year, 10);
 
-        if (calendar->seconds < april) { /* 1:59:59 is followed by 3:00:00 */
+        if (calendar->seconds < april) { /* the second after 1:59:59 is 3:00:00 */
             *follower = april + 3600;
             return april;
         }
-        if (calendar->seconds < october) { /* the first 1:59:59 is followed by 1:00:00 */
+        if (calendar->seconds < october) { /* the second after the first 1:59:59 is 1:00:00 */
             *follower = calendar->fell_back ? october : october - 3600;
             return october;
         }
     }
 }
 
-/* Jumps to follower, which next_jump gave. */
+/* Jumps to follower, which next_jump has set. */
 static void take_jump(struct calendar *calendar, uint64_t jump, uint64_t follower)
 {
     calendar->fell_back = follower < jump;
     calendar->seconds = follower;
 }
 
-/* The clock after so many updates. A chip left alone for years takes two or three steps a year. */
+/* Advances the clock by this many updates. For a chip that nobody accessed for years, this takes
+ * two or three steps a year. */
 static void advance(struct calendar *calendar, uint64_t updates)
 {
     while (updates > 0) {
@@ -276,15 +278,15 @@ static void advance(struct calendar *calendar, uint64_t updates)
     }
 }
 
-/* --- Alarm: "Alarm Interrupt", don't-care codes 0xc0 to 0xff --- */
+/* Alarm: "Alarm Interrupt", don't-care codes 0xc0 to 0xff. */
 
 #define ANY UINT32_MAX
 
 struct alarm {
-    unsigned hours, minutes, seconds; /* or ANY */
+    unsigned hours, minutes, seconds; /* a value, or ANY */
 };
 
-/* False for an alarm that cannot match. */
+/* Decodes the alarm; false for an alarm that never matches. */
 static bool alarm_of(const struct mc146818 *rtc, struct alarm *alarm)
 {
     const uint8_t *registers = rtc->registers;
@@ -302,14 +304,16 @@ static bool alarm_of(const struct mc146818 *rtc, struct alarm *alarm)
     return true;
 }
 
-/* The first value from `from` on that the field matches; false if there is none below limit. */
+/* Finds the first value not below `from` that matches the field; false if there is none below
+ * limit. */
 static bool field_next(unsigned field, unsigned from, unsigned limit, unsigned *value)
 {
     *value = field == ANY ? from : field;
     return *value >= from && *value < limit;
 }
 
-/* The first time from `seconds` on that the alarm matches, if no jump comes first. */
+/* Returns the first time not before `seconds` at which the alarm matches, if there is no jump
+ * before it. */
 static uint64_t alarm_from(const struct alarm *alarm, uint64_t seconds)
 {
     uint64_t midnight = seconds - seconds % SECONDS_PER_DAY;
@@ -333,7 +337,7 @@ static uint64_t alarm_from(const struct alarm *alarm, uint64_t seconds)
     return midnight + hour * 3600 + first_minute * 60 + first_second;
 }
 
-/* How many updates until one matches the alarm, at least 1; UINT64_MAX for never. */
+/* Returns the number of updates until one matches the alarm, at least 1; UINT64_MAX: never. */
 static uint64_t updates_until_alarm(const struct mc146818 *rtc)
 {
     struct calendar calendar = calendar_of(rtc);
@@ -342,7 +346,8 @@ static uint64_t updates_until_alarm(const struct mc146818 *rtc)
 
     if (!alarm_of(rtc, &alarm))
         return UINT64_MAX;
-    /* Ends: a match is never more than a day away, and no three jumps come in three days. */
+    /* The loop ends: a match is never more than a day away, and there are never three jumps in
+     * three days. */
     for (;;) {
         uint64_t follower, jump = next_jump(&calendar, &follower);
         uint64_t match = alarm_from(&alarm, from);
@@ -355,7 +360,7 @@ static uint64_t updates_until_alarm(const struct mc146818 *rtc)
     }
 }
 
-/* --- The chip --- */
+/* The chip. */
 
 static void drive_irq(struct mc146818 *rtc)
 {
@@ -367,7 +372,7 @@ static void drive_irq(struct mc146818 *rtc)
     }
 }
 
-/* Brings flags, calendar and irq up to now_ns. */
+/* Updates flags, calendar and irq to now_ns. */
 static void catch_up(struct mc146818 *rtc, uint64_t now_ns)
 {
     uint64_t before = rtc->cycles, cycles = cycles_at(rtc, now_ns);
@@ -409,7 +414,7 @@ static void write_a(struct mc146818 *rtc, uint8_t value, uint64_t now_ns)
 
 static void write_b(struct mc146818 *rtc, uint8_t value)
 {
-    /* "SET": when it goes high it clears UIE. */
+    /* "SET": its change to 1 clears UIE. */
     if (value & ~rtc->registers[MC146818_B] & B_SET)
         value &= (uint8_t)~B_UIE;
     rtc->registers[MC146818_B] = value;
@@ -428,7 +433,9 @@ static void write_register(struct mc146818 *rtc, uint8_t value, uint64_t now_ns)
         break;
     case MC146818_HOURS:
     case MC146818_DATE:
-    case MC146818_MONTH: rtc->fell_back = false; /* another October morning */ /* fall through */
+    case MC146818_MONTH:
+        rtc->fell_back = false; /* the next hour in October is
+                                                    the first one */ /* fall through */
     default: rtc->registers[rtc->index] = value; break;
     }
     drive_irq(rtc);

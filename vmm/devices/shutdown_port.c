@@ -25,8 +25,8 @@ uint8_t shutdown_port_read(const struct shutdown_port *port)
 
 void shutdown_port_write(struct shutdown_port *port, uint8_t byte)
 {
-    /* No proper beginning of the word recurs inside it, so a failed try leaves at most this byte.
-     */
+    /* No beginning of the word occurs again inside the word, so after a wrong byte at most this
+     * byte counts. */
     if (byte != (uint8_t)word[port->matched])
         port->matched = 0;
     if (byte == (uint8_t)word[port->matched])

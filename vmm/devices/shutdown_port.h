@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The shutdown port of the Bochs machine, 0x8900, which QEMU's PCs had as well: the bytes of
- * "Shutdown" written to it, one after the other, end the guest. There is no datasheet. */
+ * "Shutdown", written to it one after the other, end the guest. There is no datasheet. */
 #ifndef VMM_DEVICES_SHUTDOWN_PORT_H
 #define VMM_DEVICES_SHUTDOWN_PORT_H
 
@@ -9,23 +9,24 @@
 #define SHUTDOWN_PORT 0x8900
 
 struct shutdown_port {
-    /* The guest has asked to end. Null ignores it. */
+    /* Called when the guest asks to end. Null ignores it. */
     void (*ended)(void *context);
     void *context;
-    uint8_t matched; /* bytes of the word seen so far */
+    uint8_t matched; /* the number of bytes of the word seen so far */
 };
 
-/* Wires the port and resets it. */
+/* Sets the function to call and resets the port. */
 void shutdown_port_init(struct shutdown_port *port, void (*ended)(void *context), void *context);
 
-/* The word starts over. */
+/* Forgets the bytes seen so far. */
 void shutdown_port_reset(struct shutdown_port *port);
 
-/* One byte read: nothing drives the bus, 0xff. Does not disturb the word. */
+/* Reads one byte: nothing drives the bus, 0xff. Does not change matched. */
 uint8_t shutdown_port_read(const struct shutdown_port *port);
 
-/* One byte written. The word's last byte calls ended before it returns, and the word starts over;
- * so it does after a byte that does not fit, which may be the first of the next try. */
+/* Writes one byte. The word's last byte calls ended before the function returns, and the word
+ * begins again. The word also begins again after a wrong byte, which may be the first byte of the
+ * word. */
 void shutdown_port_write(struct shutdown_port *port, uint8_t byte);
 
 #endif

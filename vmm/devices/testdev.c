@@ -62,7 +62,7 @@ void testdev_line_write(struct testdev *testdev, unsigned line, uint8_t value)
         line_set(&testdev->wires.lines[line], value != 0);
 }
 
-/* How many of the bytes at offset exist. */
+/* Returns how many of the size_bytes bytes at offset exist. */
 static unsigned bytes_present(const struct testdev *testdev, uint64_t offset, unsigned size_bytes)
 {
     if (testdev->wires.memory == NULL || offset >= TESTDEV_MEMORY_BYTES)

@@ -8,7 +8,7 @@
 #define IER_ELSI  0x04
 #define IER_EDSSI 0x08
 
-/* Table IV, in falling priority. */
+/* Table IV, in the order of falling priority. */
 #define IIR_NONE        0x01
 #define IIR_LINE_STATUS 0x06
 #define IIR_DATA        0x04
@@ -76,23 +76,23 @@ static unsigned trigger_level(const struct uart16550 *uart)
     return has_fifos(uart) ? levels[uart->fcr >> 6] : 1;
 }
 
-/* --- Interrupts --- */
+/* Interrupts. */
 
-/* "FIFO Interrupt Mode Operation": the time-out is 4 characters long, a character being the start
- * bit, the word, parity and the stop bits ("LCR"; 1.5 of them for words of 5 bits). */
+/* Returns the time-out. "FIFO Interrupt Mode Operation": it is 4 characters long. A character has
+ * the start bit, the word, parity and the stop bits ("LCR"; 1.5 of them for words of 5 bits). */
 static uint64_t time_out_ns(const struct uart16550 *uart)
 {
     unsigned word_bits = 5 + (uart->lcr & LCR_WORD_LENGTH);
     unsigned stop_half_bits = !(uart->lcr & LCR_STOP_BITS) ? 2 : word_bits == 5 ? 3 : 4;
     unsigned half_bits = 2 + 2 * word_bits + (uart->lcr & LCR_PARITY ? 2 : 0) + stop_half_bits;
-    /* The data sheet leaves a divisor of 0 open; a counter that runs down takes it as 2^16. */
+    /* The data sheet does not define a divisor of 0; a counter that runs down takes it as 2^16. */
     uint64_t divisor = uart->divisor != 0 ? uart->divisor : 65536;
 
-    /* 16 clocks a bit. */
+    /* There are 16 clocks in one bit. */
     return scale_u64(4 * half_bits * 8 * divisor, NS_PER_SECOND, UART16550_CLOCK_HZ);
 }
 
-/* A time-out is latched until a byte is read, also when more bytes arrive. */
+/* Notes a time-out. It stays until a byte is read, even if more bytes arrive. */
 static void catch_up(struct uart16550 *uart, uint64_t now_ns)
 {
     if (has_fifos(uart) && uart->received_count > 0 && now_ns >= uart->receiver_activity_ns &&
@@ -100,7 +100,7 @@ static void catch_up(struct uart16550 *uart, uint64_t now_ns)
         uart->timed_out = true;
 }
 
-/* The interrupt that IIR reports: table IV. */
+/* Returns the interrupt that IIR reports: table IV. */
 static uint8_t interrupt_id(const struct uart16550 *uart)
 {
     if (uart->ier & IER_ELSI && uart->lsr_errors != 0)
@@ -116,8 +116,9 @@ static uint8_t interrupt_id(const struct uart16550 *uart)
     return IIR_NONE;
 }
 
-/* On a PC the OUT2 pin opens the driver of the interrupt line. In loopback the pin is inactive
- * ("MCR", bit 4), so the line stays low while IIR works as ever. */
+/* Returns whether the interrupt line is connected. On a PC the OUT2 pin enables the driver of the
+ * interrupt line. In loopback the pin is inactive ("MCR", bit 4), so the line stays low while IIR
+ * works as usual. */
 static bool interrupt_gate(const struct uart16550 *uart)
 {
     return (uart->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
@@ -137,9 +138,9 @@ static void drive_irq(struct uart16550 *uart)
           interrupt_gate(uart) && interrupt_id(uart) != IIR_NONE);
 }
 
-/* --- Receiver --- */
+/* Receiver. */
 
-/* "LSR", bits 2 to 4: a byte's errors show when it comes to the top of the FIFO. */
+/* Shows the errors of the byte at the top of the FIFO, as "LSR", bits 2 to 4, says. */
 static void reveal_errors(struct uart16550 *uart)
 {
     if (uart->received_count > 0) {
@@ -156,7 +157,7 @@ static void accept(struct uart16550 *uart, uint8_t byte, uint8_t errors, uint64_
         uart->lsr_errors |= LSR_OE;
         if (has_fifos(uart))
             return;
-        uart->received_count = 0; /* the 16450's buffer register is written over */
+        uart->received_count = 0; /* the new byte overwrites the 16450's buffer register */
     }
     slot = (uart->received_first + uart->received_count) % UART16550_FIFO_BYTES;
     uart->received[slot].byte = byte;
@@ -186,9 +187,10 @@ static void clear_receiver(struct uart16550 *uart)
     uart->lsr_errors &= (uint8_t)~ERRORS_OF_A_BYTE;
 }
 
-/* --- Transmitter --- */
+/* Transmitter. */
 
-/* Moves what the sink takes, or in loopback the receiver; empty then is an interrupt. */
+/* Moves the bytes that the sink takes, or in loopback the receiver. An empty transmitter then is an
+ * interrupt. */
 static void transmit(struct uart16550 *uart, uint64_t now_ns)
 {
     if (uart->transmitting_count == 0)
@@ -210,8 +212,8 @@ static void write_thr(struct uart16550 *uart, uint8_t byte, uint64_t now_ns)
 {
     unsigned slot;
 
-    /* Without waiting for THRE a byte too many is lost: a full FIFO's new one, a 16450's old one.
-     */
+    /* If software does not wait for THRE, a byte is lost: with a full FIFO the new one, in a 16450
+     * the old one. */
     if (uart->transmitting_count == capacity(uart) && has_fifos(uart))
         return;
     if (uart->transmitting_count == capacity(uart))
@@ -219,8 +221,8 @@ static void write_thr(struct uart16550 *uart, uint8_t byte, uint64_t now_ns)
     slot = (uart->transmitting_first + uart->transmitting_count) % UART16550_FIFO_BYTES;
     uart->transmitting[slot] = byte;
     uart->transmitting_count++;
-    /* Writing THR ends the interrupt, so that an edge-triggered controller sees the next one even
-     * when the sink takes the byte at once. */
+    /* A write of THR ends the interrupt, so that an edge-triggered controller sees the next one
+     * even if the sink takes the byte at once. */
     uart->thre_pending = false;
     drive_irq(uart);
     transmit(uart, now_ns);
@@ -232,17 +234,19 @@ static void clear_transmitter(struct uart16550 *uart)
     uart->transmitting_first = uart->transmitting_count = 0;
 }
 
-/* --- Control registers --- */
+/* Control registers. */
 
 static void write_ier(struct uart16550 *uart, uint8_t value)
 {
-    /* Enabling the THRE interrupt with an empty THR raises it at once: drivers start sending so. */
+    /* The enable of the THRE interrupt raises it at once if THR is empty; drivers start to send in
+     * this way. */
     if (value & ~uart->ier & IER_ETBEI && uart->transmitting_count == 0)
         uart->thre_pending = true;
     uart->ier = value & (IER_ERBFI | IER_ETBEI | IER_ELSI | IER_EDSSI);
 }
 
-/* "FCR": without bit 0 the others are not programmed; a change of bit 0 clears both FIFOs. */
+/* "FCR": if bit 0 is clear, the other bits are not programmed. A change of bit 0 clears both
+ * FIFOs. */
 static void write_fcr(struct uart16550 *uart, uint8_t value)
 {
     bool changes = (value ^ uart->fcr) & FCR_ENABLE;
@@ -252,12 +256,12 @@ static void write_fcr(struct uart16550 *uart, uint8_t value)
     if (changes || (value & FCR_ENABLE && value & FCR_RESET_SENDER))
         clear_transmitter(uart);
     uart->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_DMA_MODE | FCR_TRIGGER) : 0;
-    /* "FIFO Interrupt Mode Operation": the first one after a change of bit 0 is immediate. */
+    /* "FIFO Interrupt Mode Operation": the first interrupt after a change of bit 0 is immediate. */
     uart->thre_pending |= changes;
 }
 
-/* "MSR": new levels, from the pins or in loopback from MCR ("MCR", bit 4), and their deltas. TERI
- * is the trailing edge of RI alone. */
+/* Updates levels and deltas. "MSR": the levels come from the pins, or in loopback from MCR ("MCR",
+ * bit 4). TERI is only the trailing edge of RI. */
 static void update_msr(struct uart16550 *uart)
 {
     uint8_t levels = uart->modem_inputs, changed;
@@ -273,7 +277,7 @@ static void update_msr(struct uart16550 *uart)
     uart->msr = (uint8_t)((uart->msr & MSR_DELTAS) | changed >> 4 | levels);
 }
 
-/* MCR's and LCR's pins. In loopback all of them are inactive. */
+/* Drives the pins of MCR and LCR. In loopback all of them are inactive. */
 static void drive_outputs(struct uart16550 *uart)
 {
     uint8_t mcr = in_loopback(uart) ? 0 : uart->mcr;
@@ -289,7 +293,7 @@ static void write_mcr(struct uart16550 *uart, uint8_t value, uint64_t now_ns)
     uart->mcr = value & (MCR_DTR | MCR_RTS | MCR_OUT1 | MCR_OUT2 | MCR_LOOP);
     drive_outputs(uart);
     update_msr(uart);
-    transmit(uart, now_ns); /* what waited for the sink goes round now */
+    transmit(uart, now_ns); /* bytes that waited for the sink go to the receiver now */
 }
 
 static uint8_t read_iir(struct uart16550 *uart)
@@ -326,7 +330,7 @@ static uint8_t read_msr(struct uart16550 *uart)
     return value;
 }
 
-/* --- The chip --- */
+/* The chip. */
 
 void uart16550_init(struct uart16550 *uart, const struct uart16550_wires *wires)
 {
@@ -398,7 +402,7 @@ void uart16550_write(struct uart16550 *uart, unsigned offset, uint8_t value, uin
         break;
     case UART16550_MCR: write_mcr(uart, value, now_ns); break;
     case UART16550_SCR: uart->scr = value; break;
-    default: break; /* "LSR": for reading only; MSR likewise */
+    default: break; /* "LSR": only for reading; so is MSR */
     }
     drive_irq(uart);
 }
@@ -443,7 +447,7 @@ void uart16550_set_modem(struct uart16550 *uart, uint8_t asserted, uint64_t now_
 
 uint64_t uart16550_next_deadline(const struct uart16550 *uart)
 {
-    /* The time-out matters when it is what raises the line. Everything else is seen on access. */
+    /* The time-out matters only if it raises the line. All other events happen at accesses. */
     if (!has_fifos(uart) || uart->received_count == 0 || !(uart->ier & IER_ERBFI) ||
         !interrupt_gate(uart) || uart->irq_level)
         return TIME_NEVER;

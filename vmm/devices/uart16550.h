@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* National PC16550D UART with FIFOs, clocked at 1.8432 MHz, as the PC has it: OUT2 gates the
- * interrupt. Sections cited are those of the PC16550D data sheet (June 1995).
+ * interrupt. Sections are those of the PC16550D data sheet (June 1995).
  *
- * What is not modelled is the speed and the framing of the far side, for there the line is a pipe
- * of bytes: the host line's own speed is the emulated line's speed. A byte written leaves as soon
- * as the sink takes it, and bytes pass with all eight bits whatever word length is set. Between the
- * chip's own transmitter and receiver (loopback) the word length counts. The divisor sets the
+ * The model has no speed and no framing on the line's side, because the line is a pipe of bytes
+ * here: the host line's own speed is the emulated line's speed. A written byte leaves as soon as
+ * the sink takes it, and bytes pass with all eight bits whatever the word length is. Between the
+ * chip's own transmitter and receiver (loopback) the word length is applied. The divisor sets the
  * character time-out of the receiver's FIFO.
  *
- * DMA mode (FCR bit 3) only changes the RXRDY and TXRDY pins, which a PC leaves open. All now_ns
- * are on the guest's clock and do not run backwards. */
+ * DMA mode (FCR bit 3) only changes the RXRDY and TXRDY pins, which a PC does not connect. All
+ * now_ns are times on the guest's clock and do not run backwards. */
 #ifndef VMM_DEVICES_UART16550_H
 #define VMM_DEVICES_UART16550_H
 
@@ -25,9 +25,9 @@
 enum {
     UART16550_RBR = 0, /* read: receiver buffer */
     UART16550_THR = 0, /* write: transmitter holding register */
-    UART16550_DLL = 0, /* divisor latch, low; while LCR bit 7 is set */
+    UART16550_DLL = 0, /* low byte of the divisor latch, if LCR bit 7 is set */
     UART16550_IER = 1,
-    UART16550_DLM = 1, /* divisor latch, high; while LCR bit 7 is set */
+    UART16550_DLM = 1, /* high byte of the divisor latch, if LCR bit 7 is set */
     UART16550_IIR = 2, /* read */
     UART16550_FCR = 2, /* write */
     UART16550_LCR = 3,
@@ -38,7 +38,7 @@ enum {
     UART16550_PORT_COUNT = 8,
 };
 
-/* The modem's answers, for uart16550_set_modem: bits as in MSR. */
+/* The modem's signals, for uart16550_set_modem: bits as in MSR. */
 enum {
     UART16550_CTS = 0x10,
     UART16550_DSR = 0x20,
@@ -47,15 +47,15 @@ enum {
 };
 
 struct uart16550_wires {
-    struct line irq; /* INTR as OUT2 lets it through */
+    struct line irq; /* INTR, gated by OUT2 */
 
-    /* Takes a byte that leaves the chip. False: not now; the byte stays in the chip, and whoever
-     * said so calls uart16550_transmit_ready when there is room. Null takes everything. Must not
-     * call into the chip. */
+    /* Takes a byte that leaves the chip. False: not now; the byte stays in the chip, and the sink
+     * calls uart16550_transmit_ready when there is room. Null takes every byte. The function does
+     * not call the chip. */
     bool (*transmit)(void *context, uint8_t byte);
     void *context;
 
-    /* The other outputs; true is asserted, or for sout_break: a break is being sent. */
+    /* The other outputs. True: asserted; for sout_break: the chip sends a break. */
     struct line dtr, rts, out1, sout_break;
 };
 
@@ -65,59 +65,63 @@ struct uart16550 {
 
     uint8_t ier, fcr, lcr, mcr, scr;
     uint16_t divisor;
-    uint8_t lsr_errors;   /* OE, PE, FE, BI as LSR shows them */
-    uint8_t modem_inputs; /* the pins, UART16550_CTS and so on */
-    uint8_t msr;          /* levels that MSR shows, loopback included, and deltas */
+    uint8_t lsr_errors;   /* OE, PE, FE, BI as in LSR */
+    uint8_t modem_inputs; /* the pins: UART16550_CTS and the others */
+    uint8_t msr;          /* the levels in MSR, including loopback, and the deltas */
 
-    /* A ring of received bytes, each with the errors that LSR will show when it reaches the top. */
+    /* A ring of received bytes. LSR shows a byte's errors when the byte reaches the top. */
     struct {
         uint8_t byte, errors;
     } received[UART16550_FIFO_BYTES];
     uint8_t received_first, received_count;
-    uint8_t last_received;         /* what an empty receiver answers */
-    uint64_t receiver_activity_ns; /* the last arrival or read */
-    bool timed_out;                /* character time-out indication pending */
+    uint8_t last_received;         /* what a read of an empty receiver returns */
+    uint64_t receiver_activity_ns; /* the time of the last arrival or read */
+    bool timed_out;                /* a character time-out indication is pending */
 
     uint8_t transmitting[UART16550_FIFO_BYTES];
     uint8_t transmitting_first, transmitting_count;
-    bool thre_pending; /* the THRE interrupt, before IER */
+    bool thre_pending; /* the THRE interrupt, before the enable in IER */
 };
 
-/* Wires the chip and resets it; the divisor comes up as 12 (9600 baud) and no modem answers. */
+/* Connects the chip to its wires (copied) and resets it. The divisor is 12 (9600 baud) and the
+ * modem's signals are inactive. */
 void uart16550_init(struct uart16550 *uart, const struct uart16550_wires *wires);
 
-/* The MR pin ("Table III, Register Reset"): SCR, divisor latch and the modem's levels live on. */
+/* Does what the MR pin does ("Table III, Register Reset"). SCR, the divisor latch and the modem's
+ * levels keep their values. */
 void uart16550_reset(struct uart16550 *uart);
 
-/* Reads a register, 0 <= offset < 8. Reading RBR takes a byte and restarts the time-out, IIR clears
- * a THRE interrupt that it reports, LSR clears the errors and MSR the deltas. */
+/* Reads a register, 0 <= offset < 8. A read of RBR takes a byte and restarts the time-out, IIR
+ * clears a THRE interrupt that it reports, LSR clears the errors, and MSR clears the deltas. */
 uint8_t uart16550_read(struct uart16550 *uart, unsigned offset, uint64_t now_ns);
 
-/* Writes a register, 0 <= offset < 8; any value may be written. May call wires.transmit. */
+/* Writes a register, 0 <= offset < 8; any value is allowed. May call wires.transmit. */
 void uart16550_write(struct uart16550 *uart, unsigned offset, uint8_t value, uint64_t now_ns);
 
-/* The sink has room again: offers it what waits in the transmitter. */
+/* Offers the bytes in the transmitter to the sink, which has room again. */
 void uart16550_transmit_ready(struct uart16550 *uart, uint64_t now_ns);
 
-/* How many bytes can be received now without an overrun. 0 in loopback, where the line is cut off
- * and bytes that arrive would be lost. Ask again when the guest has accessed the chip. */
+/* Returns how many bytes the chip can receive now without an overrun. 0 in loopback, in which the
+ * line is cut off and bytes that arrive are lost. Call it again after the guest has accessed the
+ * chip. */
 size_t uart16550_receive_space(const struct uart16550 *uart);
 
-/* A byte has arrived from the line. Without space it is lost and LSR shows an overrun ("LSR",
- * bit 1): the FIFO keeps what it has, the 16450's buffer takes the new byte. Lost in loopback. */
+/* Receives a byte from the line. Without space a byte is lost and LSR shows an overrun ("LSR", bit
+ * 1): the FIFO keeps its content and loses the new byte, the 16450's buffer takes the new byte. In
+ * loopback the byte is lost. */
 void uart16550_receive(struct uart16550 *uart, uint8_t byte, uint64_t now_ns);
 
-/* The line has been held in break: one zero byte with BI and FE ("LSR", bits 3 and 4). */
+/* Receives a break on the line: one zero byte with BI and FE ("LSR", bits 3 and 4). */
 void uart16550_receive_break(struct uart16550 *uart, uint64_t now_ns);
 
-/* The modem's input pins have these levels now: UART16550_CTS | ... for what is asserted. */
+/* Sets the levels of the modem's input pins: UART16550_CTS | ... for those that are asserted. */
 void uart16550_set_modem(struct uart16550 *uart, uint8_t asserted, uint64_t now_ns);
 
-/* When the character time-out will raise irq, TIME_NEVER if it will not. Changes with every call of
- * the functions above. */
+/* Returns the time at which the character time-out will raise irq; TIME_NEVER if it will not. Each
+ * call of the functions above can change this time. */
 uint64_t uart16550_next_deadline(const struct uart16550 *uart);
 
-/* Brings the chip up to now_ns. Harmless when nothing is due. */
+/* Updates the chip to now_ns. Does nothing if nothing is due. */
 void uart16550_run(struct uart16550 *uart, uint64_t now_ns);
 
 #endif
