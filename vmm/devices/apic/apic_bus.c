@@ -18,7 +18,7 @@ void apic_bus_init(struct apic_bus *bus, const struct apic_bus_wires *wires)
     bus->wires = *wires;
     if (bus->wires.is_own == NULL)
         bus->wires.is_own = is_never_own;
-    atomic_store(&bus->last_chosen, APIC_BUS_MAX - 1); /* the first in turn is 0 */
+    atomic_store(&bus->last_chosen, APIC_BUS_MAX - 1); /* the first one to be chosen is 0 */
 }
 
 bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
@@ -34,10 +34,9 @@ bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
     return true;
 }
 
-/* --- Who is meant ------------------------------------------------------------------------------
- */
+/* Who is meant. */
 
-/* "Logical Destination Mode", xAPIC: mda is the message destination address. */
+/* "Logical Destination Mode", xAPIC. mda: the message destination address. */
 static bool matches_xapic_logical(const struct local_apic_published *target, uint32_t mda)
 {
     if (mda > 0xff)
@@ -54,7 +53,7 @@ static bool matches(const struct local_apic *apic, const struct local_apic_publi
 {
     uint32_t destination = is_wide ? message->destination : message->destination & 0xff;
     if (destination == (is_wide ? UINT32_MAX : 0xff))
-        return true; /* all ones, as wide as the sender's destinations are, is everybody */
+        return true; /* all ones, with the width of the sender's destinations, is the broadcast */
     if (!message->is_logical)
         return destination == apic->config.id;
     if (target->mode == LOCAL_APIC_XAPIC)
@@ -77,13 +76,12 @@ static bool is_selected(const struct local_apic *apic, const struct local_apic_p
     return matches(apic, target, message, is_wide);
 }
 
-/* --- What is done to them ----------------------------------------------------------------------
- */
+/* What is done to them. */
 
-/* What arrives at the receiver, by delivery mode. */
+/* The effect of a message at the receiver, for each delivery mode. */
 static const struct {
-    bool is_taken;       /* by an APIC that is not globally disabled */
-    bool needs_enabling; /* by software, too */
+    bool is_taken;       /* accepted by an APIC that is not globally disabled */
+    bool needs_enabling; /* the APIC has to be enabled by software as well */
     bool is_request;
     uint32_t event;
 } deliveries[8] = {
@@ -106,7 +104,7 @@ static __attribute__((noinline)) void post_request(struct apic_bus *bus, struct 
 static inline void deliver_request(struct apic_bus *bus, struct local_apic *apic, uint8_t vector,
                                    bool is_level, const struct local_apic *source)
 {
-    /* Whoever sends as one APIC is the owner of no other. */
+    /* A caller that sends as one APIC owns no other APIC. */
     if (source != NULL ? apic == source : bus->wires.is_own(apic))
         local_apic_request(apic, vector, is_level);
     else
@@ -125,15 +123,15 @@ static void deliver(struct apic_bus *bus, struct local_apic *apic,
         bus->wires.kick(bus->wires.context, apic->index);
 }
 
-/* Whether an APIC takes messages of this delivery mode now. */
+/* Returns whether an APIC accepts messages of this delivery mode now. */
 static inline bool takes(const struct local_apic_published *target, unsigned delivery)
 {
     return target->mode != LOCAL_APIC_DISABLED &&
            (target->is_enabled || !deliveries[delivery].needs_enabling);
 }
 
-/* The one APIC that a message can be for, without a look at the others; *is_known: false where it
- * has to be looked for. Null: nobody. */
+/* Returns the one APIC that a message can be for, without a look at the others; null: there is
+ * none. *is_known is false if the receivers have to be searched. */
 static inline struct local_apic *only_receiver(struct apic_bus *bus,
                                                const struct apic_message *message,
                                                enum apic_shorthand shorthand,
@@ -175,13 +173,14 @@ void apic_bus_request(struct local_apic *apic, uint8_t vector)
         post_request(apic->bus, apic, vector, false);
 }
 
-/* Everybody is asked whether he is meant. */
+/* Checks each APIC whether the message is for it. */
 static bool send_to_many(struct apic_bus *bus, const struct apic_message *message,
                          enum apic_shorthand shorthand, const struct local_apic *source)
 {
     unsigned delivery = message->delivery & 7u;
 
-    /* Lowest priority: begins behind the one chosen last, so that equals take turns. */
+    /* Lowest priority: begins behind the one that was chosen last, so that APICs with the same
+     * priority take turns. */
     bool is_arbitrated = delivery == APIC_LOWEST_PRIORITY;
     unsigned first =
         is_arbitrated ? atomic_load_explicit(&bus->last_chosen, memory_order_relaxed) + 1 : 0;
@@ -244,8 +243,8 @@ bool apic_message_of_msi(uint64_t address, uint32_t data, struct apic_message *m
     };
     if (message->is_level && !message->is_asserted)
         return false;
-    /* With the redirection hint set, one of the processors that a logical destination names gets
-     * the interrupt: the one with the lowest priority. */
+    /* With the redirection hint, one of the processors in a logical destination gets the interrupt:
+     * the one with the lowest priority. */
     if (is_redirectable && is_logical && message->delivery == APIC_FIXED)
         message->delivery = APIC_LOWEST_PRIORITY;
     return true;

@@ -7,12 +7,13 @@
 
 #include <string.h>
 
-/* What INIT, RESET and a disabled APIC that is enabled again have in common: "Local APIC State
- * After Power-Up or Reset". */
+/* Resets the registers that INIT, RESET and a disabled APIC which is enabled again reset alike:
+ * "Local APIC State After Power-Up or Reset". */
 static void reset_registers(struct local_apic *apic)
 {
     for (unsigned word = 0; word < sizeof(apic->page) / sizeof(apic->page[0]); word++) {
-        if (word != 4 * REGISTER_PPR) /* others read it; local_apic_update writes it */
+        if (word != 4 * REGISTER_PPR) /* others read it; only local_apic_update_requests writes
+                                         it */
             apic->page[word] = 0;
     }
     for (unsigned entry = 0; entry < LOCAL_APIC_LVT_COUNT; entry++)
@@ -53,7 +54,7 @@ void local_apic_reset(struct local_apic *apic)
                  (apic->config.is_bsp ? APIC_BASE_BSP_FLAG : 0);
     apic->mode = LOCAL_APIC_XAPIC;
     reset_registers(apic);
-    apic->has_pin_news = true; /* one may be high */
+    apic->has_pin_news = true; /* a pin may be high */
 }
 
 void local_apic_init_signal(struct local_apic *apic)
@@ -71,8 +72,8 @@ void local_apic_set_virtual_wire(struct local_apic *apic)
     apic->has_pin_news = true;
 }
 
-/* By the current mode and EXTD + 2 * EN of the value written: "x2APIC State Transitions", figure
- * "Local x2APIC State Transitions with IA32_APIC_BASE, INIT, and RESET". */
+/* Indexed by the current mode and by EXTD + 2 * EN of the written value: "x2APIC State
+ * Transitions", figure "Local x2APIC State Transitions with IA32_APIC_BASE, INIT, and RESET". */
 static const struct {
     bool is_legal;
     enum local_apic_mode mode;
@@ -117,7 +118,7 @@ void local_apic_write_cr8(struct local_apic *apic, uint64_t value)
     local_apic_update(apic);
 }
 
-/* --- Priorities ------------------------------------------------------------------------------- */
+/* Priorities. */
 
 int local_apic_highest_request(const struct local_apic *apic)
 {
@@ -152,7 +153,7 @@ void local_apic_update(struct local_apic *apic)
 
 void local_apic_update_requests(struct local_apic *apic)
 {
-    if (apic->is_virtual) /* the processor begins and ends them, too */
+    if (apic->is_virtual) /* the processor itself begins and ends services, too */
         apic->in_service = (int16_t)vector_highest(&APIC_REGISTER(apic, REGISTER_ISR));
 
     int in_service = apic->in_service;
@@ -162,7 +163,8 @@ void local_apic_update_requests(struct local_apic *apic)
 
     /* "Task and Processor Priorities": figure "Processor-Priority Register (PPR)". */
     uint32_t ppr = (tpr & 0xf0) >= service_class ? tpr : service_class;
-    /* To others a hint for lowest-priority arbitration, with nothing to be ordered with it. */
+    /* For other processors this is a hint for lowest-priority arbitration; no other access is
+     * ordered with it. */
     __atomic_store_n(&APIC_REGISTER(apic, REGISTER_PPR), ppr, __ATOMIC_RELAXED);
 
     bool is_deliverable =
@@ -175,14 +177,15 @@ void local_apic_update_requests(struct local_apic *apic)
     if (apic->is_virtual) {
         apic->interrupt_status =
             (uint16_t)((in_service < 0 ? 0 : in_service) << 8 | (requested < 0 ? 0 : requested));
-        apic->has_news = true; /* the processor has to be told, whatever has changed */
+        apic->has_news = true; /* the processor needs the new status, whatever has changed */
     }
 }
 
 void local_apic_end_of_interrupt(struct local_apic *apic)
 {
     if (apic->is_virtual)
-        local_apic_update(apic); /* the processor may have ended what we know of */
+        local_apic_update(apic); /* the processor may have ended the service recorded in
+                                    in_service */
     if (apic->in_service == LOCAL_APIC_NO_VECTOR)
         return;
     uint8_t vector = (uint8_t)apic->in_service;
@@ -197,7 +200,7 @@ void local_apic_finish_interrupt(struct local_apic *apic, uint8_t vector)
     if ((*lint0 & LVT_REMOTE_IRR) != 0 && apic->lint0_vector == vector) {
         *lint0 &= ~(uint32_t)LVT_REMOTE_IRR;
         apic->is_shown = false;
-        apic->has_pin_news = true; /* it may still be asserted */
+        apic->has_pin_news = true; /* the pin may still be asserted */
     }
     if (vector_test(&APIC_REGISTER(apic, REGISTER_TMR), vector) &&
         (apic->svr & SVR_SUPPRESS_EOI_BROADCAST) == 0)
@@ -213,14 +216,14 @@ bool local_apic_eoi(struct local_apic *apic, enum local_apic_mode mode)
     return true;
 }
 
-/* --- Interrupts of the APIC's own ------------------------------------------------------------- */
+/* Interrupts of the APIC's own. */
 
 void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry)
 {
     uint32_t lvt = apic->lvt[entry];
     if ((lvt & LVT_MASK) != 0)
         return;
-    /* Timer and error entries have no delivery mode; theirs reads as fixed. */
+    /* Timer and error entries have no delivery mode; their bits read as fixed. */
     switch (BITS(lvt, 10, 8)) {
     case APIC_FIXED: local_apic_request(apic, lvt & LVT_VECTOR, false); break;
     case APIC_NMI: local_apic_post_event(apic, APIC_EVENT_NMI, 0); break;
@@ -242,13 +245,13 @@ void local_apic_error(struct local_apic *apic, uint32_t error)
 {
     bool is_first = apic->errors == 0;
     apic->errors |= error;
-    /* "Error Handling": a write of ESR re-arms the error interrupt. Errors that the error interrupt
-     * itself causes, by an illegal vector, end here as well. */
+    /* "Error Handling": a write of ESR arms the error interrupt again. Errors that the error
+     * interrupt itself causes, by an illegal vector, end here as well. */
     if (is_first)
         local_apic_deliver_lvt(apic, LOCAL_APIC_LVT_ERROR);
 }
 
-/* --- What has arrived: the owner's half of local_apic_inbox.c --- */
+/* What has arrived: the owner's half of local_apic_inbox.c. */
 
 static uint32_t take(_Atomic uint32_t *word)
 {
@@ -290,7 +293,8 @@ int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin)
     return (lvt & LVT_MASK) != 0 ? -1 : (int)BITS(lvt, 10, 8);
 }
 
-/* "Local Vector Table", trigger mode: it counts for fixed interrupts, and LINT1 has only edges. */
+/* Checks the LINT pins. "Local Vector Table", trigger mode: it applies to fixed interrupts, and
+ * LINT1 has only edges. */
 static void look_at_lint(struct local_apic *apic)
 {
     uint32_t edges = take(&apic->lint_edges);

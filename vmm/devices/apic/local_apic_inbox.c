@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How interrupts get into a local APIC from other processors: the senders' half. The owner's is in
- * local_apic.c.
+/* The way of interrupts from other processors into a local APIC: the senders' half. The owner's
+ * half is in local_apic.c.
  *
- * A sender sets its bits, then a bit in `attention` that says where they are, and kicks the owner
- * if there was none. The owner swaps `attention` for 0, then takes the bits. So bits set before a
- * change of `attention` that found a bit are seen by the owner's next swap, which is still to come:
- * nothing is lost, and of many senders one kicks.
- * `attention` is only ever changed by read-modify-write, so that each of the owner's swaps
- * synchronises with all senders' before it (ISO C11, 5.1.2.4 "release sequence").
+ * A sender sets its bits, then a bit in `attention` that says where they are. It kicks the owner if
+ * `attention` was 0 before. The owner exchanges `attention` for 0, then takes the bits. A sender
+ * that finds a bit in `attention` can rely on an exchange by the owner that is still to come, and
+ * this exchange sees the sender's bits. So nothing is lost, and of many senders only one kicks.
+ * `attention` is changed only by read-modify-write operations, so each of the owner's exchanges
+ * synchronises with all senders' operations before it (ISO C11, 5.1.2.4 "release sequence").
  *
- * Edge- and level-triggered requests have maps of their own: with a map of requests beside a map
- * of trigger modes, one of two senders of a vector could be taken with the other's mode. */
+ * Edge- and level-triggered requests have maps of their own. With one map of requests and one map
+ * of trigger modes, one of two senders of a vector could get the other's mode. */
 #include "vmm/base/bits.h"
 #include "vmm/devices/apic/local_apic_state.h"
 
@@ -23,7 +23,7 @@ bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_le
 {
     _Atomic uint32_t *requests = is_level ? apic->level_requests : apic->edge_requests;
     uint32_t bit = UINT32_C(1) << vector % 32;
-    /* Found set, whoever set it has called attention or is about to. */
+    /* If the bit was set, its sender has set a bit in `attention` or is about to. */
     if ((atomic_fetch_or(&requests[vector / 32], bit) & bit) != 0)
         return false;
     return call_attention(apic, UINT32_C(1) << vector / 32);
@@ -35,7 +35,7 @@ bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vect
     do {
         new = old;
         if (event == APIC_EVENT_INIT)
-            new = 0; /* the INIT sweeps away what waits */
+            new = 0; /* the INIT removes all waiting events */
         else if (event == APIC_EVENT_STARTUP && (old & APIC_EVENT_STARTUP) == 0)
             new |= (uint32_t)vector << APIC_EVENT_VECTOR_SHIFT;
         else if (event == APIC_EVENT_NMI && (old & APIC_EVENT_NMI) != 0)
@@ -54,8 +54,8 @@ bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level)
     }
     if ((atomic_fetch_or(&apic->lint_levels, bit) & bit) != 0)
         return false;
-    /* The level first, then whether it means anything; the owner publishes that it does and then
-     * looks at the level. At least one of the two sees the other. */
+    /* The order is: set the level, then check whether the pin has an effect. The owner publishes
+     * that the pin has an effect, then checks the level. At least one of the two sees the other. */
     if ((local_apic_published(apic).lint_pins & bit) == 0)
         return false;
     atomic_fetch_or(&apic->lint_edges, bit);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The registers of the local APIC as MMIO and as MSRs: "Local APIC Register Address Map", "x2APIC
- * Register Address Space". A register is named by bits 11:4 of its MMIO offset, which are bits 7:0
+ * Register Address Space". A register's number is bits 11:4 of its MMIO offset, which are bits 7:0
  * of its MSR's index. */
 #include "vmm/base/bits.h"
 #include "vmm/devices/apic/apic_bus.h"
@@ -25,8 +25,8 @@ enum {
     WRITE = XAPIC_WRITE | X2APIC_WRITE,
 };
 
-/* Which accesses there are, and the bits that are not reserved for writing: others are ignored in
- * xAPIC mode and fault in x2APIC mode. */
+/* The accesses that a register has, and its bits that are not reserved for writing. Reserved bits
+ * are ignored in xAPIC mode and fault in x2APIC mode. */
 static const struct {
     uint8_t access;
     uint32_t bits;
@@ -60,10 +60,10 @@ static const struct {
     [REGISTER_SELF_IPI] = {X2APIC_WRITE, 0xff},
 };
 
-/* Which shorthands (bit n: value n) an IPI may have: tables "Valid Combinations for the Pentium 4
- * and Intel Xeon Processors' Local xAPIC Interrupt Command Register" and the one after it. What
- * they call invalid, and the reserved modes, are not sent; but NMIs to oneself are, as processors
- * do. */
+/* The shorthands (bit n: value n) that an IPI may have: tables "Valid Combinations for the Pentium
+ * 4 and Intel Xeon Processors' Local xAPIC Interrupt Command Register" and the next one.
+ * Combinations that they call invalid, and the reserved modes, are not sent. NMIs to oneself are
+ * the exception: they are sent, as processors do. */
 static const struct {
     uint8_t shorthands;
     bool needs_vector; /* 16..255 */
@@ -76,7 +76,7 @@ static const struct {
     [APIC_STARTUP] = {1u << APIC_NO_SHORTHAND | 1u << APIC_ALL_EXCLUDING_SELF, false},
 };
 
-/* The bits of a register that are not reserved for writing, as bits 31:0. */
+/* Returns the bits 31:0 of a register that are not reserved for writing. */
 static uint32_t defined_bits(const struct local_apic *apic, unsigned number)
 {
     uint32_t bits = registers[number].bits;
@@ -106,7 +106,7 @@ static void send_ipi(struct local_apic *apic, uint32_t low, uint32_t destination
         .is_logical = BITS(low, 11, 11) != 0,
         .delivery = (enum apic_delivery)delivery,
         .vector = vector,
-        /* The trigger mode is ignored but for INIT, so all others are edges. */
+        /* The trigger mode is ignored except for INIT, so all other messages are edges. */
         .is_level = delivery == APIC_INIT && (low & ICR_LEVEL) != 0,
         .is_asserted = (low & ICR_ASSERT) != 0,
     };
@@ -119,7 +119,7 @@ static uint32_t *lvt_of(struct local_apic *apic, unsigned number)
                                                   : number - REGISTER_LVT_TIMER];
 }
 
-/* "Arbitration Priority Register (APR)" of the P6 family. */
+/* Computes the "Arbitration Priority Register (APR)" of the P6 family. */
 static uint32_t arbitration_priority(const struct local_apic *apic)
 {
     int requested = vector_highest(&APIC_REGISTER(apic, REGISTER_IRR));
@@ -157,7 +157,7 @@ static uint64_t read_register(struct local_apic *apic, unsigned number)
     case REGISTER_INITIAL_COUNT: return apic->initial_count;
     case REGISTER_CURRENT_COUNT: return local_apic_timer_current_count(apic);
     case REGISTER_DIVIDE: return apic->divide_configuration;
-    default: return 0; /* RRD, and what can only be written */
+    default: return 0; /* RRD, and write-only registers */
     }
 }
 
@@ -167,14 +167,14 @@ static void write_lvt(struct local_apic *apic, unsigned number, uint32_t value)
     value &= ~(uint32_t)(LVT_DELIVERY_STATUS | LVT_REMOTE_IRR);
     if ((apic->svr & SVR_ENABLE) == 0)
         value |= LVT_MASK; /* "Local APIC State After It Has Been Software Disabled" */
-    /* Remote IRR outlives a write that keeps the pin level-triggered and fixed. */
+    /* Remote IRR survives a write that keeps the pin level-triggered and fixed. */
     if ((value & (LVT_LEVEL | 7u << LVT_DELIVERY_SHIFT)) == LVT_LEVEL)
         value |= *lvt & LVT_REMOTE_IRR;
     if (number == REGISTER_LVT_TIMER)
         local_apic_timer_write_lvt(apic, value);
     *lvt = value;
     local_apic_publish(apic);
-    apic->has_pin_news = true; /* LINT0 may be asserted and has come to mean something */
+    apic->has_pin_news = true; /* LINT0 may be asserted and may now have an effect */
 }
 
 static void write_svr(struct local_apic *apic, uint32_t value)
@@ -187,7 +187,8 @@ static void write_svr(struct local_apic *apic, uint32_t value)
     local_apic_publish(apic);
 }
 
-/* In x2APIC mode bits 63:32 are the destination, in xAPIC mode a register of its own. */
+/* Writes ICR and sends the IPI. In x2APIC mode bits 63:32 are the destination; in xAPIC mode the
+ * destination is a register of its own. */
 static void write_icr(struct local_apic *apic, uint64_t value)
 {
     uint32_t *icr = &APIC_REGISTER(apic, REGISTER_ICR);
@@ -199,7 +200,7 @@ static void write_icr(struct local_apic *apic, uint64_t value)
     send_ipi(apic, icr[0], destination);
 }
 
-/* value has no reserved bits, and the timer is up to date. */
+/* Writes a register. value has no reserved bits, and the timer is up to date. */
 static void write_register(struct local_apic *apic, unsigned number, uint64_t value)
 {
     uint32_t low = (uint32_t)value;
@@ -235,7 +236,8 @@ static void write_register(struct local_apic *apic, unsigned number, uint64_t va
         local_apic_timer_write_divide(apic, low);
         apic->is_shown = false;
         break;
-    case REGISTER_SELF_IPI: /* "Self IPI Register": as a fixed, edge-triggered IPI to itself */
+    case REGISTER_SELF_IPI: /* "Self IPI Register": works like a fixed, edge-triggered IPI to
+                               itself */
         send_ipi(apic, (uint32_t)APIC_SELF << 18 | ICR_ASSERT | low, 0);
         break;
     default: break;
@@ -293,7 +295,7 @@ bool local_apic_mmio_write(struct local_apic *apic, uint32_t offset, unsigned si
     return true;
 }
 
-/* Nothing that has to do with the time or with what is in the inbox. */
+/* ICR depends neither on the time nor on the inbox, so local_apic_catch_up is not needed. */
 bool local_apic_send(struct local_apic *apic, uint32_t value)
 {
     if (apic->mode != LOCAL_APIC_XAPIC)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the files of the local APIC, and the bus between APICs, know of one another. */
+/* The interface between the files of the local APIC and the bus between APICs. */
 #ifndef VMM_DEVICES_APIC_LOCAL_APIC_STATE_H
 #define VMM_DEVICES_APIC_LOCAL_APIC_STATE_H
 
 #include "vmm/devices/apic/apic_bus.h"
 #include "vmm/devices/apic/local_apic.h"
 
-/* Registers, by bits 11:4 of their offsets, which are bits 7:0 of their MSRs' indices: "Local APIC
- * Register Address Map", "x2APIC Register Address Space". */
+/* The registers' numbers: bits 11:4 of their offsets, which are bits 7:0 of their MSRs' indices:
+ * "Local APIC Register Address Map", "x2APIC Register Address Space". */
 enum {
     REGISTER_ID = 0x02,
     REGISTER_VERSION = 0x03,
@@ -35,7 +35,7 @@ enum {
     REGISTER_COUNT = 0x40,
 };
 
-/* A register in the page, as an lvalue; of ISR, TMR and IRR the first of eight. */
+/* A register in the page, as an lvalue; for ISR, TMR and IRR the first of eight. */
 #define APIC_REGISTER(apic, number) ((apic)->page[4 * (number)])
 
 /* IA32_APIC_BASE */
@@ -50,7 +50,7 @@ enum {
     LVT_VECTOR = 0xff,
     LVT_DELIVERY_SHIFT = 8,
     LVT_DELIVERY_STATUS = 1u << 12, /* read-only */
-    LVT_POLARITY = 1u << 13,        /* the board's pins are asserted or not: reads back only */
+    LVT_POLARITY = 1u << 13,        /* reads back only: the board's pins are asserted or not */
     LVT_REMOTE_IRR = 1u << 14,      /* read-only */
     LVT_LEVEL = 1u << 15,
     LVT_MASK = 1u << 16,
@@ -60,7 +60,7 @@ enum {
 /* Spurious-interrupt vector register */
 enum {
     SVR_ENABLE = 1u << 8,
-    SVR_FOCUS = 1u << 9, /* reads back only, as there is no focus processor */
+    SVR_FOCUS = 1u << 9, /* reads back only: there is no focus processor */
     SVR_SUPPRESS_EOI_BROADCAST = 1u << 12,
 };
 
@@ -77,19 +77,21 @@ enum {
     APIC_EVENT_INIT = 1u << 1,
     APIC_EVENT_STARTUP = 1u << 2,
     APIC_EVENT_EXTINT = 1u << 3,
-    APIC_EVENT_NMI_AGAIN = 1u << 4, /* one more; never posted as such */
+    APIC_EVENT_NMI_AGAIN = 1u << 4, /* one more NMI; never posted by itself */
     APIC_EVENT_VECTOR_SHIFT = 8,    /* bits 15:8, with STARTUP */
 };
 
-/* local_apic.attention: word n of the requests, of both kinds; or anything else. */
+/* local_apic.attention: bit n for word n of both kinds of requests, or a bit for everything
+ * else. */
 #define APIC_ATTENTION_WORDS 0xffu
 #define APIC_ATTENTION_OTHER 0x100u
 
-/* local_apic.published, unpacked: one load, hence consistent; and the priority, out of the page. */
+/* The unpacked content of local_apic.published, which is one load and therefore consistent, and the
+ * priority from the page. */
 struct local_apic_published {
     enum local_apic_mode mode;
-    bool is_enabled;   /* by software */
-    uint8_t lint_pins; /* bit n: a rising LINTn means something */
+    bool is_enabled;   /* enabled by software */
+    uint8_t lint_pins; /* bit n: a rising LINTn has an effect */
     uint8_t ppr;
     uint8_t logical_id; /* LDR bits 31:24 */
     uint8_t model;      /* DFR bits 31:28 */
@@ -109,34 +111,36 @@ static inline struct local_apic_published local_apic_published(const struct loca
     };
 }
 
-/* --- For senders: from any processor. True: the owner must be kicked. --- */
+/* For senders. Any processor may call these. They return true if the caller has to kick the
+ * owner. */
 
-/* A fixed interrupt; vectors below 16 raise the receiver's error. */
+/* Posts a fixed interrupt; vectors below 16 raise the receiver's error. */
 bool local_apic_post_request(struct local_apic *apic, uint8_t vector, bool is_level);
 
-/* One of APIC_EVENT_*; vector is that of a STARTUP. */
+/* Posts one of APIC_EVENT_*; vector is used only for a STARTUP. */
 bool local_apic_post_event(struct local_apic *apic, uint32_t event, uint8_t vector);
 
-/* LINT0 or LINT1 is asserted, or is not. One caller at a time for a pin. */
+/* Posts that LINT0 or LINT1 (pin 0 or 1) is asserted or not. Only one caller at a time for each
+ * pin. */
 bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level);
 
-/* --- For the owner --- */
+/* For the owner. */
 
-/* Empties the requests in the inbox into IRR and TMR, those that attention tells of. */
+/* Moves the requests in the inbox into IRR and TMR; attention says which words have some. */
 void local_apic_merge_requests(struct local_apic *apic, uint32_t attention);
 
-/* A fixed interrupt that comes past the inbox: see below. */
+/* Handles a fixed interrupt that does not go through the inbox; defined below. */
 static inline void local_apic_request(struct local_apic *apic, uint8_t vector, bool is_level);
 
-/* Works PPR and the pending vector out anew after a change of IRR, ISR, TPR or mode. */
+/* Computes PPR and the pending vector after a change of IRR, ISR, TPR or mode. */
 void local_apic_update(struct local_apic *apic);
 
-/* The same where ISR is as it was, or in_service is up to date. */
+/* Does what local_apic_update does if ISR is unchanged, or if in_service is up to date. */
 void local_apic_update_requests(struct local_apic *apic);
 
-/* The same where nothing has changed but that vector has come into IRR, or with
- * LOCAL_APIC_NO_VECTOR nothing at all: what did not pend before does not because of that. None
- * comes while the APIC is globally disabled. */
+/* Does what local_apic_update does if the only change is that vector has come into IRR, or with
+ * LOCAL_APIC_NO_VECTOR if nothing has changed: another vector does not become pending by this. No
+ * vector comes while the APIC is globally disabled. */
 static inline void local_apic_update_requested(struct local_apic *apic, int vector)
 {
     uint32_t ppr = APIC_REGISTER(apic, REGISTER_PPR);
@@ -149,34 +153,35 @@ static inline void local_apic_update_requested(struct local_apic *apic, int vect
     }
 }
 
-/* Tells senders what changed in mode, SVR, LDR, DFR or the LVT entries of LINT0 and LINT1. */
+/* Publishes changes of mode, SVR, LDR, DFR or the LVT entries of LINT0 and LINT1 to senders. */
 void local_apic_publish(struct local_apic *apic);
 
-/* How LINTn is delivered now: an enum apic_delivery, or -1 for not at all. */
+/* Returns the delivery mode of LINTn now: an enum apic_delivery, or -1 if it is not delivered. */
 int local_apic_lint_delivery(const struct local_apic *apic, unsigned pin);
 
-/* An interrupt of the local vector table, if it is not masked. */
+/* Delivers an interrupt of the local vector table, if it is not masked. */
 void local_apic_deliver_lvt(struct local_apic *apic, enum local_apic_lvt entry);
 
-/* Notes ESR_* and raises the error interrupt, once between two writes of ESR. */
+/* Records an error, ESR_*, and raises the error interrupt, once between two writes of ESR. */
 void local_apic_error(struct local_apic *apic, uint32_t error);
 
-/* A write of the EOI register: "Signaling Interrupt Servicing Completion". */
+/* Does a write of the EOI register: "Signaling Interrupt Servicing Completion". */
 void local_apic_end_of_interrupt(struct local_apic *apic);
 
-/* --- Timer: each is called with the timer up to date (local_apic_run) --- */
+/* Timer. The timer is up to date (local_apic_run) when these are called. */
 
 void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt);
 void local_apic_timer_write_initial_count(struct local_apic *apic, uint32_t count);
 void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_configuration);
 uint32_t local_apic_timer_current_count(const struct local_apic *apic);
 
-/* --- Registers, for the files about them (local_apic_registers.c) --- */
+/* Registers, for the files about them (local_apic_registers.c). */
 
-/* Shows the time and the messages that are here. Attention stays, as accepting is more. */
+/* Updates the timer to now_tsc and moves the posted requests into the registers. `attention` stays
+ * set, because local_apic_accept has more to do. */
 void local_apic_catch_up(struct local_apic *apic, uint64_t now_tsc);
 
-/* Which accesses to a register there are. */
+/* The accesses that a register can have. */
 enum apic_access {
     XAPIC_READ = 1,
     XAPIC_WRITE = 2,
@@ -184,14 +189,15 @@ enum apic_access {
     X2APIC_WRITE = 8,
 };
 
-/* Of enum apic_access; number: 0..REGISTER_COUNT - 1. */
+/* Returns the accesses of a register, as bits of enum apic_access; number: 0..REGISTER_COUNT -
+ * 1. */
 unsigned local_apic_register_access(unsigned number);
 
-/* Writes bits 31:0 of a register that can be written, without those that are reserved. The APIC is
- * up to date. */
+/* Writes bits 31:0 of a writable register; reserved bits of value are ignored. The APIC is up to
+ * date. */
 void local_apic_write_register(struct local_apic *apic, unsigned number, uint32_t value);
 
-/* ID and LDR as they read in the mode that the APIC is in. */
+/* Return ID and LDR as they read in the APIC's current mode. */
 static inline uint32_t local_apic_shown_id(const struct local_apic *apic)
 {
     return apic->mode == LOCAL_APIC_X2APIC ? apic->config.id : apic->config.id << 24;
@@ -202,10 +208,11 @@ static inline uint32_t local_apic_shown_ldr(const struct local_apic *apic)
     return apic->mode == LOCAL_APIC_X2APIC ? apic_x2apic_logical_id(apic->config.id) : apic->ldr;
 }
 
-/* What is left to do when the interrupt of this vector is no longer in service. */
+/* Does the rest of the work after the interrupt of this vector is no longer in service: LINT0's
+ * remote IRR, and the broadcast to I/O APICs for a level-triggered vector. */
 void local_apic_finish_interrupt(struct local_apic *apic, uint8_t vector);
 
-/* --- Maps of vectors: eight registers of 32 bits, 16 bytes apart --- */
+/* Maps of vectors: eight registers of 32 bits, 16 bytes apart. */
 
 static inline void vector_set(uint32_t *map, uint8_t vector)
 {
@@ -222,10 +229,10 @@ static inline bool vector_test(const uint32_t *map, uint8_t vector)
     return (map[4 * (vector / 32)] >> vector % 32 & 1) != 0;
 }
 
-/* The highest vector of a map, or LOCAL_APIC_NO_VECTOR. */
+/* Returns the highest vector of a map, or LOCAL_APIC_NO_VECTOR. */
 static inline int vector_highest(const uint32_t *map)
 {
-    /* Two words at a time: most maps are empty or nearly so. */
+    /* Looks at two words at a time, because most maps are empty or nearly empty. */
 #pragma GCC unroll 4
     for (int pair = 3; pair >= 0; pair--) {
         uint64_t bits = (uint64_t)map[4 * (2 * pair + 1)] << 32 | map[4 * 2 * pair];
@@ -236,7 +243,7 @@ static inline int vector_highest(const uint32_t *map)
     return LOCAL_APIC_NO_VECTOR;
 }
 
-/* The same for a legal vector. */
+/* Does what local_apic_request does for a legal vector. */
 static inline void local_apic_set_request(struct local_apic *apic, uint8_t vector, bool is_level)
 {
     vector_set(&APIC_REGISTER(apic, REGISTER_IRR), vector);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The timer of the local APIC: "APIC Timer", "TSC-Deadline Mode". It keeps no count but the moment
+/* The timer of the local APIC: "APIC Timer", "TSC-Deadline Mode". It keeps no count, only the time
  * at which the count will be 0. */
 #include "vmm/base/bits.h"
 #include "vmm/devices/apic/local_apic_state.h"
@@ -8,7 +8,7 @@ enum timer_mode {
     TIMER_ONE_SHOT = 0,
     TIMER_PERIODIC = 1,
     TIMER_TSC_DEADLINE = 2,
-    TIMER_RESERVED = 3, /* never runs */
+    TIMER_RESERVED = 3, /* the timer never runs */
 };
 
 static enum timer_mode mode_of(uint32_t lvt)
@@ -26,16 +26,17 @@ static bool counts_down(enum timer_mode mode)
     return mode == TIMER_ONE_SHOT || mode == TIMER_PERIODIC;
 }
 
-/* The divisor is 1 << divide_shift: 0000 is 2, ..., 1010 is 128, 1011 is 1; bit 2 is not used.
- * Figure "Divide Configuration Register". */
+/* Returns the logarithm of the divisor, which is 1 << divide_shift: 0000 is 2, ..., 1010 is 128,
+ * 1011 is 1; bit 2 is not used. Figure "Divide Configuration Register". */
 static unsigned divide_shift(const struct local_apic *apic)
 {
     unsigned bits = (apic->divide_configuration & 3) | (apic->divide_configuration >> 1 & 4);
     return (bits + 1) & 7;
 }
 
-/* Whether the deadline has come. A count lasts less than 2^39 ticks, so that its deadline may wrap
- * with the TSC: what is ahead of now by less than half the range is still to come. */
+/* Returns whether the deadline has come. A count lasts less than 2^39 ticks, so its deadline may
+ * wrap with the TSC: a deadline that is ahead of now by less than half the range is still to
+ * come. */
 static bool is_due(const struct local_apic *apic, uint64_t now_tsc)
 {
     if (timer_mode(apic) == TIMER_TSC_DEADLINE)
@@ -67,18 +68,18 @@ void local_apic_run(struct local_apic *apic, uint64_t now_tsc)
 uint64_t local_apic_next_deadline(const struct local_apic *apic)
 {
     uint32_t lvt = apic->lvt[LOCAL_APIC_LVT_TIMER];
-    /* A masked timer counts on, but what it reached can be worked out when somebody asks. */
+    /* A masked timer continues to count, but its state can be computed when software reads it. */
     if (!apic->timer_is_armed || (lvt & LVT_MASK) != 0)
         return LOCAL_APIC_NO_DEADLINE;
-    /* More periods would be merged into the request that waits already. So a guest with a period of
-     * a few ticks still gets on between the interrupts. A virtual APIC's request may be taken at
-     * any moment without anybody's knowing: there the periods are counted on, but not one by one.
-     */
+    /* More periods would merge into the request that waits already, so a guest with a period of
+     * a few ticks still makes progress between the interrupts. The processor may take a virtual
+     * APIC's request at any moment unseen. Then the periods are still counted, but not one by
+     * one. */
     bool is_waiting = timer_mode(apic) == TIMER_PERIODIC &&
                       vector_test(&APIC_REGISTER(apic, REGISTER_IRR), (uint8_t)(lvt & LVT_VECTOR));
     if (is_waiting && !apic->is_virtual)
         return LOCAL_APIC_NO_DEADLINE;
-    /* Beyond the TSC's wrap: to be asked again shortly before that. */
+    /* The deadline is beyond the TSC's wrap: ask again shortly before the wrap. */
     bool is_beyond =
         timer_mode(apic) != TIMER_TSC_DEADLINE && apic->timer_deadline_tsc < apic->timer_seen_tsc;
     if (is_beyond || apic->timer_deadline_tsc == LOCAL_APIC_NO_DEADLINE)
@@ -89,8 +90,9 @@ uint64_t local_apic_next_deadline(const struct local_apic *apic)
     return apic->timer_deadline_tsc;
 }
 
-/* The manual says that a change of mode disarms the timer; between one-shot and periodic processors
- * count on all the same, and kernels' tests expect it. */
+/* Writes the timer's LVT entry. The manual says that a change of mode disarms the timer. But
+ * processors continue to count after a change between one-shot and periodic, and kernels' tests
+ * expect that. */
 void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt)
 {
     enum timer_mode old = timer_mode(apic), new = mode_of(lvt);
@@ -112,7 +114,7 @@ void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_conf
     uint32_t count = local_apic_timer_current_count(apic);
     apic->divide_configuration = divide_configuration;
     if (count != 0)
-        start(apic, count); /* goes on at the new rate */
+        start(apic, count); /* continues at the new rate */
 }
 
 uint32_t local_apic_timer_current_count(const struct local_apic *apic)

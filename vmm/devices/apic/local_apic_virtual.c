@@ -21,7 +21,7 @@ void local_apic_set_virtual(struct local_apic *apic, bool is_virtual, uint64_t m
     apic->merge_ticks = merge_ticks;
     apic->is_shown = false;
     local_apic_update(apic);
-    apic->has_news = true; /* a pending vector is somebody else's to deliver now */
+    apic->has_news = true; /* somebody else delivers a pending vector from now on */
 }
 
 void local_apic_show(struct local_apic *apic)
@@ -63,8 +63,8 @@ void local_apic_written(struct local_apic *apic, uint32_t offset, uint64_t now_t
     unsigned number = offset >> 4;
     unsigned write = apic->mode == LOCAL_APIC_X2APIC ? X2APIC_WRITE : XAPIC_WRITE;
 
-    if (number != REGISTER_ICR) /* which lives in the page */
-        apic->is_shown = false; /* what of the value does not hold is not to stay there */
+    if (number != REGISTER_ICR) /* ICR exists only in the page */
+        apic->is_shown = false; /* bits that the register does not keep must not stay in the page */
     if (number >= REGISTER_COUNT || (local_apic_register_access(number) & write) == 0)
         return;
     uint32_t value = APIC_REGISTER(apic, number);
