@@ -15,7 +15,8 @@ void coalesced_zone_init(struct coalesced_zone *zone, const struct coalesced_zon
     atomic_init(&zone->deadline_ns, TIME_NEVER);
 }
 
-/* Written under the lock only, so that no read-modify-write is needed. */
+/* Adds amount to a counter. Counters are written only under the lock, so no read-modify-write is
+ * needed. */
 static void count(_Atomic uint64_t *counter, uint64_t amount)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
@@ -27,7 +28,8 @@ static uint32_t waiting(const struct coalesced_zone *zone)
     return atomic_load_explicit(&zone->waiting, memory_order_relaxed);
 }
 
-/* The store releases what the device did: who finds nothing waiting comes after it. */
+/* Marks the queue as empty. The store releases what the device did: a CPU that finds nothing
+ * waiting also sees the device's work. */
 static void set_empty(struct coalesced_zone *zone)
 {
     atomic_store_explicit(&zone->deadline_ns, TIME_NEVER, memory_order_release);
@@ -67,8 +69,8 @@ static inline void push(struct coalesced_zone *zone, uint32_t at, const struct i
     atomic_store_explicit(&zone->waiting, at + 1, memory_order_relaxed);
 }
 
-/* The rest of coalesced_zone_access, with the lock, which it releases: the ring is full, the zone
- * is closed, or the queue is empty and so a deadline begins. */
+/* Handles the rare cases of coalesced_zone_access, with the lock held, and releases the lock: the
+ * ring is full, the zone is closed, or the queue is empty and a deadline begins. */
 static __attribute__((noinline)) enum io_outcome access_locked(struct coalesced_zone *zone,
                                                                const struct io_access *access)
 {
@@ -118,7 +120,8 @@ enum io_outcome coalesced_zone_access(void *context, struct io_access *access)
 
 void coalesced_zone_drain(struct coalesced_zone *zone)
 {
-    /* Of what this vCPU knows to be queued, nothing is missing from a count of 0. */
+    /* A count of 0 means that all writes which this vCPU knows to be queued have reached the
+     * device. */
     if (atomic_load_explicit(&zone->waiting, memory_order_acquire) == 0)
         return;
     spinlock_acquire(&zone->lock);

@@ -10,7 +10,7 @@ void line_trigger_init(struct line_trigger *trigger, struct line line, bool is_l
     trigger->is_level = is_level;
 }
 
-/* The values that only the one who drives writes, and others read for a report. */
+/* Sets a value that only the driving CPU writes and others read for a report. */
 static void set(_Atomic uint64_t *value, uint64_t to)
 {
     atomic_store_explicit(value, to, memory_order_relaxed);
@@ -39,7 +39,8 @@ static void drive_edges(struct line_trigger *trigger)
     }
 }
 
-/* Ends first: an end can only be meant for an event that was on the line before. */
+/* Handles ends before new events: an end can only belong to an event that was on the line
+ * before. */
 static void drive_level(struct line_trigger *trigger)
 {
     uint64_t pending = get(&trigger->pending);
@@ -63,8 +64,8 @@ static void drive_level(struct line_trigger *trigger)
         line_set(&trigger->line, true);
 }
 
-/* Looks at what was posted, if nobody does already. The addition releases the post and the
- * subtraction acquires it: who finds posts left has them before its eyes in the next round. */
+/* Handles all posts, unless another CPU does already. The addition releases the post and the
+ * subtraction acquires it: a CPU that finds posts left sees them in its next round. */
 static void drive(struct line_trigger *trigger)
 {
     uint64_t seen = 1;

@@ -3,17 +3,17 @@
  * irqfd, and the level-triggered kind a resamplefd (Linux, Documentation/virt/kvm/api.rst,
  * "KVM_IRQFD").
  *
- * Edge: each event is a rising edge. The line rests high between events, because an 8259A forgets
- * an edge whose line goes low before the acknowledge (Intel 8259A datasheet, order number 231468,
- * "Edge and Level Triggered Modes"): the input is this trigger's alone, and looks for edges. Level:
- * each event is one interrupt; the line is high while events are pending, an end of interrupt takes
- * one away, and the line goes low and, if there are more, high again: so that a controller that
- * looks for edges sees one for each as well.
+ * Edge: each event is a rising edge. The line stays high between events, because an 8259A drops an
+ * edge whose line goes low before the acknowledge (Intel 8259A datasheet, order number 231468,
+ * "Edge and Level Triggered Modes"). The input belongs to this trigger alone and is edge-triggered.
+ * Level: each event is one interrupt. The line is high while events are pending. An end of
+ * interrupt removes one event: the line goes low and, if there are more events, high again. So an
+ * edge-triggered controller sees one edge for each event as well.
  *
  * Events and ends may come from any number of CPUs at once, and from within the line's own
- * listener. Nobody waits: what happens is posted, and the first to post drives the line for those
- * who post meanwhile. So no lock is held while the line changes, and whoever listens to the line
- * may hold or take whatever lock it likes. */
+ * listener. Nobody waits: each caller posts what happened, and the first one drives the line also
+ * for those who post meanwhile. So no lock is held while the line changes, and the line's listener
+ * may hold or take any lock. */
 #ifndef VMM_DEVICES_NOTIFY_LINE_TRIGGER_H
 #define VMM_DEVICES_NOTIFY_LINE_TRIGGER_H
 
@@ -23,38 +23,38 @@
 #include <stdint.h>
 
 struct line_trigger {
-    /* Driven by this trigger alone, or edges get lost in one another. */
+    /* Driven only by this trigger; with a second driver, edges would be lost. */
     struct line line;
     bool is_level;
 
-    /* Posted by anybody. */
+    /* Any CPU writes these. */
     _Atomic uint64_t raised;    /* events since the beginning */
-    _Atomic uint64_t ended;     /* ends of interrupt on the line, whoever asked for it */
-    _Atomic bool wants_reset;   /* forget what is pending */
-    _Atomic bool is_closed;     /* take no more events */
-    _Atomic uint64_t unhandled; /* posts that the one who drives has not looked at yet */
+    _Atomic uint64_t ended;     /* ends of interrupt on the line, whoever had asserted it */
+    _Atomic bool wants_reset;   /* drop the pending events */
+    _Atomic bool is_closed;     /* accept no more events */
+    _Atomic uint64_t unhandled; /* posts that the driving CPU has not handled yet */
 
-    /* Of the one who drives, but for looking. */
+    /* Only the driving CPU writes these; others may read the atomic ones. */
     uint64_t raised_taken, ended_taken;
     _Atomic uint64_t pending;   /* level: events whose interrupt has not ended */
-    _Atomic uint64_t delivered; /* edge: edges; level: ends that took an event away */
+    _Atomic uint64_t delivered; /* edge: edges; level: ends that removed an event */
 };
 
-/* The line is taken to be low. */
+/* Sets up the trigger. The line is low at this moment. */
 void line_trigger_init(struct line_trigger *trigger, struct line line, bool is_level);
 
-/* An event: exactly one interrupt, if whoever takes it ends each. When this returns, the line was
- * driven, or another CPU is at it. */
+/* Raises one event: exactly one interrupt, if the guest ends each interrupt. When this function
+ * returns, the line has been driven, or another CPU is about to drive it. */
 void line_trigger_raise(struct line_trigger *trigger);
 
-/* The guest ended an interrupt on this line. Without an event pending, and for edges, nothing
- * happens: the line may be anybody's. */
+/* Handles the end of an interrupt on this line. Does nothing if no event is pending, because
+ * another source may have asserted the line, and nothing for edges. */
 void line_trigger_end_of_interrupt(struct line_trigger *trigger);
 
-/* Forgets pending events and lowers the line; the counters go on. */
+/* Drops pending events and lowers the line; the counters keep their values. */
 void line_trigger_reset(struct line_trigger *trigger);
 
-/* The same for good: later events are ignored. */
+/* Does what line_trigger_reset does, for good: later events are ignored. */
 void line_trigger_close(struct line_trigger *trigger);
 
 #endif
