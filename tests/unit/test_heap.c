@@ -57,7 +57,7 @@ static void test_init_sizes(void **state)
     for (uint64_t size = 0; size <= sizeof(region); size++) {
         if (heap_init(&heap, region, size) != STATUS_OK)
             continue;
-        pages_seen = heap_statistics(&heap).total_bytes / PAGE_SIZE;
+        pages_seen = heap_measure(&heap).total_bytes / PAGE_SIZE;
         for (uint64_t i = 0; i < pages_seen; i++) {
             uint8_t *page = heap_allocate(&heap, PAGE_SIZE, PAGE_SIZE);
 
@@ -93,14 +93,14 @@ static void test_alignment_and_zero(void **state)
     assert_null(heap_allocate(&fixture->heap, SIZE_MAX, 1));
     assert_null(heap_allocate(&fixture->heap, SIZE_MAX - 4096, 4096));
     heap_release(&fixture->heap, NULL);
-    assert_int_equal(heap_statistics(&fixture->heap).used_bytes, 0);
+    assert_int_equal(heap_measure(&fixture->heap).used_bytes, 0);
 }
 
 /* Page tables stand side by side: all the pages there are can be given out. */
 static void test_pages_without_waste(void **state)
 {
     struct fixture *fixture = *state;
-    struct heap_statistics statistics = heap_statistics(&fixture->heap);
+    struct heap_statistics statistics = heap_measure(&fixture->heap);
     uint64_t page_count = statistics.total_bytes / PAGE_SIZE;
     uint8_t **pages = calloc(page_count, sizeof(*pages));
 
@@ -111,14 +111,14 @@ static void test_pages_without_waste(void **state)
         assert_non_null(pages[i]);
     }
     assert_null(heap_allocate(&fixture->heap, 1, 1));
-    assert_int_equal(heap_statistics(&fixture->heap).used_bytes, statistics.total_bytes);
+    assert_int_equal(heap_measure(&fixture->heap).used_bytes, statistics.total_bytes);
     for (uint64_t i = 0; i < page_count; i += 2)
         heap_release(&fixture->heap, pages[i]);
     assert_null(heap_allocate(&fixture->heap, 2 * PAGE_SIZE, PAGE_SIZE));
-    assert_int_equal(heap_statistics(&fixture->heap).largest_free_bytes, PAGE_SIZE);
+    assert_int_equal(heap_measure(&fixture->heap).largest_free_bytes, PAGE_SIZE);
     for (uint64_t i = 1; i < page_count; i += 2)
         heap_release(&fixture->heap, pages[i]);
-    statistics = heap_statistics(&fixture->heap);
+    statistics = heap_measure(&fixture->heap);
     assert_int_equal(statistics.used_bytes, 0);
     assert_int_equal(statistics.peak_used_bytes, statistics.total_bytes);
     assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);
@@ -184,7 +184,7 @@ static void test_random(void **state)
     }
     assert_true(refused < steps / 10);
 
-    struct heap_statistics statistics = heap_statistics(&fixture->heap);
+    struct heap_statistics statistics = heap_measure(&fixture->heap);
 
     assert_int_equal(statistics.used_bytes, 0);
     assert_int_equal(statistics.largest_free_bytes, statistics.total_bytes);

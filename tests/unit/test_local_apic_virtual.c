@@ -237,7 +237,7 @@ static void test_status_and_eoi_exits(void **state)
     enter(&cpu);
     assert_int_equal(local_apic_interrupt_status(cpu.apic), 0x9145);
     assert_int_equal(local_apic_pending_vector(cpu.apic), NONE);
-    assert_int_equal(local_apic_published(cpu.apic).ppr, 0x90); /* senders arbitrate by it */
+    assert_int_equal(local_apic_read_published(cpu.apic).ppr, 0x90); /* senders arbitrate by it */
     cpu_write(&cpu, 0xb0, 0);
     assert_int_equal(f->eoi_count, 1);
     assert_int_equal(f->eoi_vector, 0x91);

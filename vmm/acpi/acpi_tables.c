@@ -180,7 +180,7 @@ static void write_rsdp(uint8_t *at, uint32_t base)
 static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t base, uint32_t dsdt)
 {
     struct acpi_fadt fadt = {
-        .header = acpi_header("FACP", 6, sizeof(fadt)),
+        .header = acpi_begin("FACP", 6, sizeof(fadt)),
         .minor_version = 5,
         .firmware_ctrl = base + FACS_OFFSET, /* so X_FIRMWARE_CTRL has to be 0 */
         .dsdt = dsdt,
@@ -229,7 +229,7 @@ static enum status write_dsdt(uint8_t *at, size_t size_bytes, const struct acpi_
         return STATUS_NO_MEMORY;
 
     /* Revision 2: integers have 64 bits. */
-    struct acpi_header dsdt = acpi_header("DSDT", 2, aml.used_bytes);
+    struct acpi_header dsdt = acpi_begin("DSDT", 2, aml.used_bytes);
     memcpy(at, &dsdt, sizeof(dsdt));
     acpi_finish(at, aml.used_bytes);
     *length_bytes = aml.used_bytes;
@@ -240,9 +240,9 @@ static enum status write_dsdt(uint8_t *at, size_t size_bytes, const struct acpi_
 static void write_lists(uint8_t *tables, const uint32_t *entries, size_t count)
 {
     struct acpi_rsdt rsdt = {
-        .header = acpi_header("RSDT", 1, sizeof(rsdt.header) + count * sizeof(rsdt.entries[0]))};
+        .header = acpi_begin("RSDT", 1, sizeof(rsdt.header) + count * sizeof(rsdt.entries[0]))};
     struct acpi_xsdt xsdt = {
-        .header = acpi_header("XSDT", 1, sizeof(xsdt.header) + count * sizeof(xsdt.entries[0]))};
+        .header = acpi_begin("XSDT", 1, sizeof(xsdt.header) + count * sizeof(xsdt.entries[0]))};
 
     for (size_t i = 0; i < count; i++)
         rsdt.entries[i] = (uint32_t)(xsdt.entries[i] = entries[i]);

@@ -157,7 +157,7 @@ static uint8_t *append_nmi(uint8_t *to, bool has_x2apic)
 void madt_write(uint8_t *at, const struct acpi_board *board)
 {
     size_t size_bytes = madt_bytes(board);
-    struct madt madt = {.header = acpi_header("APIC", MADT_REVISION, size_bytes),
+    struct madt madt = {.header = acpi_begin("APIC", MADT_REVISION, size_bytes),
                         .local_apic_address = board->local_apic_address,
                         .flags = MADT_PCAT_COMPAT};
     struct io_apic io_apic = {.type = TYPE_IO_APIC,

@@ -13,7 +13,7 @@ uint8_t acpi_checksum(const void *bytes, size_t size_bytes)
     return (uint8_t)(0 - sum);
 }
 
-struct acpi_header acpi_header(const char *signature, uint8_t revision, size_t length_bytes)
+struct acpi_header acpi_begin(const char *signature, uint8_t revision, size_t length_bytes)
 {
     struct acpi_header result = {
         .length = (uint32_t)length_bytes,

@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct acpi_header) == 36, "table header");
 uint8_t acpi_checksum(const void *bytes, size_t size_bytes);
 
 /* Returns a header for a table of length_bytes, with the checksum 0. signature: four characters. */
-struct acpi_header acpi_header(const char *signature, uint8_t revision, size_t length_bytes);
+struct acpi_header acpi_begin(const char *signature, uint8_t revision, size_t length_bytes);
 
 /* Writes the checksum of the table of size_bytes at `at`. The checksum field is 0 before. */
 void acpi_finish(uint8_t *at, size_t size_bytes);

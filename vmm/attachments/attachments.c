@@ -32,7 +32,7 @@ static size_t array_bytes(const struct attachment_spec *spec)
 
 /* Returns the listener of a doorbell, after its references are resolved. Most rings are only
  * counted, and many others only send one message. */
-static struct doorbell_listener doorbell_listener(struct attachment *doorbells)
+static struct doorbell_listener choose_listener(struct attachment *doorbells)
 {
     const struct attachment_spec *spec = &doorbells->spec;
     bool does_more = spec->has_line || spec->is_traced || doorbells->drain != NULL;
@@ -216,7 +216,7 @@ enum status attachments_attach(struct attachments *set, const struct attachment_
     }
 
     if (spec->kind == ATTACHMENT_DOORBELL) {
-        struct doorbell_listener listener = doorbell_listener(attachment);
+        struct doorbell_listener listener = choose_listener(attachment);
 
         for (uint32_t i = 0; i < spec->count; i++)
             doorbell_init(&attachment->doorbells[i], listener);

@@ -333,7 +333,7 @@ void heap_release(struct heap *heap, void *memory)
     spinlock_release(&heap->lock);
 }
 
-struct heap_statistics heap_statistics(struct heap *heap)
+struct heap_statistics heap_measure(struct heap *heap)
 {
     struct heap_statistics statistics;
     uint32_t largest = 0;

@@ -58,6 +58,6 @@ void *heap_allocate_zeroed(struct heap *heap, size_t size_bytes, size_t alignmen
  * nothing. */
 void heap_release(struct heap *heap, void *memory);
 
-struct heap_statistics heap_statistics(struct heap *heap);
+struct heap_statistics heap_measure(struct heap *heap);
 
 #endif

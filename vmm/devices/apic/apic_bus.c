@@ -190,7 +190,7 @@ static bool send_to_many(struct apic_bus *bus, const struct apic_message *messag
 
     for (unsigned step = 0; step < bus->count; step++) {
         struct local_apic *apic = bus->apics[(first + step) % bus->count];
-        struct local_apic_published target = local_apic_published(apic);
+        struct local_apic_published target = local_apic_read_published(apic);
         if (!takes(&target, delivery) || !is_selected(apic, &target, message, shorthand, source))
             continue;
         if (!is_arbitrated) {
@@ -221,7 +221,7 @@ bool apic_bus_send_ipi(struct apic_bus *bus, const struct apic_message *message,
         return send_to_many(bus, message, shorthand, source);
     if (apic == NULL)
         return false;
-    struct local_apic_published target = local_apic_published(apic);
+    struct local_apic_published target = local_apic_read_published(apic);
     if (!takes(&target, delivery))
         return false;
     deliver(bus, apic, message, source);

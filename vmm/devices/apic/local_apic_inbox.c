@@ -56,7 +56,7 @@ bool local_apic_post_lint(struct local_apic *apic, unsigned pin, bool level)
         return false;
     /* The order is: set the level, then check whether the pin has an effect. The owner publishes
      * that the pin has an effect, then checks the level. At least one of the two sees the other. */
-    if ((local_apic_published(apic).lint_pins & bit) == 0)
+    if ((local_apic_read_published(apic).lint_pins & bit) == 0)
         return false;
     atomic_fetch_or(&apic->lint_edges, bit);
     return call_attention(apic, APIC_ATTENTION_OTHER);

@@ -97,7 +97,7 @@ struct local_apic_published {
     uint8_t model;      /* DFR bits 31:28 */
 };
 
-static inline struct local_apic_published local_apic_published(const struct local_apic *apic)
+static inline struct local_apic_published local_apic_read_published(const struct local_apic *apic)
 {
     uint32_t packed = atomic_load(&apic->published); /* local_apic_publish packs it */
 

@@ -14,7 +14,7 @@ void message_trigger_init(struct message_trigger *trigger, struct apic_bus *bus,
         trigger->only = apic_bus_only_receiver(bus, &trigger->message);
 }
 
-static __attribute__((noinline)) void send_otherwise(struct message_trigger *trigger)
+static __attribute__((noinline)) void send_slow(struct message_trigger *trigger)
 {
     if (!apic_bus_send(trigger->bus, &trigger->message, NULL))
         atomic_fetch_add_explicit(&trigger->lost, 1, memory_order_relaxed);
@@ -26,7 +26,7 @@ static inline void send(struct message_trigger *trigger)
     if (trigger->only != NULL && local_apic_takes_requests(trigger->only))
         apic_bus_request(trigger->only, trigger->message.vector);
     else
-        send_otherwise(trigger);
+        send_slow(trigger);
 }
 
 void message_trigger_raise(struct message_trigger *trigger)
