@@ -55,15 +55,25 @@ enum uart_register {
 
 #define RECEIVE_FIFO_BYTES 16
 #define BAUD_MAX           115200u
+#define BAUD_FIRMWARE_MIN  9600u  /* of what the firmware may be about to send */
+#define PORT_MAX           0xfff8 /* eight registers from there on */
 
+/* Without a line the transmitter is always empty, and nothing is received. */
 static uint8_t read_register(const struct uart *uart, enum uart_register offset)
 {
-    return inb((uint16_t)(uart->port + offset));
+    if (uart->port != UART_NO_PORT)
+        return inb((uint16_t)(uart->port + offset));
+    switch (offset) {
+    case UART_LSR: return LSR_THR_EMPTY | LSR_TRANSMITTED;
+    case UART_IIR: return IIR_NONE;
+    default: return 0;
+    }
 }
 
 static void write_register(const struct uart *uart, enum uart_register offset, uint8_t value)
 {
-    outb((uint16_t)(uart->port + offset), value);
+    if (uart->port != UART_NO_PORT)
+        outb((uint16_t)(uart->port + offset), value);
 }
 
 /* Reads LSR and counts its error bits, which the read clears. */
@@ -108,38 +118,44 @@ static bool loops_back(const struct uart *uart)
     uint8_t first = read_register(uart, UART_MSR) & 0xf0;
     write_register(uart, UART_MCR, MCR_LOOP | MCR_DTR);
     uint8_t second = read_register(uart, UART_MSR) & 0xf0;
-    write_register(uart, UART_MCR, 0);
     return first == 0x90 && second == 0x20;
 }
 
 /* Returns whether there is a UART. Some remote-management boards have a UART without loop mode or
- * without the scratch register, but none without both. */
-static bool is_present(const struct uart *uart)
+ * without the scratch register, but none without both. Puts back what it writes, because the
+ * firmware may still use the port. */
+static bool is_present(struct uart *uart)
 {
     if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
         return false;
+    (void)wait_for_status(uart, LSR_TRANSMITTED);
+
+    uint8_t line_control = read_register(uart, UART_LCR);
+    write_register(uart, UART_LCR, line_control & ~LCR_DLAB); /* else offset 1 is not IER */
+    uint8_t modem_control = read_register(uart, UART_MCR);
+    write_register(uart, UART_MCR, modem_control & ~MCR_OUT2); /* no interrupt from what follows */
+    uint8_t enabled = read_register(uart, UART_IER);
     bool has_ier = holds(uart, UART_IER, IER_IMPLEMENTED);
-    write_register(uart, UART_IER, 0);
-    if (!has_ier)
-        return false;
+    write_register(uart, UART_IER, enabled);
+    uint8_t scratch = read_register(uart, UART_SCR);
     bool has_scratch = holds(uart, UART_SCR, 0xff);
-    bool has_loop = loops_back(uart);
-    return has_scratch || has_loop;
+    write_register(uart, UART_SCR, scratch);
+    bool is_uart = has_ier && (has_scratch || loops_back(uart));
+    write_register(uart, UART_MCR, modem_control);
+    write_register(uart, UART_LCR, line_control);
+    return is_uart;
 }
 
 bool uart_is_present(uint16_t port)
 {
-    struct uart uart = {.port = port};
-    uint8_t before = read_register(&uart, UART_SCR);
-    bool answers = holds(&uart, UART_SCR, 0xff);
+    struct uart uart = {.port = port, .baud = BAUD_FIRMWARE_MIN};
 
-    write_register(&uart, UART_SCR, before);
-    return answers;
+    return port != UART_NO_PORT && port <= PORT_MAX && is_present(&uart);
 }
 
 enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
 {
-    if (baud < 50 || baud > BAUD_MAX || port > 0xfff8)
+    if (baud < 50 || baud > BAUD_MAX || port > PORT_MAX)
         return STATUS_OUT_OF_RANGE;
     uint32_t divisor = (BAUD_MAX + baud / 2) / baud;
     uint32_t actual = BAUD_MAX / divisor;
@@ -148,13 +164,13 @@ enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
         return STATUS_OUT_OF_RANGE;
 
     *uart = (struct uart){.port = port, .baud = baud, .fifo_bytes = 1};
-    if (read_register(uart, UART_LSR) == LSR_NOTHING_THERE)
+    if (port == UART_NO_PORT || !is_present(uart)) {
+        uart->port = UART_NO_PORT;
         return STATUS_NOT_FOUND;
-    (void)wait_for_status(uart, LSR_TRANSMITTED);
-    write_register(uart, UART_LCR, LCR_8N1); /* clears DLAB: offset 1 is IER */
-    if (!is_present(uart))
-        return STATUS_NOT_FOUND;
+    }
 
+    write_register(uart, UART_LCR, LCR_8N1); /* clears DLAB: offset 1 is IER */
+    write_register(uart, UART_IER, 0);
     write_register(uart, UART_LCR, LCR_8N1 | LCR_DLAB);
     write_register(uart, UART_DLL, (uint8_t)divisor);
     write_register(uart, UART_DLM, (uint8_t)(divisor >> 8));

@@ -16,17 +16,22 @@ struct uart {
     uint32_t line_errors; /* overruns, parity and framing errors, breaks */
 };
 
-/* Returns whether a UART with a scratch register answers at the I/O port. Leaves the UART as it
- * was, so that the firmware can go on using it. PC16550D datasheet, "Scratchpad Register". */
+/* A port number for no line: what is sent is lost, and nothing is received. */
+#define UART_NO_PORT 0
+
+/* Returns whether a UART answers at the I/O port: its interrupt enable register holds what is
+ * written, and it has a scratch register or loop mode (PC16550D datasheet, "Registers"). Waits
+ * first until what the firmware wrote is sent, and leaves the registers as they were, so that the
+ * firmware can go on using the UART. */
 bool uart_is_present(uint16_t port);
 
-/* Looks for a UART at the I/O port and sets it up: 8 data bits, no parity, 1 stop bit, FIFOs
- * enabled and emptied, interrupts off. Waits first until what the firmware wrote is sent.
- *   port: of the first of its 8 registers, at most 0xfff8;
+/* Looks for a UART at the I/O port as uart_is_present does and sets it up: 8 data bits, no parity,
+ * 1 stop bit, FIFOs enabled and emptied, interrupts off.
+ *   port: of the first of its 8 registers, at most 0xfff8, or UART_NO_PORT;
  *   baud: 50 to 115200, within 3 % of a divisor of 115200.
  * Errors
- *   STATUS_OUT_OF_RANGE: port or baud is not as described.
- *   STATUS_NOT_FOUND: there is no UART. Registers of another device may have been written. */
+ *   STATUS_OUT_OF_RANGE: port or baud is not as described; uart cannot be used.
+ *   STATUS_NOT_FOUND: there is no UART; uart is as one at UART_NO_PORT. */
 MUST_USE enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 
 /* Gives the byte to the transmitter. Returns false, and does nothing, if its FIFO is full. */
