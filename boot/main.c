@@ -17,6 +17,7 @@
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
 #define HEAP_BYTES            (32 * MIB)
 #define MESSAGE_BYTES         512
+#define REFUSAL_SECONDS       60 /* to read it */
 
 /* These are large, so they are not on the firmware's stack of 128 KiB. The monitor goes on using
  * boot. */
@@ -135,6 +136,7 @@ EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
      * 2.10, 7.5, EFI_BOOT_SERVICES.SetWatchdogTimer()). A machine without a watchdog timer returns
      * an error, which does not matter. */
     uefi.services->SetWatchdogTimer(0, 0, 0, NULL);
+    uefi_clear_screen(&uefi);
     uefi_say(&uefi, MSG_BANNER);
 
     describe_image();
@@ -146,7 +148,10 @@ EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     if (!EFI_ERROR(status))
         monitor_main(&boot);
 
+    /* What stands on the screen is gone as soon as the firmware has it again. */
     uefi_release_all(&uefi);
-    uefi_say(&uefi, MSG_STILL_HERE);
+    uefi_drop_keys(&uefi);
+    uefi_say(&uefi, MSG_STILL_HERE, REFUSAL_SECONDS);
+    uefi_wait_for_key(&uefi, REFUSAL_SECONDS);
     return status;
 }

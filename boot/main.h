@@ -7,7 +7,8 @@
 
 /* Reads the configuration and the guests, checks the machine, allocates memory, leaves the firmware
  * and runs the monitor. Returns only if something is missing. Then a message was printed on the
- * firmware's console, all memory was given back, and the status says the kind:
+ * firmware's console and stayed there until a key was pressed, for a minute at most; all memory was
+ * given back, and the status says the kind:
  *   EFI_NOT_FOUND: no configuration, no guest file, or something required is not configured.
  *   EFI_INVALID_PARAMETER: the configuration or a guest's file is wrong.
  *   EFI_UNSUPPORTED: the machine or this version does not support it.

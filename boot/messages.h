@@ -12,7 +12,7 @@
 #define MSG_NO_CLOCK   "the firmware's clock cannot be read (%s); guests start in 1970"
 #define MSG_NO_ACPI    "no usable ACPI tables (%s): assuming a PC's standard I/O APIC"
 #define MSG_LEAVING    "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
-#define MSG_STILL_HERE "nothing was started; back to the firmware"
+#define MSG_STILL_HERE "nothing was started; back to the firmware at a key, or after %u seconds"
 
 /* Refusals: first the cause, then the remedy. */
 #define MSG_NO_VOLUME                                                                                \

@@ -9,6 +9,9 @@
 
 /* --- Console --- */
 
+#define DROPPED_KEYS_MAX 256 /* a key that is held down must not keep us */
+#define LOOKS_PER_SECOND 20
+
 void uefi_print(struct uefi *uefi, const char *text)
 {
     SIMPLE_TEXT_OUTPUT_INTERFACE *console = uefi->system->ConOut;
@@ -61,6 +64,43 @@ EFI_STATUS uefi_refuse(struct uefi *uefi, EFI_STATUS status, const char *format,
     say(uefi, format, arguments);
     va_end(arguments);
     return status;
+}
+
+void uefi_clear_screen(struct uefi *uefi)
+{
+    SIMPLE_TEXT_OUTPUT_INTERFACE *console = uefi->system->ConOut;
+
+    if (console != NULL)
+        console->ClearScreen(console);
+}
+
+bool uefi_has_screen(struct uefi *uefi)
+{
+    static EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+    void *adapter;
+
+    return uefi->system->ConOut != NULL &&
+           !EFI_ERROR(uefi->services->LocateProtocol(&guid, NULL, &adapter));
+}
+
+static bool read_key(struct uefi *uefi)
+{
+    SIMPLE_INPUT_INTERFACE *keyboard = uefi->system->ConIn;
+    EFI_INPUT_KEY key;
+
+    return keyboard != NULL && !EFI_ERROR(keyboard->ReadKeyStroke(keyboard, &key));
+}
+
+void uefi_drop_keys(struct uefi *uefi)
+{
+    for (unsigned i = 0; i < DROPPED_KEYS_MAX && read_key(uefi); i++)
+        ;
+}
+
+void uefi_wait_for_key(struct uefi *uefi, unsigned seconds)
+{
+    for (unsigned i = 0; i < seconds * LOOKS_PER_SECOND && !read_key(uefi); i++)
+        uefi->services->Stall(1000000 / LOOKS_PER_SECOND);
 }
 
 const char *uefi_status_name(EFI_STATUS status)

@@ -45,6 +45,19 @@ EFI_STATUS uefi_refuse(struct uefi *uefi, EFI_STATUS status, const char *format,
  * "?". */
 void uefi_print(struct uefi *uefi, const char *text);
 
+/* Clears the screen. Firmware leaves a logo there, and text on top of it is hard to read. */
+void uefi_clear_screen(struct uefi *uefi);
+
+/* Returns whether uefi_say shows on a screen: there is a console and a display adapter (UEFI 2.10,
+ * 12.9, EFI_GRAPHICS_OUTPUT_PROTOCOL). */
+bool uefi_has_screen(struct uefi *uefi);
+
+/* Drops the keys that were pressed before. */
+void uefi_drop_keys(struct uefi *uefi);
+
+/* Waits until a key is pressed, at most the given number of seconds. */
+void uefi_wait_for_key(struct uefi *uefi, unsigned seconds);
+
 /* Returns the status's name in the UEFI specification (appendix D), such as "EFI_DEVICE_ERROR".
  * Never null. */
 const char *uefi_status_name(EFI_STATUS status);

@@ -10,13 +10,16 @@ and starts the monitor again, so each refusal has also to give back what it took
 import os
 import random
 import re
+import subprocess
 
 PREFIX = "portcullis: "
 GOOD_GUEST = "[guest flat]\nkernel = flat.bin\nmemory = 16M\n"
 NO_VTX = ('vt-x: this processor has no VT-x (CPUID.1:ECX.VMX is 0); use an Intel processor with '
           'VT-x, enable "Intel Virtualization Technology" in the firmware\'s setup, or give the '
           'virtual machine nested VMX')
-STILL_HERE = "nothing was started; back to the firmware"
+BANNER = "a microhypervisor for Intel VT-x"
+STILL_HERE = "nothing was started; back to the firmware at a key, or after 60 seconds"
+ANY_KEY = " \\c"
 
 # EFI_STATUS (UEFI 2.10, appendix D) as the shell's %lasterror% shows it, without the top bit.
 INVALID_PARAMETER = 2
@@ -90,6 +93,10 @@ CASES = {
         "[monitor]\nconsole = com4\n" + GOOD_GUEST, "there is no serial port at I/O port 0x2e8, "
         "where the monitor's console is to be; enable it in the firmware's setup, or set console "
         "in [monitor] to one that exists", UNSUPPORTED),
+    "a file that is not as it was": (
+        guest(kernel="stale.bin"), "\\portcullis\\stale.bin is not as its checksum in "
+        "\\portcullis\\checksums has it; copy it to the volume again, or take its line out of that "
+        "file if you have replaced it", INVALID_PARAMETER),
     "more guests than CPUs": (
         guest("a") + guest("b"), "portcullis.conf:4: 2 guests with 2 CPUs in all are to run "
         "at once, and this machine has 1; give them fewer, or set schedule = sequence in [monitor] "
@@ -105,7 +112,7 @@ FIRST_TOO_LARGE, *_, LAST_TOO_LARGE = CASES
 
 def script():
     """The shell's startup.nsh."""
-    lines = ["@echo -off", "fs0:"]
+    lines = ["@echo -off", "fs0:", "cp -q \\portcullis\\noise.bin \\portcullis\\stale.bin"]
     for index, (config, _, _) in enumerate(CASES.values()):
         if config is None:
             lines.append("rm -q \\portcullis\\portcullis.conf")
@@ -124,6 +131,7 @@ def make_image(bench):
         "\\portcullis\\flat.bin": bench.write("flat.bin", b"\xfa\xf4"),  # cli; hlt
         "\\portcullis\\cut.bin": bench.write("cut.bin", cut),
         "\\portcullis\\noise.bin": bench.write("noise.bin", random.Random(1).randbytes(1000000)),
+        "\\portcullis\\stale.bin": bench.write("stale.bin", b"\xfa\xf4"),
         "\\portcullis\\empty.bin": bench.write("empty.bin", b""),
     }
     for index, (config, _, _) in enumerate(CASES.values()):
@@ -165,10 +173,33 @@ def run_case(report, text, index, name):
     return numbers
 
 
+def check_file(bench, report):
+    """What the loader of a firmware with a no-execute policy looks at."""
+    words = subprocess.run(["objdump", "-p", os.path.join(bench.build, "BOOTX64.EFI")], check=True,
+                           stdout=subprocess.PIPE, text=True).stdout
+    report.check("BOOTX64.EFI is marked as NX_COMPAT",
+                 re.search(r"^DllCharacteristics\s+00000100$", words, re.M), words[:1500])
+
+
+def check_large_memory(bench, report):
+    """More memory than lies below 4 GiB: the files lie above, and are what they were."""
+    image = bench.image("firmware-6g", guest(kernel="vmlinuz", memory="3G"),
+                        {"\\portcullis\\vmlinuz": os.path.join(bench.build, "guest", "vmlinuz")})
+    boot = bench.boot(report, image, "--emulator", "qemu-tcg", "--memory", "6144",
+                      name="firmware-6g")
+    lines = monitor_lines(boot.text)
+    report.check("6 GiB of memory: the kernel is read as it was written", lines[-3:] == [
+        "guest 'flat': Linux bzImage, 3072 MiB of memory", NO_VTX, STILL_HERE], "\n".join(lines))
+
+
 def run(bench, report):
+    check_file(bench, report)
+    check_large_memory(bench, report)
     boot = bench.boot(report, make_image(bench), "--emulator", "qemu-tcg", "--memory",
                       str(MEMORY_MIB), "--cpus", str(CPUS), "--past-refusal",
-                      "--until", "^all cases done")
+                      "--until", "^all cases done",
+                      # Each refusal stays on the screen until then.
+                      send=[(STILL_HERE, ANY_KEY)] * (1 + len(CASES)))
     first = boot.text.partition("UEFI Interactive Shell")[0]
     check_refusal(report, "no VT-x", first, NO_VTX)
     report.check("no VT-x: the firmware goes on", re.search(
