@@ -72,7 +72,10 @@ EFI_STATUS leave_firmware(struct uefi *uefi, struct boot_info *boot)
     raw = uefi_allocate(uefi, map.capacity_bytes / map.descriptor_bytes * sizeof(*raw), PAGE_SIZE);
     if (raw == NULL)
         return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_MAP_MEMORY);
-    uefi_say(uefi, MSG_LEAVING, boot->console_port);
+    if (boot->console_port == BOOT_NO_CONSOLE)
+        uefi_say(uefi, MSG_LEAVING_UNSEEN);
+    else
+        uefi_say(uefi, MSG_LEAVING, boot->console_port);
 
     /* From the first try on, only the memory map may be requested from the firmware. */
     for (unsigned i = 0; i < EXIT_TRIES; i++) {

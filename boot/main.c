@@ -9,6 +9,7 @@
 #include "boot/image.h"
 #include "boot/leave.h"
 #include "boot/messages.h"
+#include "boot/pci_port.h"
 #include "boot/processors.h"
 #include "boot/uefi.h"
 #include "boot/volume.h"
@@ -18,6 +19,8 @@
 #define HEAP_BYTES            (32 * MIB)
 #define MESSAGE_BYTES         512
 #define REFUSAL_SECONDS       60 /* to read it */
+
+_Static_assert(BOOT_NO_CONSOLE == UART_NO_PORT, "the port number for no line");
 
 /* These are large, so they are not on the firmware's stack of 128 KiB. The monitor goes on using
  * boot. */
@@ -78,11 +81,22 @@ static EFI_STATUS check_cpu(void)
     return EFI_SUCCESS;
 }
 
-/* Refuses a machine without the serial port: all messages after the firmware go there. */
+/* Refuses a machine without the serial port that the configuration names, or without serial port and
+ * screen. If no port is configured and there is a screen, the guests run without a console: a line
+ * on the screen says so. */
 static EFI_STATUS check_serial(void)
 {
-    if (!uart_is_present(boot.console_port))
-        return uefi_refuse(&uefi, EFI_UNSUPPORTED, MSG_NO_SERIAL, boot.console_port);
+    pci_port_enable(&uefi, boot.console_port);
+    if (uart_is_present(boot.console_port))
+        return EFI_SUCCESS;
+    if (config.console_line != 0)
+        return uefi_refuse(&uefi, EFI_UNSUPPORTED, MSG_NO_SERIAL, config.console_line,
+                           boot.console_port);
+    if (!uefi_has_screen(&uefi))
+        return uefi_refuse(&uefi, EFI_UNSUPPORTED, MSG_NO_CONSOLE, boot.console_port);
+    uefi_say(&uefi, MSG_UNSEEN, boot.console_port);
+    boot.console_port = BOOT_NO_CONSOLE;
+    boot.on_last_exit = ON_LAST_EXIT_POWEROFF; /* nobody would see the prompt */
     return EFI_SUCCESS;
 }
 

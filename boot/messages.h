@@ -6,12 +6,18 @@
 #define BOOT_MESSAGES_H
 
 /* Progress. */
-#define MSG_BANNER     "a microhypervisor for Intel VT-x"
-#define MSG_READING    "reading %s, %llu KiB"
-#define MSG_GUEST      "guest '%s': %s, %llu MiB of memory"
-#define MSG_NO_CLOCK   "the firmware's clock cannot be read (%s); guests start in 1970"
-#define MSG_NO_ACPI    "no usable ACPI tables (%s): assuming a PC's standard I/O APIC"
-#define MSG_LEAVING    "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
+#define MSG_BANNER   "a microhypervisor for Intel VT-x"
+#define MSG_READING  "reading %s, %llu KiB"
+#define MSG_GUEST    "guest '%s': %s, %llu MiB of memory"
+#define MSG_NO_CLOCK "the firmware's clock cannot be read (%s); guests start in 1970"
+#define MSG_NO_ACPI  "no usable ACPI tables (%s): assuming a PC's standard I/O APIC"
+#define MSG_LEAVING  "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
+#define MSG_LEAVING_UNSEEN                                                                         \
+    "leaving the firmware; without a serial port nothing is shown from here on, and no key is seen"
+#define MSG_UNSEEN                                                                                  \
+    "there is no serial port at I/O port 0x%x: guests run unseen, and the machine is switched off " \
+    "when the last has ended; for a console enable the port in the firmware's setup, or set "       \
+    "console in [monitor] to one that exists"
 #define MSG_STILL_HERE "nothing was started; back to the firmware at a key, or after %u seconds"
 
 /* Refusals: first the cause, then the remedy. */
@@ -47,9 +53,12 @@
 #define MSG_NO_HEAP                                                                                \
     "the monitor needs %llu MiB of memory for itself, and the largest free piece has %llu MiB; "   \
     "the machine has too little memory"
-#define MSG_NO_SERIAL                                                                               \
-    "there is no serial port at I/O port 0x%x, where the monitor's console is to be; enable it in " \
-    "the firmware's setup, or set console in [monitor] to one that exists"
+#define MSG_NO_SERIAL                                                                              \
+    "portcullis.conf:%u: there is no serial port at I/O port 0x%x; enable it in the firmware's "   \
+    "setup, set console to one that exists, or leave the line out to run guests unseen"
+#define MSG_NO_CONSOLE                                                                             \
+    "there is no serial port at I/O port 0x%x and no screen either; enable the port in the "       \
+    "firmware's setup, or set console in [monitor] to one that exists"
 #define MSG_NO_TIMER                                                                                 \
     "nothing tells how fast the TSC runs (%s); enable the HPET or the ACPI timer in the firmware's " \
     "setup, or switch clock gating of the 8254 off"

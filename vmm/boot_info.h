@@ -76,6 +76,7 @@ enum schedule {
                           and RAM */
 };
 
+#define BOOT_NO_CONSOLE     0 /* no serial line: nothing is shown, no key is seen */
 #define CONSOLE_IRQ_OF_PORT 0 /* 4 for COM1 and COM3, else 3 */
 #define CONSOLE_IRQ_MAX     255
 
@@ -111,7 +112,8 @@ struct boot_info {
     void (*firmware_power_off)(hpa_t efi_runtime_services);
     hpa_t efi_runtime_services;
 
-    uint16_t console_port; /* I/O port of the serial line's 16550, 0x3f8 for COM1 */
+    uint16_t console_port; /* I/O port of the serial line's 16550, 0x3f8 for COM1; or
+                              BOOT_NO_CONSOLE */
     uint32_t console_baud;
     uint32_t console_irq; /* CONSOLE_IRQ_OF_PORT, an ISA IRQ 1..15, or a GSI 16..CONSOLE_IRQ_MAX */
     enum on_last_exit on_last_exit;

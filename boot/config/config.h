@@ -3,7 +3,7 @@
  *
  *     ; a comment stands on a line of its own, and begins with ; or #
  *     [monitor]
- *     console      = com1             ; com1, com2, com3 or com4          (default com1)
+ *     console      = com1             ; com1 to com4, or an I/O port, 0x2f8 (default com1)
  *     baud         = 115200           ; divides 115200                    (default 115200)
  *     console_irq  = 4                ; 1 to 255                (default by the port)
  *     on_last_exit = prompt           ; prompt or poweroff                (default prompt)
@@ -41,6 +41,8 @@
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
 #define CONFIG_MESSAGE_BYTES      512
 #define CONFIG_CPUS_MAX           64
+#define CONFIG_CONSOLE_PORT_MIN   0x100
+#define CONFIG_CONSOLE_PORT_MAX   0xfff8
 #define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */
 #define CONFIG_CONSOLE_BAUD_MIN   50
 /* For all guests together: room for GUEST_ATTACHMENTS_MAX in each of 64 guests would be 300 KiB of
@@ -65,6 +67,7 @@ struct config_guest {
 
 struct config {
     uint16_t console_port; /* I/O port of the 16550 */
+    unsigned console_line; /* where it was said, counted from 1; 0: it was not */
     uint32_t console_baud;
     uint32_t console_irq; /* as in struct boot_info */
     enum on_last_exit on_last_exit;

@@ -4,6 +4,7 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
+#include "vmm/base/hex.h"
 
 #include <string.h>
 
@@ -91,17 +92,39 @@ static bool read_digits(struct text text, uint64_t *number, size_t *digits)
     return *digits > 0;
 }
 
+/* "0x" and hexadecimal digits. */
+static bool read_hex(struct text text, uint32_t *number)
+{
+    return text.length > 2 && text.start[0] == '0' && text.start[1] == 'x' &&
+           hex_read(text.start + 2, text.length - 2, number);
+}
+
 static enum status set_console(struct parser *parser, struct text value)
 {
     /* The ports that PCs have used since the PC/AT. */
     static const struct word words[] = {
         {"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}};
     uint32_t port = 0;
-    enum status status = read_word(parser, "console", value, words, ARRAY_COUNT(words), &port);
 
-    if (status == STATUS_OK)
-        parser->config->console_port = (uint16_t)port;
-    return status;
+    for (size_t i = 0; i < ARRAY_COUNT(words); i++) {
+        if (text_equals(value, words[i].name))
+            port = words[i].value;
+    }
+    if (port == 0 && !read_hex(value, &port))
+        return config_refuse(parser, parser->line, STATUS_INVALID,
+                             "console = %.*s: it can be com1, com2, com3, com4 or an I/O port such "
+                             "as 0x3f8",
+                             QUOTED(value));
+    /* Below are the chipset's own; a UART's eight registers lie side by side. */
+    if (port < CONFIG_CONSOLE_PORT_MIN || port > CONFIG_CONSOLE_PORT_MAX || port % 8 != 0)
+        return config_refuse(
+            parser, parser->line, STATUS_OUT_OF_RANGE,
+            "console = %.*s: a serial port's I/O port is a multiple of 8 from 0x%x "
+            "to 0x%x",
+            QUOTED(value), CONFIG_CONSOLE_PORT_MIN, CONFIG_CONSOLE_PORT_MAX);
+    parser->config->console_port = (uint16_t)port;
+    parser->config->console_line = parser->line;
+    return STATUS_OK;
 }
 
 static enum status set_baud(struct parser *parser, struct text value)

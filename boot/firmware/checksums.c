@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "boot/firmware/checksums.h"
 
+#include "vmm/base/hex.h"
+
 #include <string.h>
 
 #define CRC32_POLYNOMIAL 0xedb88320 /* reflected */
@@ -37,22 +39,6 @@ static bool is_same_path(const char *listed, uint64_t length, const char *path)
     return path[length] == '\0';
 }
 
-static bool read_hex(const char *digits, uint32_t *value)
-{
-    *value = 0;
-    for (unsigned i = 0; i < CRC_DIGITS; i++) {
-        char c = lower(digits[i]);
-
-        if (c >= '0' && c <= '9')
-            *value = *value << 4 | (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            *value = *value << 4 | (uint32_t)(c - 'a' + 10);
-        else
-            return false;
-    }
-    return true;
-}
-
 bool checksums_find(const char *text, uint64_t size_bytes, const char *path, uint32_t *crc)
 {
     for (uint64_t at = 0; at < size_bytes;) {
@@ -64,7 +50,7 @@ bool checksums_find(const char *text, uint64_t size_bytes, const char *path, uin
             length--;
         if (length > CRC_DIGITS + 1 && line[CRC_DIGITS] == ' ' &&
             is_same_path(line + CRC_DIGITS + 1, length - CRC_DIGITS - 1, path) &&
-            read_hex(line, crc))
+            hex_read(line, CRC_DIGITS, crc))
             return true;
     }
     return false;

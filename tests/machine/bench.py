@@ -152,6 +152,23 @@ class Bench:
         report.boots.append(boot)
         return boot
 
+    def start(self, command):
+        """A process with pipes to its standard input and from its output, that `stop` ends, too."""
+        with self._lock:
+            if self._is_stopped:
+                raise RuntimeError("interrupted")
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL)
+            self._processes.add(process)
+        return process
+
+    def end(self, process):
+        """Ends one that `start` gave, if it has not ended."""
+        process.terminate()
+        process.communicate()
+        with self._lock:
+            self._processes.discard(process)
+
     def stop(self):
         """Ends every machine that runs, and lets none start any more."""
         with self._lock:

@@ -90,9 +90,12 @@ CASES = {
         guest(more="initrd = empty.bin\n"), "portcullis.conf:4: \\portcullis\\empty.bin is empty; "
         "copy it to the volume again or leave the line initrd out", INVALID_PARAMETER),
     "no serial port": (
-        "[monitor]\nconsole = com4\n" + GOOD_GUEST, "there is no serial port at I/O port 0x2e8, "
-        "where the monitor's console is to be; enable it in the firmware's setup, or set console "
-        "in [monitor] to one that exists", UNSUPPORTED),
+        "[monitor]\nconsole = com4\n" + GOOD_GUEST, "portcullis.conf:2: there is no serial port at "
+        "I/O port 0x2e8; enable it in the firmware's setup, set console to one that exists, or leave "
+        "the line out to run guests unseen", UNSUPPORTED),
+    "bad number, port": (
+        "[monitor]\nconsole = 0x3f9\n" + GOOD_GUEST, "portcullis.conf:2: console = 0x3f9: a serial "
+        "port's I/O port is a multiple of 8 from 0x100 to 0xfff8", INVALID_PARAMETER),
     "a file that is not as it was": (
         guest(kernel="stale.bin"), "\\portcullis\\stale.bin is not as its checksum in "
         "\\portcullis\\checksums has it; copy it to the volume again, or take its line out of that "

@@ -35,6 +35,7 @@ import idle  # noqa: E402
 import kills  # noqa: E402
 import line  # noqa: E402
 import multiboot  # noqa: E402
+import serial_ports  # noqa: E402
 import smp  # noqa: E402
 from bench import ROOT, Bench, Report  # noqa: E402
 
@@ -58,6 +59,7 @@ GROUPS = {
     "line": line.run,
     "kills": kills.run,
     "firmware": firmware.run,
+    "serial-ports": serial_ports.run,
     "idle": idle.run,
 }
 MACHINES_AT_ONCE = 2

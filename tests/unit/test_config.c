@@ -91,6 +91,7 @@ static void test_defaults(void **state)
     (void)state;
     assert_int_equal(parse(GUEST), STATUS_OK);
     assert_int_equal(config.console_port, 0x3f8);
+    assert_int_equal(config.console_line, 0);
     assert_int_equal(config.console_baud, 115200);
     assert_int_equal(config.console_irq, CONSOLE_IRQ_OF_PORT);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_PROMPT);
@@ -104,7 +105,9 @@ static void test_words(void **state)
     static const struct {
         const char *name;
         uint16_t port;
-    } consoles[] = {{"com1", 0x3f8}, {"com2", 0x2f8}, {"com3", 0x3e8}, {"com4", 0x2e8}};
+    } consoles[] = {{"com1", 0x3f8},    {"com2", 0x2f8},       {"com3", 0x3e8},
+                    {"com4", 0x2e8},    {"0x100", 0x100},      {"0xfff8", 0xfff8},
+                    {"0xE0C0", 0xe0c0}, {"0x00006000", 0x6000}};
     char text[128];
 
     (void)state;
@@ -112,6 +115,7 @@ static void test_words(void **state)
         snprintf(text, sizeof(text), "[monitor]\nconsole = %s\n%s", consoles[i].name, GUEST);
         assert_int_equal(parse(text), STATUS_OK);
         assert_int_equal(config.console_port, consoles[i].port);
+        assert_int_equal(config.console_line, 2);
     }
     assert_int_equal(parse("[monitor]\nschedule = parallel\non_last_exit = prompt\n" GUEST),
                      STATUS_OK);
@@ -252,7 +256,17 @@ static void test_values(void **state)
 {
     (void)state;
     REFUSED("[monitor]\nconsole = COM1\n", STATUS_INVALID,
-            "portcullis.conf:2: console = COM1: it can be com1, com2, com3 or com4");
+            "portcullis.conf:2: console = COM1: it can be com1, com2, com3, com4 or an I/O port "
+            "such as 0x3f8");
+    assert_int_equal(parse("[monitor]\nconsole = 0x\n" GUEST), STATUS_INVALID);
+    assert_int_equal(parse("[monitor]\nconsole = 0x3g8\n" GUEST), STATUS_INVALID);
+    assert_int_equal(parse("[monitor]\nconsole = 1016\n" GUEST), STATUS_INVALID);
+    assert_int_equal(parse("[monitor]\nconsole = 0x1000003f8\n" GUEST), STATUS_INVALID);
+    REFUSED("[monitor]\nconsole = 0x3f9\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:2: console = 0x3f9: a serial port's I/O port is a multiple of 8 from "
+            "0x100 to 0xfff8");
+    assert_int_equal(parse("[monitor]\nconsole = 0xf8\n" GUEST), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[monitor]\nconsole = 0x103f8\n" GUEST), STATUS_OUT_OF_RANGE);
     REFUSED("[monitor]\nbaud = 115201\n", STATUS_OUT_OF_RANGE,
             "portcullis.conf:2: baud = 115201: it has to divide 115200, as 115200, 57600, 38400, "
             "19200 and 9600 do, and to be 50 at least");

@@ -3,6 +3,7 @@
 
 #include "boot/firmware/checksums.h"
 #include "boot/firmware/memory_ranges.h"
+#include "boot/firmware/pci_bars.h"
 #include "boot/firmware/unix_time.h"
 
 #include <stdlib.h>
@@ -197,6 +198,26 @@ static void test_checksums(void **state)
     assert_false(checksums_find(NULL, 0, "\\a", &crc));
 }
 
+static void test_pci_bars(void **state)
+{
+    const uint32_t memory_only[] = {0xfebf0000, 0xfebf1008, 0, 0, 0, 0};
+    const uint32_t one[] = {0x6001, 0xfebf1000, 0, 0, 0, 0};
+    const uint32_t several[] = {0x6001, 0xfebf1000, 0, 0x6021, 0, 0x6041};
+    /* A 64-bit one whose upper half looks like an I/O range. */
+    const uint32_t wide[] = {0x0000000c, 0x6001, 0, 0, 0x6101, 0};
+
+    (void)state;
+    assert_int_equal(pci_bars_find_port(memory_only, 0x1000), 0);
+    assert_int_equal(pci_bars_find_port(one, 0x6000), 0x6000);
+    assert_int_equal(pci_bars_find_port(one, 0x60f8), 0x6000);
+    assert_int_equal(pci_bars_find_port(one, 0x6100), 0);
+    assert_int_equal(pci_bars_find_port(one, 0x5ff8), 0);
+    assert_int_equal(pci_bars_find_port(several, 0x6038), 0x6020);
+    assert_int_equal(pci_bars_find_port(several, 0x6040), 0x6040);
+    assert_int_equal(pci_bars_find_port(wide, 0x6000), 0);
+    assert_int_equal(pci_bars_find_port(wide, 0x6108), 0x6100);
+}
+
 static void test_kinds(void **state)
 {
     (void)state;
@@ -287,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_place),
         cmocka_unit_test(test_place_after_boot),
+        cmocka_unit_test(test_pci_bars),
         cmocka_unit_test(test_crc32),
         cmocka_unit_test(test_checksums),
         cmocka_unit_test(test_unix_time),

@@ -28,7 +28,7 @@ void console_backlog_init(struct console_backlog *backlog);
 
 /* Sets up the UART and takes over the monitor's log. Whoever prints waits until it is out, until
  * console_use_interrupt or console_poll. STATUS_NOT_FOUND,
- * STATUS_OUT_OF_RANGE: as uart_init; the log then goes nowhere. */
+ * STATUS_OUT_OF_RANGE: as uart_init; the log and what guests print then go nowhere. */
 enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
 
 /* What the prompt offers, and what its handlers are called with. */

@@ -179,6 +179,8 @@ static void begin_console_service(const struct boot_info *boot)
 {
     struct host_acpi_irq irq = console_interrupt(boot);
 
+    if (boot->console_port == BOOT_NO_CONSOLE)
+        return;
     if (use_console_interrupt(&irq))
         return;
     log_line(
@@ -243,7 +245,8 @@ void monitor_main(const struct boot_info *boot)
     cpus_begin();
     self.boot = boot;
     power_begin(boot);
-    if (console_init(boot->console_port, boot->console_baud) != STATUS_OK)
+    if (console_init(boot->console_port, boot->console_baud) != STATUS_OK &&
+        boot->console_port != BOOT_NO_CONSOLE)
         cpu_stop(); /* nobody to tell */
     log_line("has the machine");
     must(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
