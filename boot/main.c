@@ -162,7 +162,7 @@ EFI_STATUS boot_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     if (!EFI_ERROR(status))
         monitor_main(&boot);
 
-    /* What stands on the screen is gone as soon as the firmware has it again. */
+    /* The firmware overwrites the screen as soon as this returns. */
     uefi_release_all(&uefi);
     uefi_drop_keys(&uefi);
     uefi_say(&uefi, MSG_STILL_HERE, REFUSAL_SECONDS);
