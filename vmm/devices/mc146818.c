@@ -433,7 +433,7 @@ static void write_register(struct mc146818 *rtc, uint8_t value, uint64_t now_ns)
         break;
     case MC146818_HOURS:
     case MC146818_DATE:
-    case MC146818_MONTH: rtc->fell_back = false; /* a new October */ /* fall through */
+    case MC146818_MONTH: rtc->fell_back = false; /* no repeated hour */ /* fall through */
     default: rtc->registers[rtc->index] = value; break;
     }
     drive_irq(rtc);

@@ -61,7 +61,7 @@ struct coalesced_zone {
     _Atomic uint64_t drained;    /* writes passed to the device */
     _Atomic uint64_t dropped;    /* writes dropped at a reset */
     _Atomic uint64_t batches;    /* how often the queue was drained */
-    _Atomic uint64_t full;       /* how often of these because the ring was full */
+    _Atomic uint64_t full;       /* batches because the ring was full */
     _Atomic uint64_t unanswered; /* drained writes that no device accepted */
 };
 
