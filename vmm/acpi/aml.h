@@ -33,6 +33,7 @@ void aml_end(struct aml *aml, aml_package package);
 
 /* Writes a DefName. The caller writes its value next. */
 void aml_name(struct aml *aml, const char *name);
+/* Writes an integer constant in its shortest form: Zero, One, or 1, 2, 4 or 8 bytes. */
 void aml_integer(struct aml *aml, uint64_t value);
 
 /* Writes a string constant in ASCII (20.2.3, "String"). */

@@ -50,6 +50,7 @@ static inline bool attachment_is_level(const struct attachment *attachment)
     return attachment->spec.kind == ATTACHMENT_TRIGGER && attachment->spec.is_level;
 }
 
+/* Returns the bus on which a doorbell group or a zone is registered. */
 static inline struct iobus *attachment_bus(const struct attachment *attachment)
 {
     return attachment->spec.space == ATTACHMENT_PORT ? attachment->set->setup.ports
@@ -58,6 +59,7 @@ static inline struct iobus *attachment_bus(const struct attachment *attachment)
 
 /* set.c */
 
+/* Takes one more reference. The caller holds one already, or the set's lock. */
 static inline void attachment_reference(struct attachment *attachment)
 {
     atomic_fetch_add_explicit(&attachment->references, 1, memory_order_relaxed);

@@ -33,6 +33,7 @@ static inline uint64_t align_up(uint64_t value, uint64_t alignment)
     return align_down(value + alignment - 1, alignment);
 }
 
+/* Returns whether value is a multiple of alignment, which is a power of two. */
 static inline bool is_aligned(uint64_t value, uint64_t alignment)
 {
     return (value & (alignment - 1)) == 0;

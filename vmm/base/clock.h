@@ -9,6 +9,7 @@
  * as calibrated against a real timer, at least 1000000 (1 MHz). */
 void clock_init(uint64_t tsc_hz);
 
+/* Returns the TSC's frequency in Hz, as clock_init got it; 0 before clock_init. */
 uint64_t clock_tsc_hz(void);
 
 extern uint64_t clock_ns_per_tick; /* nanoseconds, with 32 fractional bits; set by clock_init */

@@ -14,6 +14,7 @@
 size_t format_text(char *buffer, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Does what format_text does, with the arguments in a va_list, which stays unchanged. */
 size_t format_text_v(char *buffer, size_t size, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 

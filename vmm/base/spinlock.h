@@ -19,6 +19,7 @@ static inline bool spinlock_try(struct spinlock *lock)
     return !atomic_exchange_explicit(&lock->is_held, true, memory_order_acquire);
 }
 
+/* Takes the lock; waits until it is free. */
 static inline void spinlock_acquire(struct spinlock *lock)
 {
     while (__builtin_expect(!spinlock_try(lock), 0)) {
@@ -28,6 +29,7 @@ static inline void spinlock_acquire(struct spinlock *lock)
     }
 }
 
+/* Gives the lock back. The caller holds it. */
 static inline void spinlock_release(struct spinlock *lock)
 {
     atomic_store_explicit(&lock->is_held, false, memory_order_release);

@@ -171,6 +171,7 @@ static inline bool i8259_pair_interrupt_pending(const struct i8259_pair *pair)
  * vector is 0xff, the floating bus. "Interrupt Sequence", "Cascade Mode". */
 uint8_t i8259_pair_acknowledge(struct i8259_pair *pair);
 
+/* Returns the state of one chip, for a dump. */
 struct i8259_state i8259_describe(const struct i8259_pair *pair, enum i8259_which which);
 
 #endif

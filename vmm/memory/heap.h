@@ -58,6 +58,7 @@ void *heap_allocate_zeroed(struct heap *heap, size_t size_bytes, size_t alignmen
  * nothing. */
 void heap_release(struct heap *heap, void *memory);
 
+/* Returns the heap's figures. Any CPU may call it; it walks the free runs with the lock held. */
 struct heap_statistics heap_measure(struct heap *heap);
 
 #endif

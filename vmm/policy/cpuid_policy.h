@@ -79,6 +79,7 @@ struct cpuid_summary {
     unsigned physical_address_bits;
 };
 
+/* Returns the summary of the processor on which board->host runs. */
 struct cpuid_summary cpuid_summarize(const struct cpuid_board *board);
 
 /* Returns the name of one thing in which both differ ("AVX512F"); null if there is no difference.

@@ -97,6 +97,7 @@ struct local_apic_published {
     uint8_t model;      /* DFR bits 31:28 */
 };
 
+/* Reads the facts that senders need. Any processor may call it. */
 static inline struct local_apic_published local_apic_read_published(const struct local_apic *apic)
 {
     uint32_t packed = atomic_load(&apic->published); /* local_apic_publish packs it */
@@ -170,9 +171,11 @@ void local_apic_end_of_interrupt(struct local_apic *apic);
 
 /* Timer. The timer is up to date (local_apic_run) when these are called. */
 
+/* Write LVT TIMER, the initial count and the divide configuration; values without reserved bits. */
 void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt);
 void local_apic_timer_write_initial_count(struct local_apic *apic, uint32_t count);
 void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_configuration);
+/* Returns the current count; 0 if the timer is not armed or does not count down. */
 uint32_t local_apic_timer_current_count(const struct local_apic *apic);
 
 /* Registers, for the files about them (local_apic_registers.c). */
