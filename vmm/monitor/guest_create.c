@@ -78,14 +78,6 @@ static bool on_serial_transmit(void *context, uint8_t byte)
     return console_guest_transmit(context, byte);
 }
 
-void guest_flush_debug_line(struct guest *guest)
-{
-    if (guest->debug_length == 0)
-        return;
-    log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
-    guest->debug_length = 0;
-}
-
 static void on_debug_byte(void *context, uint8_t byte)
 {
     struct guest *guest = context;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a guest's vCPUs do for it as a whole between two exits. */
+#include "vmm/guest/guest.h"
+
+#include "vmm/base/clock.h"
+#include "vmm/base/log.h"
+
+uint64_t guest_deadline_tsc(const struct guest *guest)
+{
+    uint64_t board_tsc = machine_deadline_tsc(&guest->machine), tsc;
+    uint64_t zones_ns = attachments_next_deadline(&guest->attachments);
+
+    if (zones_ns == TIME_NEVER)
+        return board_tsc;
+    tsc = guest->machine.start_tsc + clock_ticks_from_ns(zones_ns);
+    return tsc < board_tsc ? tsc : board_tsc;
+}
+
+static void collect(struct guest *guest)
+{
+    size_t waiting = iobus_reclaim(&guest->ports) + iobus_reclaim(&guest->mmio);
+
+    atomic_store_explicit(&guest->has_garbage, waiting > 0, memory_order_relaxed);
+}
+
+void guest_collect_garbage(struct guest *guest)
+{
+    collect(guest);
+    if (atomic_load_explicit(&guest->has_garbage, memory_order_relaxed))
+        guest_notify_all(guest, ATTENTION_QUIESCE);
+}
+
+bool guest_work(struct guest *guest, uint64_t now_tsc)
+{
+    machine_run_until(&guest->machine, now_tsc);
+    if (attachments_has_work(&guest->attachments))
+        attachments_work(&guest->attachments);
+    if (attachments_next_deadline(&guest->attachments) != TIME_NEVER)
+        attachments_run(&guest->attachments,
+                        clock_ns_from_ticks(now_tsc - guest->machine.start_tsc));
+    if (atomic_load_explicit(&guest->has_garbage, memory_order_relaxed))
+        collect(guest);
+    return attachments_has_work(&guest->attachments) ||
+           atomic_load_explicit(&guest->has_garbage, memory_order_relaxed);
+}
+
+void guest_flush_debug_line(struct guest *guest)
+{
+    if (guest->debug_length == 0)
+        return;
+    log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
+    guest->debug_length = 0;
+}
