@@ -13,6 +13,7 @@
 #define BOOT_GUESTS_MAX        64
 #define BOOT_CPUS_MAX          256
 #define BOOT_MEMORY_RANGES_MAX 512
+#define GUEST_CPUS_MAX         64
 #define GUEST_NAME_BYTES       32
 #define GUEST_CMDLINE_BYTES    2048
 #define GUEST_ATTACHMENTS_MAX  32
@@ -54,7 +55,7 @@ struct guest_config {
     char cmdline[GUEST_CMDLINE_BYTES];
     const char *kernel_name; /* the files' names without folders; null: unknown */
     const char *initrd_name;
-    uint32_t cpu_count; /* at least 1 */
+    uint32_t cpu_count; /* 1..GUEST_CPUS_MAX */
     bool has_testdev;   /* the board has the devices that test suites use */
     enum guest_apic apic;
     uint64_t memory_bytes; /* multiple of 2 MiB */

@@ -40,7 +40,6 @@
 #define CONFIG_LINE_CHARS_MAX     4000 /* without the line's end */
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
 #define CONFIG_MESSAGE_BYTES      512
-#define CONFIG_CPUS_MAX           64
 #define CONFIG_CONSOLE_PORT_MIN   0x100
 #define CONFIG_CONSOLE_PORT_MAX   0xfff8
 #define CONFIG_CONSOLE_BAUD_CLOCK 115200 /* a 16550's 1.8432 MHz, divided by 16 */

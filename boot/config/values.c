@@ -279,10 +279,10 @@ static enum status set_cpus(struct parser *parser, struct text value)
     if (!read_digits(value, &number, &digits) || digits != value.length || number == 0)
         return config_refuse(parser, parser->line, STATUS_INVALID,
                              "cpus = %.*s: write a whole number from 1", QUOTED(value));
-    if (number > CONFIG_CPUS_MAX)
+    if (number > GUEST_CPUS_MAX)
         return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
                              "cpus = %.*s: a guest has at most %u CPUs", QUOTED(value),
-                             CONFIG_CPUS_MAX);
+                             GUEST_CPUS_MAX);
     if (number > parser->cpu_count)
         return config_refuse(parser, parser->line, STATUS_UNSUPPORTED,
                              "cpus = %.*s: this machine has %u, and each of the guest's needs one "

@@ -5,12 +5,6 @@
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 
-void guest_notify_all(struct guest *guest, uint32_t attention)
-{
-    for (uint32_t i = 0; i < guest->vcpu_count; i++)
-        vcpu_notify(&guest->vcpus[i], attention);
-}
-
 /* The first of several vCPUs that end the guest at once has it. */
 static bool end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
 {

@@ -51,3 +51,9 @@ void guest_flush_debug_line(struct guest *guest)
     log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
     guest->debug_length = 0;
 }
+
+void guest_notify_all(struct guest *guest, uint32_t attention)
+{
+    for (uint32_t i = 0; i < guest->vcpu_count; i++)
+        notes_leave(guest->notes[i], attention);
+}

@@ -8,6 +8,7 @@
 #include "vmm/board/board.h"
 #include "vmm/boot_info.h"
 #include "vmm/console/console.h"
+#include "vmm/guest/notes.h"
 #include "vmm/loader/memory_layout.h"
 #include "vmm/vcpu/vcpu.h"
 
@@ -63,6 +64,7 @@ struct guest {
     struct attachments attachments;
     _Atomic bool has_garbage; /* replaced tables of the buses wait to be freed */
     struct vcpu *vcpus;
+    struct vcpu_notes *notes[GUEST_CPUS_MAX]; /* to each of them */
     uint32_t vcpu_count;
     _Atomic uint32_t dead_count; /* vCPUs that only another one can wake */
     uint8_t *apic_access_page;   /* null: the local APICs are emulated */

@@ -88,7 +88,7 @@ static void dump(struct vcpu *vcpu, const struct command_output *output)
     const uint64_t patience_ns = UINT64_C(1000000000);
     uint64_t end_tsc = rdtsc() + clock_ticks_from_ns(patience_ns);
 
-    if (vcpu->cpu == cpu_this()) {
+    if (vcpu->notes.cpu == cpu_this()) {
         vmcs_load(vcpu->vmx.vmcs);
         guest_dump(vcpu);
         return;
@@ -99,7 +99,8 @@ static void dump(struct vcpu *vcpu, const struct command_output *output)
         return;
     }
     vcpu_notify(vcpu, ATTENTION_DUMP);
-    while ((atomic_load_explicit(&vcpu->attention, memory_order_acquire) & ATTENTION_DUMP) != 0) {
+    while ((atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire) & ATTENTION_DUMP) !=
+           0) {
         if (rdtsc() > end_tsc) {
             command_print(output, "vcpu %u does not answer.\n", vcpu->index);
             return;

@@ -117,7 +117,7 @@ static void on_kick(void *context, unsigned index)
 {
     struct guest *guest = context;
 
-    vcpu_notify(&guest->vcpus[index], ATTENTION_INTERRUPT);
+    notes_leave(guest->notes[index], ATTENTION_INTERRUPT);
 }
 
 /* Only what runs here can be asked of its owner; and outside the run loop nobody would look. */
@@ -143,7 +143,7 @@ static void on_deadline_moved(void *context)
 {
     struct guest *guest = context;
 
-    vcpu_notify(&guest->vcpus[0], ATTENTION_TIMER);
+    notes_leave(guest->notes[0], ATTENTION_TIMER);
 }
 
 /* --- What is attached at run time --- */
@@ -280,6 +280,7 @@ static enum status create_vcpus(struct guest *guest, const struct guest_environm
             destroy_vcpus(guest, environment);
             return task.status;
         }
+        guest->notes[i] = &guest->vcpus[i].notes;
         guest->vcpu_count++;
     }
     return STATUS_OK;

@@ -146,7 +146,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     guest_reset_apic_pages(guest);
     vcpu_start(&guest->vcpus[0], &state, guest->machine.start_tsc);
     for (uint32_t i = 1; i < guest->vcpu_count; i++)
-        cpus_call(guest->vcpus[i].cpu->index, start_other_vcpu, &guest->vcpus[i]);
+        cpus_call(guest->vcpus[i].notes.cpu->index, start_other_vcpu, &guest->vcpus[i]);
     atomic_store_explicit(&guest->dead_count, guest->vcpu_count - 1, memory_order_relaxed);
     play_bios(guest);
     return STATUS_OK;
@@ -162,10 +162,10 @@ static void run_vcpu(void *vcpu)
 void guest_run(struct guest *guest)
 {
     for (uint32_t i = 1; i < guest->vcpu_count; i++)
-        cpus_run(guest->vcpus[i].cpu, run_vcpu, &guest->vcpus[i]);
+        cpus_run(guest->vcpus[i].notes.cpu, run_vcpu, &guest->vcpus[i]);
     vcpu_run(&guest->vcpus[0]);
     for (uint32_t i = 1; i < guest->vcpu_count; i++) {
-        while (!cpus_is_idle(guest->vcpus[i].cpu))
+        while (!cpus_is_idle(guest->vcpus[i].notes.cpu))
             cpu_pause();
     }
 }

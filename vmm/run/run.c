@@ -96,9 +96,9 @@ static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
  * after the deadline. */
 static void look_at_deadline(struct vcpu *vcpu)
 {
-    atomic_store_explicit(&vcpu->look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
-    if (atomic_load_explicit(&vcpu->attention, memory_order_seq_cst) != 0)
-        atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
+    atomic_store_explicit(&vcpu->notes.look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
+    if (atomic_load_explicit(&vcpu->notes.attention, memory_order_seq_cst) != 0)
+        atomic_store_explicit(&vcpu->notes.look_tsc, 0, memory_order_relaxed);
 }
 
 /* For arm_preemption_timer. */
@@ -107,7 +107,7 @@ static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
-    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->cpu->index == 0)
+    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->notes.cpu->index == 0)
         vcpu->deadline_tsc = console_deadline_tsc;
     look_at_deadline(vcpu);
 }
@@ -190,33 +190,17 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
                    exit_reason_name(reason));
 }
 
-void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
-{
-    if (vcpu->cpu == cpu_this()) {
-        vcpu_note(vcpu, attention);
-        return;
-    }
-    /* Whoever was the first since the vCPU last took its notes has kicked it. What it noted itself
-     * says nothing about that: it may be in its guest with such a note. */
-    uint32_t before = atomic_fetch_or_explicit(&vcpu->attention, attention | ATTENTION_KICKED,
-                                               memory_order_seq_cst);
-
-    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_seq_cst);
-    if ((before & ATTENTION_KICKED) == 0)
-        cpus_kick(vcpu->cpu);
-}
-
 /* Takes the notes, until there are none. What most of them are about is looked at before each entry
  * anyway. */
 static void attend(struct vcpu *vcpu)
 {
     uint32_t attention;
 
-    while ((attention = atomic_load_explicit(&vcpu->attention, memory_order_acquire)) != 0) {
+    while ((attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire)) != 0) {
         if ((attention & ATTENTION_DUMP) != 0)
             guest_dump(vcpu);
         /* Only now: somebody may wait for the bit to go. */
-        (void)atomic_fetch_and_explicit(&vcpu->attention, ~attention, memory_order_seq_cst);
+        (void)atomic_fetch_and_explicit(&vcpu->notes.attention, ~attention, memory_order_seq_cst);
     }
 }
 
@@ -227,7 +211,7 @@ static void attend(struct vcpu *vcpu)
 static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
 {
     if (((attention & ATTENTION_EVENT) != 0 && !events_are_quiet(vcpu)) ||
-        !atomic_compare_exchange_strong(&vcpu->attention, &attention, 0) ||
+        !atomic_compare_exchange_strong(&vcpu->notes.attention, &attention, 0) ||
         !local_apic_accept_requests(&vcpu->apic) || !events_inject_pending_interrupt(vcpu))
         return false;
     if (__builtin_expect(vcpu->halted, 0)) {
@@ -253,7 +237,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     for (;;) {
         now_tsc = rdtsc();
         has_more = run_timers(vcpu, now_tsc);
-        if (vcpu->cpu->index == 0)
+        if (vcpu->notes.cpu->index == 0)
             console_service(now_tsc);
         attend(vcpu);
         if (!guest_is_running(vcpu->guest))
@@ -270,7 +254,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     }
     if (has_more)
         vcpu_note(vcpu, ATTENTION_TIMER);
-    if (console_has_work && vcpu->cpu->index == 0)
+    if (console_has_work && vcpu->notes.cpu->index == 0)
         vcpu_note(vcpu, ATTENTION_CONSOLE);
     if (events_prepare_entry(vcpu))
         vcpu_note(vcpu, ATTENTION_EVENT);
@@ -285,7 +269,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
  * deadline, since nobody left a note that it has moved. */
 static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanced)
 {
-    uint32_t attention = atomic_load_explicit(&vcpu->attention, memory_order_relaxed);
+    uint32_t attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_relaxed);
     uint64_t now_tsc;
 
     if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
@@ -315,7 +299,7 @@ static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu,
     vcpu->slack_cycles -= (int64_t)cycles;
     if (__builtin_expect(vcpu->slack_cycles >= 0 &&
                              exited_tsc <
-                                 atomic_load_explicit(&vcpu->look_tsc, memory_order_relaxed),
+                                 atomic_load_explicit(&vcpu->notes.look_tsc, memory_order_relaxed),
                          1))
         return true;
     return look_up(vcpu, has_advanced);
@@ -487,7 +471,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
     *vcpu = (struct vcpu){
         .guest = guest,
         .index = index,
-        .cpu = cpu_this(),
+        .notes = {.cpu = cpu_this()},
         .cpuid = cpuid_board(index, guest->config->cpu_count),
     };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
@@ -546,7 +530,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vmx_vcpu_start(&vcpu->vmx, state != NULL ? state : &nothing);
     vcpu->tsc_offset = -start_tsc;
     vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
-    atomic_store_explicit(&vcpu->attention, 0, memory_order_relaxed);
+    atomic_store_explicit(&vcpu->notes.attention, 0, memory_order_relaxed);
     local_apic_reset(&vcpu->apic);
     if (state != NULL)
         local_apic_set_virtual_wire(&vcpu->apic);

@@ -249,7 +249,7 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
 
 void vcpu_wait_for_startup(struct vcpu *vcpu)
 {
-    if (atomic_load_explicit(&vcpu->attention, memory_order_acquire) == 0 &&
+    if (atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire) == 0 &&
         !local_apic_needs_attention(&vcpu->apic))
         cpus_wait();
 }

@@ -12,11 +12,11 @@
 #include "arch/x86/vmx_apic.h"
 #include "arch/x86/vmx_vcpu.h"
 #include "vmm/devices/apic/local_apic.h"
+#include "vmm/guest/notes.h"
 #include "vmm/iobus/iobus.h"
 #include "vmm/policy/control_registers.h"
 #include "vmm/policy/msr_policy.h"
 
-struct cpu;
 struct guest;
 struct heap;
 
@@ -25,18 +25,6 @@ struct vcpu_apicv {
     uint8_t *msr_bitmap; /* null: not at all */
     enum vmx_apic_mode mode;
     uint64_t eoi_exits[VMX_EOI_EXIT_QUARTERS]; /* as the VMCS has them */
-};
-
-/* What a note to a vCPU may say; bits of its attention word. */
-enum vcpu_attention {
-    ATTENTION_STOP = 1,      /* the guest is no longer running */
-    ATTENTION_INTERRUPT = 2, /* an interrupt may be waiting */
-    ATTENTION_TIMER = 4,     /* a deadline has moved */
-    ATTENTION_DUMP = 8,      /* somebody wants to see the registers */
-    ATTENTION_QUIESCE = 16,  /* somebody waits for this vCPU to be done with replaced tables */
-    ATTENTION_CONSOLE = 32,  /* the console has work; the first processor's vCPU */
-    ATTENTION_EVENT = 64,    /* its own: something is queued or blocked, or the vCPU is halted */
-    ATTENTION_KICKED = 128,  /* one of the notes came with an interrupt */
 };
 
 /* An event for the next VM entry, in the layout of the VM-entry interruption fields. */
@@ -69,10 +57,7 @@ struct vcpu {
     struct vmx_vcpu vmx;
     struct guest *guest;
     uint32_t index; /* in the guest; 0 is the one that boots it */
-    struct cpu *cpu;
-    _Atomic uint32_t attention; /* of enum vcpu_attention */
-    _Atomic uint64_t look_tsc;  /* exits from then on look at more than themselves: deadline_tsc, or
-                                 * 0 where there may be a note */
+    struct vcpu_notes notes;
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
@@ -124,16 +109,16 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
 /* Runs the vCPU, on its own processor, until the guest is no longer running. */
 void vcpu_run(struct vcpu *vcpu);
 
-/* The vCPU's note to itself, between two exits. */
+/* notes_add and notes_leave of vmm/guest/notes.h. */
 static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
 {
-    (void)atomic_fetch_or_explicit(&vcpu->attention, attention, memory_order_relaxed);
-    atomic_store_explicit(&vcpu->look_tsc, 0, memory_order_relaxed);
+    notes_add(&vcpu->notes, attention);
 }
 
-/* Leaves a note of enum vcpu_attention. The vCPU reads it before it next enters its guest; if it is
- * inside, it leaves for that. From any processor. */
-void vcpu_notify(struct vcpu *vcpu, uint32_t attention);
+static inline void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
+{
+    notes_leave(&vcpu->notes, attention);
+}
 
 /* What CPUID showed so far need not hold any more, or nothing was asked yet: the policy is asked
  * again. */
