@@ -10,6 +10,7 @@
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/prompt/line_editor.h"
+#include "vmm/vcpu/vcpu.h"
 
 #define OUTPUT_BYTES  (64 * 1024)
 #define INPUT_BYTES   (64 * 1024)

@@ -1,26 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the vCPUs' local APICs mean for the guest as a whole: whether anybody is left to wake
- * anybody, and where in its memory the APICs answer. */
+/* Where in a guest's memory the vCPUs' local APICs answer. */
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/memory/heap.h"
-
-void guest_count_dead(struct guest *guest, int change)
-{
-    uint32_t before =
-        atomic_fetch_add_explicit(&guest->dead_count, (uint32_t)change, memory_order_seq_cst);
-
-    if (change < 0 || before + 1 < guest->vcpu_count)
-        return;
-    /* What was sent before everybody halted may not have been looked at. */
-    for (uint32_t i = 0; i < guest->vcpu_count; i++) {
-        if (local_apic_needs_attention(&guest->vcpus[i].apic))
-            return;
-    }
-    guest_stop(guest, "halted with interrupts off: nothing can wake it");
-}
 
 static struct guest_apic_page *find_apic_page(struct guest *guest, uint64_t page)
 {

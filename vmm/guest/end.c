@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How guests end: by themselves, or stopped by the monitor with a dump. */
+/* How guests end: by themselves, or stopped by the monitor. */
 #include "vmm/base/format.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
-#include "vmm/host/cpus.h"
 
 /* The first of several vCPUs that end the guest at once has it. */
 static bool end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
@@ -29,19 +28,11 @@ void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, c
         guest_flush_debug_line(guest);
 }
 
-void guest_stop(struct guest *guest, const char *format, ...)
+bool guest_stop(struct guest *guest, const char *reason)
 {
-    char reason[GUEST_END_REASON_BYTES];
-    struct vcpu *vcpu = cpu_this()->vcpu;
-    va_list arguments;
-
-    va_start(arguments, format);
-    format_text_v(reason, sizeof(reason), format, arguments);
-    va_end(arguments);
     if (!end(guest, GUEST_STOPPED, EXIT_CODE_STOPPED, reason))
-        return;
+        return false;
     guest_flush_debug_line(guest);
     log_line("guest %s stopped: %s", guest->config->name, reason);
-    if (vcpu != NULL) /* else it never ran */
-        guest_dump(vcpu);
+    return true;
 }

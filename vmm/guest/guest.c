@@ -57,3 +57,16 @@ void guest_notify_all(struct guest *guest, uint32_t attention)
     for (uint32_t i = 0; i < guest->vcpu_count; i++)
         notes_leave(guest->notes[i], attention);
 }
+
+bool guest_add_dead(struct guest *guest)
+{
+    uint32_t before = atomic_fetch_add_explicit(&guest->dead_count, 1, memory_order_seq_cst);
+
+    /* What was sent before everybody halted may not have been looked at. */
+    return before + 1 >= guest->vcpu_count && !apic_bus_needs_attention(&guest->machine.apics);
+}
+
+void guest_remove_dead(struct guest *guest)
+{
+    (void)atomic_fetch_sub_explicit(&guest->dead_count, 1, memory_order_seq_cst);
+}

@@ -10,7 +10,9 @@
 #include "vmm/console/console.h"
 #include "vmm/guest/notes.h"
 #include "vmm/loader/memory_layout.h"
-#include "vmm/vcpu/vcpu.h"
+
+struct heap;
+struct vcpu;
 
 enum guest_state {
     GUEST_RUNNING,
@@ -120,9 +122,12 @@ bool guest_work(struct guest *guest, uint64_t now_tsc);
  * has been back in the guest, which it is asked to. */
 void guest_collect_garbage(struct guest *guest);
 
-/* One vCPU more (1) or less (-1) that only another one's NMI, INIT or start-up message can wake. A
- * guest whose vCPUs are all like that is stopped. */
-void guest_count_dead(struct guest *guest, int change);
+/* One vCPU more that only another one's NMI, INIT or start-up message can wake. True: all are like
+ * that, and nothing is on its way to any. */
+MUST_USE bool guest_add_dead(struct guest *guest);
+
+/* One vCPU less of that kind. */
+void guest_remove_dead(struct guest *guest);
 
 /* A vCPU has moved the page of its local APIC: the bus answers there, as long as one vCPU has it
  * there. RAM at this place stays visible to all. */
@@ -143,9 +148,8 @@ void guest_hide_apic_access_page(struct guest *guest);
 /* Leaves a note with every vCPU. */
 void guest_notify_all(struct guest *guest, uint32_t attention);
 
-/* Stops the guest for something that the calling vCPU did or ran into: prints the reason and a dump
- * of its processor. */
-void guest_stop(struct guest *guest, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Stops the guest for the reason given, if it runs, and prints that. False: it did not run. */
+bool guest_stop(struct guest *guest, const char *reason);
 
 /* Ends the guest in an orderly way, or asks for a reset, if it runs. */
 void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason);
@@ -166,9 +170,5 @@ static inline uint8_t *guest_memory(const struct guest *guest, gpa_t gpa, uint64
     }
     return NULL;
 }
-
-/* Registers, segments, control registers and code at RIP, through log_text. On the vCPU's own
- * processor, with its VMCS current. */
-void guest_dump(struct vcpu *vcpu);
 
 #endif

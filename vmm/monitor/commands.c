@@ -7,6 +7,7 @@
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
 #include "vmm/loader/loader.h"
+#include "vmm/vcpu/stop.h"
 
 static const char *state_name(enum guest_state state)
 {
@@ -90,7 +91,7 @@ static void dump(struct vcpu *vcpu, const struct command_output *output)
 
     if (vcpu->notes.cpu == cpu_this()) {
         vmcs_load(vcpu->vmx.vmcs);
-        guest_dump(vcpu);
+        vcpu_dump(vcpu);
         return;
     }
     if (!guest_is_running(vcpu->guest)) {

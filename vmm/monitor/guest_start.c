@@ -5,11 +5,13 @@
 #include "vmm/acpi/acpi_tables.h"
 #include "vmm/base/check.h"
 #include "vmm/base/clock.h"
+#include "vmm/base/format.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/loader/bios_area.h"
 #include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
+#include "vmm/vcpu/vcpu.h"
 
 #include <string.h>
 
@@ -121,6 +123,7 @@ static void start_other_vcpu(void *context)
 enum status guest_start(struct guest *guest, const struct guest_environment *environment)
 {
     const struct guest_config *config = guest->config;
+    char reason[GUEST_END_REASON_BYTES];
     struct loader_entry entry;
     struct vmx_start_state state;
     gpa_t acpi_rsdp;
@@ -134,7 +137,8 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     acpi_rsdp = write_acpi_tables(guest);
     status = loader_load(config, guest->ram, acpi_rsdp, &entry);
     if (status != STATUS_OK) {
-        guest_stop(guest, "its image cannot be loaded: %s", status_name(status));
+        format_text(reason, sizeof(reason), "its image cannot be loaded: %s", status_name(status));
+        (void)guest_stop(guest, reason);
         return status;
     }
     if (guest->start_count++ == 0)

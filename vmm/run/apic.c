@@ -12,6 +12,7 @@
 #include "vmm/vcpu/apicv.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/execute.h"
+#include "vmm/vcpu/stop.h"
 
 /* As an EPT violation at this address would be: the instruction is executed in the guest's stead,
  * its operand on the MMIO bus. Even where the vCPU's own APIC is elsewhere, or disabled. */
@@ -22,8 +23,7 @@ enum exit_action exit_apic_access(struct vcpu *vcpu)
 
     events_requeue_interrupted(vcpu);
     if (vcpu->event.info != 0) {
-        guest_stop(vcpu->guest, "delivery of event 0x%x went to the local APIC's page",
-                   vcpu->event.info);
+        vcpu_stop(vcpu, "delivery of event 0x%x went to the local APIC's page", vcpu->event.info);
         return EXIT_RESUME;
     }
     switch (access.kind) {
@@ -31,12 +31,11 @@ enum exit_action exit_apic_access(struct vcpu *vcpu)
     case EXIT_APIC_LINEAR_WRITE:
         return guest_cpu_execute(vcpu, GPA(LOCAL_APIC_DEFAULT_BASE + access.offset));
     case EXIT_APIC_LINEAR_FETCH:
-        guest_stop(vcpu->guest, "instruction fetch from the local APIC's page");
+        vcpu_stop(vcpu, "instruction fetch from the local APIC's page");
         return EXIT_RESUME;
     default:
-        guest_stop(vcpu->guest,
-                   "page tables, or another access of kind %u, in the local APIC's page",
-                   access.kind);
+        vcpu_stop(vcpu, "page tables, or another access of kind %u, in the local APIC's page",
+                  access.kind);
         return EXIT_RESUME;
     }
 }

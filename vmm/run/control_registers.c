@@ -14,6 +14,7 @@
 #include "vmm/policy/xcr0.h"
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/stop.h"
 
 /* CR4 bits whose change makes the processor read the PDPTEs again (SDM vol. 3A, "PDPTE Registers").
  */
@@ -132,8 +133,7 @@ enum exit_action exit_control_register(struct vcpu *vcpu)
         break;
     case EXIT_MOV_FROM_CR: break;
     }
-    guest_stop(vcpu->guest, "exit for an access to CR%u that no control asks for",
-               access.control_register);
+    vcpu_stop(vcpu, "exit for an access to CR%u that no control asks for", access.control_register);
     return EXIT_RESUME;
 }
 

@@ -10,6 +10,7 @@
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/vcpu/events.h"
+#include "vmm/vcpu/stop.h"
 
 /* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
 #define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
@@ -69,8 +70,8 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
         return EXIT_RESUME;
     case VECTOR_MC: trap_raise_machine_check(); return EXIT_RESUME;
     default:
-        guest_stop(vcpu->guest, "exception %u left the guest though nobody asked for it",
-                   INTERRUPTION_VECTOR(info));
+        vcpu_stop(vcpu, "exception %u left the guest though nobody asked for it",
+                  INTERRUPTION_VECTOR(info));
         return EXIT_RESUME;
     }
 }
@@ -94,8 +95,7 @@ static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 
 static enum exit_action exit_triple_fault(struct vcpu *vcpu)
 {
-    guest_stop(vcpu->guest,
-               "triple fault: a fault while the guest's double-fault handler was called");
+    vcpu_stop(vcpu, "triple fault: a fault while the guest's double-fault handler was called");
     return EXIT_RESUME;
 }
 
@@ -160,8 +160,7 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
     /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
      */
     if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
-        vcpu->is_dead = true;
-        guest_count_dead(vcpu->guest, 1);
+        vcpu_die(vcpu);
     }
     return EXIT_NEXT_INSTRUCTION;
 }
@@ -178,8 +177,8 @@ static enum exit_action exit_cache_flush(struct vcpu *vcpu)
 static enum exit_action exit_ept_misconfiguration(struct vcpu *vcpu)
 {
     events_requeue_interrupted(vcpu);
-    guest_stop(vcpu->guest, "EPT misconfiguration at guest-physical 0x%lx",
-               vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
+    vcpu_stop(vcpu, "EPT misconfiguration at guest-physical 0x%lx",
+              vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS));
     return EXIT_RESUME;
 }
 
@@ -187,8 +186,8 @@ static enum exit_action exit_without_policy(struct vcpu *vcpu)
 {
     uint16_t reason = EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON));
 
-    guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
-               exit_reason_name(reason));
+    vcpu_stop(vcpu, "VM exit for a reason without a policy: %u, %s", reason,
+              exit_reason_name(reason));
     return EXIT_RESUME;
 }
 

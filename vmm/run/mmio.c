@@ -4,6 +4,7 @@
 
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/events.h"
+#include "vmm/vcpu/stop.h"
 
 static uint64_t segment_base(unsigned segment)
 {
@@ -55,16 +56,16 @@ handle_unusual(struct vcpu *vcpu, uint64_t qualification, uint64_t gpa)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
                      vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
     if (vcpu->event.info != 0) {
-        guest_stop(vcpu->guest, "delivery of event 0x%x went to 0x%lx, where there is no RAM",
-                   vcpu->event.info, gpa);
+        vcpu_stop(vcpu, "delivery of event 0x%x went to 0x%lx, where there is no RAM",
+                  vcpu->event.info, gpa);
         return EXIT_RESUME;
     }
     if (violation.fetch) {
-        guest_stop(vcpu->guest, "instruction fetch from 0x%lx, where there is no RAM", gpa);
+        vcpu_stop(vcpu, "instruction fetch from 0x%lx, where there is no RAM", gpa);
         return EXIT_RESUME;
     }
     if (violation.linear_address_valid && !violation.is_translation) {
-        guest_stop(vcpu->guest, "page tables at 0x%lx, where there is no RAM", gpa);
+        vcpu_stop(vcpu, "page tables at 0x%lx, where there is no RAM", gpa);
         return EXIT_RESUME;
     }
     return guest_cpu_execute(vcpu, GPA(gpa));

@@ -17,6 +17,7 @@
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/apicv.h"
 #include "vmm/vcpu/events.h"
+#include "vmm/vcpu/stop.h"
 
 #include <string.h>
 
@@ -167,8 +168,8 @@ static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint
 static void stop_after_failed_entry(struct vcpu *vcpu)
 {
     uint32_t error = vmcs_read32(VMCS_INSTRUCTION_ERROR);
-    guest_stop(vcpu->guest, "VM entry failed: %s (VM-instruction error %u)",
-               vmx_instruction_error_name(error), error);
+    vcpu_stop(vcpu, "VM entry failed: %s (VM-instruction error %u)",
+              vmx_instruction_error_name(error), error);
 }
 
 /* Exits for reasons beyond the table, entry failures among them. */
@@ -183,11 +184,11 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
     }
     vcpu->unknown_exit_count++;
     if (EXIT_REASON_ENTRY_FAILURE(reason_field))
-        guest_stop(vcpu->guest, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
-                   vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
+        vcpu_stop(vcpu, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
+                  vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     else
-        guest_stop(vcpu->guest, "VM exit for a reason without a policy: %u, %s", reason,
-                   exit_reason_name(reason));
+        vcpu_stop(vcpu, "VM exit for a reason without a policy: %u, %s", reason,
+                  exit_reason_name(reason));
 }
 
 /* Takes the notes, until there are none. What most of them are about is looked at before each entry
@@ -198,7 +199,7 @@ static void attend(struct vcpu *vcpu)
 
     while ((attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire)) != 0) {
         if ((attention & ATTENTION_DUMP) != 0)
-            guest_dump(vcpu);
+            vcpu_dump(vcpu);
         /* Only now: somebody may wait for the bit to go. */
         (void)atomic_fetch_and_explicit(&vcpu->notes.attention, ~attention, memory_order_seq_cst);
     }

@@ -7,6 +7,7 @@
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/vcpu/apicv.h"
+#include "vmm/vcpu/stop.h"
 
 /* Segment access rights of a processor in real mode, in the VMCS's layout (SDM vol. 3C, "Format of
  * Access Rights"). */
@@ -232,7 +233,7 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
     /* Counted as alive while it looks, so that whoever sends it something and then dies himself
      * does not find everybody dead. */
     if (was_dead)
-        guest_count_dead(vcpu->guest, -1);
+        guest_remove_dead(vcpu->guest);
     if (local_apic_accept(&vcpu->apic)) {
         events = local_apic_take_events(&vcpu->apic);
         if (events.init)
@@ -242,9 +243,10 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
         if (events.nmi && !vcpu->waits_for_startup)
             hold_nmis(vcpu, events.nmi);
     }
-    vcpu->is_dead = sleeps_deeply(vcpu);
-    if (vcpu->is_dead)
-        guest_count_dead(vcpu->guest, 1);
+    if (sleeps_deeply(vcpu))
+        vcpu_die(vcpu);
+    else
+        vcpu->is_dead = false;
 }
 
 void vcpu_wait_for_startup(struct vcpu *vcpu)

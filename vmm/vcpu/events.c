@@ -114,7 +114,7 @@ static void wake(struct vcpu *vcpu)
     vcpu->halted = false;
     if (vcpu->is_dead) {
         vcpu->is_dead = false;
-        guest_count_dead(vcpu->guest, -1);
+        guest_remove_dead(vcpu->guest);
     }
 }
 

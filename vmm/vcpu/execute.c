@@ -10,6 +10,7 @@
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/linear.h"
 #include "vmm/vcpu/registers.h"
+#include "vmm/vcpu/stop.h"
 
 #include <string.h>
 
@@ -224,9 +225,9 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     case INSN_FAULT: return inject(cpu->vcpu, fault);
     case INSN_FAILED: break;
     }
-    guest_stop(cpu->vcpu->guest,
-               "an instruction's operand cannot be reached: paging structures that are not in RAM, "
-               "or a far jump that is not one to a code segment");
+    vcpu_stop(cpu->vcpu,
+              "an instruction's operand cannot be reached: paging structures that are not in RAM, "
+              "or a far jump that is not one to a code segment");
     return EXIT_RESUME;
 }
 
@@ -329,8 +330,8 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
 
 static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *bytes, gpa_t address)
 {
-    guest_stop(
-        vcpu->guest,
+    vcpu_stop(
+        vcpu,
         "the instruction %02x %02x %02x %02x %02x %02x %02x %02x that touches MMIO at 0x%lx is "
         "not one that is emulated",
         bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
@@ -421,8 +422,8 @@ enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switc
     case INSN_AGAIN: break; /* of strings only */
     case INSN_FAULT: return inject(vcpu, &fault);
     case INSN_FAILED:
-        guest_stop(vcpu->guest, "task switch to TSS 0x%04x: what belongs to it is not in RAM",
-                   task->selector);
+        vcpu_stop(vcpu, "task switch to TSS 0x%04x: what belongs to it is not in RAM",
+                  task->selector);
         break;
     }
     return EXIT_RESUME;

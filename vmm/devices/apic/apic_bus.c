@@ -270,3 +270,12 @@ void apic_bus_end_of_interrupt(struct apic_bus *bus, uint8_t vector)
     if (bus != NULL && bus->wires.eoi != NULL)
         bus->wires.eoi(bus->wires.eoi_context, vector);
 }
+
+bool apic_bus_needs_attention(const struct apic_bus *bus)
+{
+    for (unsigned index = 0; index < bus->count; index++) {
+        if (local_apic_needs_attention(bus->apics[index]))
+            return true;
+    }
+    return false;
+}

@@ -56,6 +56,9 @@ void apic_bus_init(struct apic_bus *bus, const struct apic_bus_wires *wires);
 bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
                   const struct local_apic_config *config) __attribute__((warn_unused_result));
 
+/* Returns whether anything has arrived at one of the APICs that its owner has not looked at. */
+bool apic_bus_needs_attention(const struct apic_bus *bus);
+
 /* Returns the logical ID of an APIC in x2APIC mode: the cluster in bits 31:16, one bit of 15:0. */
 static inline uint32_t apic_x2apic_logical_id(uint32_t id)
 {

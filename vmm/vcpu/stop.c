@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A guest's processor in readable form, for the prompt and for the moment a guest is stopped. */
+/* A vCPU in readable form, and what stops its guest. */
+#include "vmm/vcpu/stop.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmcs.h"
+#include "vmm/base/format.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
 #include "vmm/vcpu/linear.h"
@@ -67,7 +70,7 @@ static void dump_stack(struct vcpu *vcpu)
     log_text("\n");
 }
 
-void guest_dump(struct vcpu *vcpu)
+void vcpu_dump(struct vcpu *vcpu)
 {
     if (vcpu->guest->vcpu_count > 1)
         log_text("  vcpu %u\n", vcpu->index);
@@ -86,4 +89,23 @@ void guest_dump(struct vcpu *vcpu)
     dump_segments();
     dump_code(vcpu);
     dump_stack(vcpu);
+}
+
+void vcpu_stop(struct vcpu *vcpu, const char *format, ...)
+{
+    char reason[GUEST_END_REASON_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    format_text_v(reason, sizeof(reason), format, arguments);
+    va_end(arguments);
+    if (guest_stop(vcpu->guest, reason))
+        vcpu_dump(vcpu);
+}
+
+void vcpu_die(struct vcpu *vcpu)
+{
+    vcpu->is_dead = true;
+    if (guest_add_dead(vcpu->guest))
+        vcpu_stop(vcpu, "halted with interrupts off: nothing can wake it");
 }
