@@ -4,8 +4,6 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/board/board.h"
-#include "vmm/host/cpus.h"
-#include "vmm/vcpu/apic.h"
 
 /* Where a PC has its PCI configuration address and data registers. */
 #define PCI_CONFIG_PORT 0xcf8
@@ -301,14 +299,6 @@ static enum io_outcome on_testdev_memory(void *context, struct io_access *access
     return handled(machine);
 }
 
-/* Each processor finds its own local APIC at this address: that of the vCPU whose exit this is. No
- * lock, as nobody else touches it. */
-static enum io_outcome on_local_apic(void *context, struct io_access *access)
-{
-    (void)context;
-    return vcpu_access_apic(cpu_this()->vcpu, access) ? IO_HANDLED : IO_DECLINED;
-}
-
 /* --- The tables --- */
 
 struct board_range {
@@ -316,7 +306,7 @@ struct board_range {
     uint64_t first;
     uint32_t length_bytes;
     uint8_t access_sizes;
-    io_handler *handler;
+    io_handler *handler; /* null: the local APICs', which is the hooks' */
 };
 
 static const struct board_range board_ports[] = {
@@ -350,12 +340,26 @@ static const struct board_range testdev_ports[] = {
 /* The board's memory map, RAM aside. */
 static const struct board_range board_mmio[] = {
     {"i82093aa", I82093AA_ADDRESS, I82093AA_WINDOW_BYTES, SIZES_1_2_4, on_ioapic},
-    {"local apic", LOCAL_APIC_DEFAULT_BASE, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, on_local_apic},
+    {"local apic", LOCAL_APIC_DEFAULT_BASE, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, NULL},
 };
 
 static const struct board_range testdev_mmio[] = {
     {"testdev memory", TESTDEV_MEMORY, TESTDEV_MEMORY_BYTES, IOBUS_SIZES_ALL, on_testdev_memory},
 };
+
+static struct iobus_range bus_range(struct machine *machine, const struct board_range *row)
+{
+    bool is_own = row->handler != NULL;
+
+    return (struct iobus_range){
+        .name = row->name,
+        .first = row->first,
+        .length_bytes = row->length_bytes,
+        .access_sizes = row->access_sizes,
+        .handler = is_own ? row->handler : machine->hooks.local_apic,
+        .context = is_own ? machine : machine->hooks.context,
+    };
+}
 
 static enum status register_ranges(struct machine *machine, struct iobus *bus,
                                    const struct board_range *rows, size_t count)
@@ -364,14 +368,7 @@ static enum status register_ranges(struct machine *machine, struct iobus *bus,
 
     CHECK(count <= ARRAY_COUNT(ranges));
     for (size_t i = 0; i < count; i++)
-        ranges[i] = (struct iobus_range){
-            .name = rows[i].name,
-            .first = rows[i].first,
-            .length_bytes = rows[i].length_bytes,
-            .access_sizes = rows[i].access_sizes,
-            .handler = rows[i].handler,
-            .context = machine,
-        };
+        ranges[i] = bus_range(machine, &rows[i]);
     return iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
                         NULL);
 }
@@ -393,14 +390,10 @@ enum status machine_register(struct machine *machine, struct iobus *ports, struc
 enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
                                        struct iobus_handle *handle)
 {
-    const struct iobus_range range = {
-        .name = "local apic, moved",
-        .first = page,
-        .length_bytes = LOCAL_APIC_MMIO_BYTES,
-        .access_sizes = IOBUS_SIZES_ALL,
-        .handler = on_local_apic,
-        .context = machine,
+    const struct board_range row = {
+        "local apic, moved", page, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, NULL,
     };
+    struct iobus_range range = bus_range(machine, &row);
 
     return iobus_register(mmio, &range, handle, NULL);
 }

@@ -59,7 +59,7 @@ struct machine_config {
         *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
 };
 
-/* What the board asks of its surroundings. All are called on whichever processor caused it, the two
+/* What the board asks of its surroundings. All are called on whichever processor caused it, the three
  * of the local APICs from anywhere, the others with the board locked, and must not call the board
  * again. */
 struct machine_hooks {
@@ -74,6 +74,9 @@ struct machine_hooks {
     bool (*is_own)(struct local_apic *apic);          /* both as struct apic_bus_wires has them */
     void (*line_ended)(void *context, unsigned line); /* the guest ended its interrupt */
     void (*deadline_moved)(void *context);            /* deadline_tsc is another one */
+    /* Answers in the page where the local APICs are: to each vCPU with its own. Without the board's
+     * lock, as nobody else touches that. */
+    io_handler *local_apic;
     void *context;
 };
 

@@ -299,6 +299,7 @@ static enum status create_board(struct guest *guest, struct heap *heap)
         .is_own = on_own_news,
         .line_ended = on_line_ended,
         .deadline_moved = on_deadline_moved,
+        .local_apic = vcpu_on_local_apic,
         .context = guest,
     };
     struct machine_config config = {

@@ -101,7 +101,7 @@ static __attribute__((noinline)) bool access_register(struct vcpu *vcpu, uint32_
     return is_own;
 }
 
-bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
+static inline bool access_apic(struct vcpu *vcpu, struct io_access *access)
 {
     uint32_t offset = access->address & (LOCAL_APIC_MMIO_BYTES - 1);
 
@@ -112,6 +112,12 @@ bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access)
     if (offset == LOCAL_APIC_ICR_OFFSET && access->is_write && access->size == 4)
         return send_interrupt(vcpu, access->value);
     return access_register(vcpu, offset, access);
+}
+
+enum io_outcome vcpu_on_local_apic(void *context, struct io_access *access)
+{
+    (void)context;
+    return access_apic(cpu_this()->vcpu, access) ? IO_HANDLED : IO_DECLINED;
 }
 
 void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset)

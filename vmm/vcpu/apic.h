@@ -14,9 +14,9 @@ static inline struct vcpu *vcpu_of_apic(struct local_apic *apic)
     return (struct vcpu *)(void *)((uint8_t *)apic - offsetof(struct vcpu, apic));
 }
 
-/* An access in the page of a local APIC, by the vCPU whose exit is being handled. False: the page
- * is not its own. */
-bool vcpu_access_apic(struct vcpu *vcpu, struct io_access *access);
+/* An access in the page of a local APIC, by the vCPU whose exit is being handled on this processor:
+ * an io_handler for the guest's MMIO bus. IO_DECLINED: the page is not this vCPU's. */
+enum io_outcome vcpu_on_local_apic(void *context, struct io_access *access);
 
 /* Makes sure that the run loop looks at an interrupt that may have become deliverable. */
 static inline void vcpu_look_at_interrupts(struct vcpu *vcpu)
