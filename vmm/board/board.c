@@ -135,11 +135,9 @@ static bool send_from_ioapic(void *context, const struct apic_message *message)
  * so whoever drives it is told now, with the board locked, and machine_line knows. */
 static void tell_line_ended(struct machine *machine, unsigned line)
 {
-    struct cpu *cpu = cpu_this();
-
-    cpu->has_board_locked = true;
+    atomic_store_explicit(&machine->ending_on, cpu_this(), memory_order_relaxed);
     machine->hooks.line_ended(machine->hooks.context, line);
-    cpu->has_board_locked = false;
+    atomic_store_explicit(&machine->ending_on, NULL, memory_order_relaxed);
 }
 
 static void on_pic_end_of_interrupt(void *context, unsigned irq)
@@ -164,7 +162,8 @@ static void on_apic_end_of_interrupt(void *context, uint8_t vector)
 static void set_line_from_outside(void *context, bool level)
 {
     const struct machine_wire *wire = context;
-    bool is_locked = cpu_this()->has_board_locked;
+    bool is_locked =
+        atomic_load_explicit(&wire->machine->ending_on, memory_order_relaxed) == cpu_this();
 
     if (!is_locked)
         machine_lock(wire->machine);

@@ -43,6 +43,7 @@ enum machine_source {
     SOURCE_TESTDEV,
 };
 
+struct cpu;
 struct machine;
 
 /* A line's end for somebody who does not have the board locked. */
@@ -95,6 +96,7 @@ enum machine_timer {
  * without. */
 struct machine {
     struct spinlock lock;
+    const struct cpu *_Atomic ending_on; /* has the board locked, and is in hooks.line_ended */
     struct machine_hooks hooks;
     struct machine_config config;
     struct i8259_pair pic;

@@ -24,8 +24,7 @@ struct cpu {
     struct cpu *self; /* first: what GS points to */
     uint32_t index;
     uint32_t apic_id;
-    struct vcpu *vcpu;     /* whose exit is being handled here; null outside the run loop */
-    bool has_board_locked; /* while the board tells somebody of the end of an interrupt */
+    struct vcpu *vcpu; /* whose exit is being handled here; null outside the run loop */
     struct vmx_capabilities vmx;
     bool has_sound_xsavec; /* or none at all */
     struct cpuid_leaves leaves;
