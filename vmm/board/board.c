@@ -269,9 +269,8 @@ static void wire_devices(struct machine *machine)
         wire_testdev(machine);
 }
 
-enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                         const struct machine_config *config, struct iobus *ports,
-                         struct iobus *mmio)
+void machine_init(struct machine *machine, const struct machine_hooks *hooks,
+                  const struct machine_config *config)
 {
     *machine = (struct machine){
         .hooks = *hooks,
@@ -283,7 +282,6 @@ enum status machine_init(struct machine *machine, const struct machine_hooks *ho
         machine->deadlines_ns[i] = TIME_NEVER;
     wire_interrupt_controllers(machine);
     wire_devices(machine);
-    return machine_register(machine, ports, mmio);
 }
 
 /* --- Power-on and reset --- */

@@ -122,12 +122,14 @@ struct machine {
     _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
 
-/* Registers the whole board on the guest's buses and wires its lines. The local APICs come onto
- * machine->apics by their vCPUs. Devices are not in a defined state before machine_power_on. hooks
- * and config are copied. STATUS_NO_MEMORY. */
-enum status machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                         const struct machine_config *config, struct iobus *ports,
-                         struct iobus *mmio) MUST_USE;
+/* Wires the board. The local APICs come onto machine->apics by their vCPUs. Devices are not in a
+ * defined state before machine_power_on. hooks and config are copied. */
+void machine_init(struct machine *machine, const struct machine_hooks *hooks,
+                  const struct machine_config *config);
+
+/* After machine_init: registers all ranges of the board on the guest's buses. STATUS_NO_MEMORY. */
+enum status machine_register(struct machine *machine, struct iobus *ports,
+                             struct iobus *mmio) MUST_USE;
 
 /* Lets local APICs answer at another page than the usual one, too. Errors as iobus_register. */
 enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
@@ -191,9 +193,5 @@ static inline void machine_unlock(struct machine *machine)
 
 /* After an access to the device: its next deadline counts. */
 void machine_update_timer(struct machine *machine, enum machine_timer timer);
-
-/* Registers all ranges of the board. */
-enum status machine_register(struct machine *machine, struct iobus *ports,
-                             struct iobus *mmio) MUST_USE;
 
 #endif

@@ -313,7 +313,8 @@ static enum status create_board(struct guest *guest, struct heap *heap)
             return STATUS_NO_MEMORY;
         config.testdev_memory = guest->testdev_memory;
     }
-    return machine_init(&guest->machine, &hooks, &config, &guest->ports, &guest->mmio);
+    machine_init(&guest->machine, &hooks, &config);
+    return machine_register(&guest->machine, &guest->ports, &guest->mmio);
 }
 
 enum status guest_create(struct guest *guest, const struct guest_config *config,
