@@ -6,17 +6,19 @@
 #include "arch/x86/uart.h"
 #include "vmm/base/clock.h"
 #include "vmm/base/log.h"
+#include "vmm/base/spinlock.h"
 #include "vmm/base/time.h"
-#include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/prompt/line_editor.h"
-#include "vmm/vcpu/vcpu.h"
 
-#define OUTPUT_BYTES  (64 * 1024)
-#define INPUT_BYTES   (64 * 1024)
-#define MONITOR_SHARE (8 * 1024) /* of the output ring, out of the guest's reach */
-#define ESCAPE_KEY    0x1d       /* Ctrl-] */
-#define PROMPT        "portcullis> "
+#include <stdatomic.h>
+
+#define OUTPUT_BYTES       (64 * 1024)
+#define INPUT_BYTES        (64 * 1024)
+#define MONITOR_SHARE      (8 * 1024) /* of the output ring, out of the guest's reach */
+#define ROOM_WORTH_TELLING 16   /* bytes, before a client that was refused may go on: a FIFO */
+#define ESCAPE_KEY         0x1d /* Ctrl-] */
+#define PROMPT             "portcullis> "
 
 /* How long the line's interrupt may take to arrive, and how long queued output waits for it before
  * the line is looked at without. */
@@ -61,11 +63,12 @@ static struct {
     bool at_line_start;
     bool guest_is_in_line; /* the guest has begun a line and not ended it */
     bool prompt_is_open; /* the prompt is the last that was written, but for what is typed there */
-    bool guest_was_refused; /* console_guest_transmit said no */
+    bool guest_was_refused; /* console_transmit said no */
     uint64_t input_lost;
 
     enum focus focus;
-    struct guest *guest;
+    struct console_client *client; /* null: the prompt alone has the line */
+    void (*work_wanted)(void);
     struct line_editor editor;
     const struct command *commands;
     size_t command_count;
@@ -154,8 +157,8 @@ static void wake(void)
     console_has_work = true;
     if (cpu_this()->index != 0)
         cpus_kick(cpus_get(0));
-    else if (cpu_this()->vcpu != NULL)
-        vcpu_note(cpu_this()->vcpu, ATTENTION_CONSOLE);
+    else if (console.work_wanted != NULL)
+        console.work_wanted();
 }
 
 static void start_sending(void)
@@ -219,8 +222,10 @@ static bool guest_may_put(const struct byte_ring *ring, size_t reserve)
     return byte_ring_space(ring) > reserve;
 }
 
-void console_backlog_init(struct console_backlog *backlog)
+void console_client_init(struct console_client *client)
 {
+    struct console_backlog *backlog = &client->backlog;
+
     byte_ring_init(&backlog->ring, backlog->bytes, sizeof(backlog->bytes));
     backlog->dropped = 0;
 }
@@ -236,30 +241,30 @@ static void keep(struct console_backlog *backlog, uint8_t byte)
     (void)byte_ring_put(&backlog->ring, &byte, 1);
 }
 
-static bool take_from_guest(struct guest *guest, uint8_t byte)
+static bool take_from_guest(struct console_client *client, uint8_t byte)
 {
-    if (guest != console.guest) {
-        keep(&guest->backlog, byte);
+    if (client != console.client) {
+        keep(&client->backlog, byte);
         return true;
     }
     if (console.focus == FOCUS_GUEST ? guest_may_put(&console.output, MONITOR_SHARE)
-                                     : guest_may_put(&guest->backlog.ring, 0)) {
+                                     : guest_may_put(&client->backlog.ring, 0)) {
         if (console.focus == FOCUS_GUEST)
             put_for_guest(byte);
         else
-            (void)byte_ring_put(&guest->backlog.ring, &byte, 1);
+            (void)byte_ring_put(&client->backlog.ring, &byte, 1);
         return true;
     }
     console.guest_was_refused = true;
     return false;
 }
 
-bool console_guest_transmit(struct guest *guest, uint8_t byte)
+bool console_transmit(struct console_client *client, uint8_t byte)
 {
     bool is_taken;
 
     lock();
-    is_taken = take_from_guest(guest, byte);
+    is_taken = take_from_guest(client, byte);
     if (is_taken)
         wake();
     unlock();
@@ -267,34 +272,34 @@ bool console_guest_transmit(struct guest *guest, uint8_t byte)
 }
 
 /* What the guest printed while the line was not its own. */
-static void release_backlog(struct guest *guest)
+static void release_backlog(struct console_client *client)
 {
     const uint8_t *bytes;
 
-    if (guest->backlog.dropped > 0)
-        log_line("%lu bytes that %s printed before were not kept", guest->backlog.dropped,
-                 guest->config->name);
-    guest->backlog.dropped = 0;
-    while (byte_ring_peek(&guest->backlog.ring, &bytes) > 0) {
+    if (client->backlog.dropped > 0)
+        log_line("%lu bytes that %s printed before were not kept", client->backlog.dropped,
+                 client->name);
+    client->backlog.dropped = 0;
+    while (byte_ring_peek(&client->backlog.ring, &bytes) > 0) {
         put_for_guest(bytes[0]);
-        byte_ring_consume(&guest->backlog.ring, 1);
+        byte_ring_consume(&client->backlog.ring, 1);
     }
 }
 
 static void tell_guest_of_room(void)
 {
-    struct guest *guest = NULL;
+    struct console_client *client = NULL;
 
     lock();
-    if (console.guest_was_refused && console.guest != NULL &&
-        byte_ring_space(&console.output) > MONITOR_SHARE + UART16550_FIFO_BYTES) {
+    if (console.guest_was_refused && console.client != NULL &&
+        byte_ring_space(&console.output) > MONITOR_SHARE + ROOM_WORTH_TELLING) {
         console.guest_was_refused = false;
-        guest = console.guest;
+        client = console.client;
     }
     unlock();
     /* Not under the lock: the board's is taken first, then the console's, never the other way. */
-    if (guest != NULL)
-        machine_serial_ready(&guest->machine);
+    if (client != NULL)
+        client->ready(client->context);
 }
 
 /* --- Focus --- */
@@ -314,35 +319,35 @@ void console_show_prompt(void)
 
 static void leave_prompt(void)
 {
-    if (console.guest == NULL)
+    if (console.client == NULL)
         return;
     lock();
     command_print(&(struct command_output){.write = write_text}, "\n[%s; Ctrl-] for the monitor]\n",
-                  console.guest->config->name);
+                  console.client->name);
     console.focus = FOCUS_GUEST;
     console.prompt_is_open = false;
-    release_backlog(console.guest);
+    release_backlog(console.client);
     unlock();
 }
 
-void console_connect(struct guest *guest)
+void console_connect(struct console_client *client)
 {
     lock();
-    if (guest == NULL && console.guest != NULL)
-        release_backlog(console.guest);
-    console.guest = guest;
+    if (client == NULL && console.client != NULL)
+        release_backlog(console.client);
+    console.client = client;
     console.guest_was_refused = false;
-    console.focus = guest != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
+    console.focus = client != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
     console.prompt_is_open = false;
-    if (guest != NULL)
-        release_backlog(guest);
+    if (client != NULL)
+        release_backlog(client);
     unlock();
 }
 
-void console_select(struct guest *guest)
+void console_select(struct console_client *client)
 {
     lock();
-    console.guest = guest;
+    console.client = client;
     console.guest_was_refused = false;
     unlock();
 }
@@ -376,6 +381,8 @@ static void type_at_prompt(uint8_t byte)
 /* False: the byte has to wait until the guest has read its receiver. */
 static bool take_input(uint8_t byte)
 {
+    const struct console_client *client = console.client;
+
     if (byte == ESCAPE_KEY) {
         if (console.focus == FOCUS_GUEST)
             console_show_prompt();
@@ -387,11 +394,11 @@ static bool take_input(uint8_t byte)
         type_at_prompt(byte);
         return true;
     }
-    if (!guest_is_running(console.guest))
+    if (!client->is_running(client->context))
         return true; /* nobody will ever read it */
-    if (machine_serial_space(&console.guest->machine) == 0)
+    if (client->space(client->context) == 0)
         return false;
-    machine_serial_receive(&console.guest->machine, byte);
+    client->receive(client->context, byte);
     return true;
 }
 
@@ -507,6 +514,11 @@ enum status console_init(uint16_t port, uint32_t baud)
     console_has_work = true;
     log_set_sink(write_log, NULL);
     return status;
+}
+
+void console_on_work(void (*work_wanted)(void))
+{
+    console.work_wanted = work_wanted;
 }
 
 void console_set_commands(const struct command *commands, size_t count, void *context)

@@ -12,8 +12,6 @@
 #include "vmm/prompt/byte_ring.h"
 #include "vmm/prompt/command.h"
 
-struct guest;
-
 #define CONSOLE_HELD_BYTES (16 * 1024)
 
 /* What a guest has printed and nobody has seen. The console's own. */
@@ -23,13 +21,29 @@ struct console_backlog {
     uint64_t dropped; /* oldest bytes, for want of room */
 };
 
-/* Before the guest prints. */
-void console_backlog_init(struct console_backlog *backlog);
+/* Whoever may have the line besides the prompt: a guest with its COM1. The functions are called with
+ * context, on the first processor, without the console's lock. */
+struct console_client {
+    const char *name;
+    size_t (*space)(void *context);               /* how many bytes it can receive now */
+    void (*receive)(void *context, uint8_t byte); /* one byte, where there is space */
+    void (*ready)(void *context);                 /* what console_transmit refused may come again */
+    bool (*is_running)(void *context);            /* false: it will never read what it receives */
+    void *context;
+    struct console_backlog backlog;
+};
+
+/* Before the client prints: empties its backlog. */
+void console_client_init(struct console_client *client);
 
 /* Sets up the UART and takes over the monitor's log. Whoever prints waits until it is out, until
  * console_use_interrupt or console_poll. STATUS_NOT_FOUND,
  * STATUS_OUT_OF_RANGE: as uart_init; the log and what guests print then go nowhere. */
 enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
+
+/* From here on work_wanted is called when the first processor makes work for itself that it does not
+ * do at once: whoever runs there has to call console_service soon. With the console locked. */
+void console_on_work(void (*work_wanted)(void));
 
 /* What the prompt offers, and what its handlers are called with. */
 void console_set_commands(const struct command *commands, size_t count, void *context);
@@ -44,15 +58,14 @@ MUST_USE bool console_use_interrupt(uint8_t vector);
  * exits of the first processor's guest, and in console_wait. The clock runs. */
 void console_poll(void);
 
-/* The guest whose COM1 is connected, null for none: then the prompt has the line. */
-void console_connect(struct guest *guest);
+/* The client that is connected, null for none: then the prompt has the line. */
+void console_connect(struct console_client *client);
 
-/* The same, but the prompt keeps the line: Ctrl-] goes to this guest then. */
-void console_select(struct guest *guest);
+/* The same, but the prompt keeps the line: Ctrl-] goes to this client then. */
+void console_select(struct console_client *client);
 
-/* A byte from the guest's COM1. False when there is no room: machine_serial_ready follows when
- * there is. */
-bool console_guest_transmit(struct guest *guest, uint8_t byte);
+/* A byte from the client. False when there is no room: client->ready follows when there is. */
+bool console_transmit(struct console_client *client, uint8_t byte);
 
 /* There is something to do: input, room for output, output waiting. Set by interrupts too. */
 extern volatile bool console_has_work;

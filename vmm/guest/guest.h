@@ -77,7 +77,7 @@ struct guest {
     struct guest_end end;
     uint32_t start_count;
 
-    struct console_backlog backlog; /* of COM1 */
+    struct console_client console; /* COM1's other end */
     char
         debug_line[GUEST_DEBUG_LINE_BYTES]; /* what came through port 0xe9 since the last newline */
     size_t debug_length;

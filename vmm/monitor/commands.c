@@ -75,7 +75,7 @@ static enum command_result run_select(void *context, const struct command_output
             return COMMAND_OK;
         }
         monitor->selected = i;
-        console_select(slot->guest);
+        console_select(&slot->guest->console);
         return COMMAND_OK;
     }
     command_print(output, "There is no guest %s; 'guests' lists them.\n", argv[1]);

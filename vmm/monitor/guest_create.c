@@ -75,7 +75,9 @@ static enum status create_ept(struct guest *guest, const struct guest_environmen
 
 static bool on_serial_transmit(void *context, uint8_t byte)
 {
-    return console_guest_transmit(context, byte);
+    struct guest *guest = context;
+
+    return console_transmit(&guest->console, byte);
 }
 
 static void on_debug_byte(void *context, uint8_t byte)
@@ -144,6 +146,45 @@ static void on_deadline_moved(void *context)
     struct guest *guest = context;
 
     notes_leave(guest->notes[0], ATTENTION_TIMER);
+}
+
+/* --- What the console asks for --- */
+
+static size_t on_serial_space(void *context)
+{
+    struct guest *guest = context;
+
+    return machine_serial_space(&guest->machine);
+}
+
+static void on_serial_receive(void *context, uint8_t byte)
+{
+    struct guest *guest = context;
+
+    machine_serial_receive(&guest->machine, byte);
+}
+
+static void on_serial_ready(void *context)
+{
+    struct guest *guest = context;
+
+    machine_serial_ready(&guest->machine);
+}
+
+static bool on_is_running(void *context)
+{
+    return guest_is_running(context);
+}
+
+static void connect_console(struct guest *guest)
+{
+    guest->console.name = guest->config->name;
+    guest->console.space = on_serial_space;
+    guest->console.receive = on_serial_receive;
+    guest->console.ready = on_serial_ready;
+    guest->console.is_running = on_is_running;
+    guest->console.context = guest;
+    console_client_init(&guest->console);
 }
 
 /* --- What is attached at run time --- */
@@ -325,7 +366,7 @@ enum status guest_create(struct guest *guest, const struct guest_config *config,
     memset(guest, 0, sizeof(*guest));
     guest->config = config;
     guest->ram = (uint8_t *)config->ram.value;
-    console_backlog_init(&guest->backlog);
+    connect_console(guest);
     status = create_ept(guest, environment);
     if (status != STATUS_OK)
         return status;

@@ -8,6 +8,7 @@
 #include "vmm/loader/loader.h"
 #include "vmm/memory/heap.h"
 #include "vmm/monitor/monitor.h"
+#include "vmm/vcpu/vcpu.h"
 
 static void record_result(struct monitor *monitor, uint64_t exit_code)
 {
@@ -86,7 +87,7 @@ static void live(void *context)
         return;
     }
     if (monitor_selected(monitor) == slot)
-        console_connect(slot->guest);
+        console_connect(&slot->guest->console);
     if (slot->guest->start_count == 0)
         log_line("guest %s starts: %s, %lu MiB", config->name,
                  guest_format_name(guest_format(config->kernel)), config->memory_bytes / MIB);
@@ -222,10 +223,20 @@ static bool has_processors(const struct monitor *monitor)
     return needed <= cpus_count();
 }
 
+/* The run loop does the console's work between its exits, where the first processor is in it. */
+static void note_console_work(void)
+{
+    struct vcpu *vcpu = cpu_this()->vcpu;
+
+    if (vcpu != NULL)
+        vcpu_note(vcpu, ATTENTION_CONSOLE);
+}
+
 void schedule_guests(struct monitor *monitor)
 {
     const struct boot_info *boot = monitor->environment.boot;
 
+    console_on_work(note_console_work);
     monitor->slot_count = boot->guest_count;
     for (size_t i = 0; i < monitor->slot_count; i++)
         monitor->slots[i] = (struct guest_slot){.monitor = monitor, .config = &boot->guests[i]};
