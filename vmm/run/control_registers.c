@@ -14,54 +14,12 @@
 #include "vmm/policy/xcr0.h"
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/control.h"
 #include "vmm/vcpu/stop.h"
 
 /* CR4 bits whose change makes the processor read the PDPTEs again (SDM vol. 3A, "PDPTE Registers").
  */
 #define CR4_PDPTE_BITS (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
-
-#define PDPTE_COUNT   4
-#define PDPTE_PRESENT BIT(0)
-
-static bool uses_pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
-{
-    return (cr0 & CR0_PG) != 0 && (cr4 & CR4_PAE) != 0 && (efer & EFER_LME) == 0;
-}
-
-/* Loads the four PDPTEs that CR3 points to. False, and nothing changed: a present one has a
- * reserved bit set, or they are not in RAM (SDM vol. 3A, "PDPTE Registers": #GP). */
-static bool load_pdptes(const struct vcpu *vcpu)
-{
-    uint64_t reserved = BIT(1) | BIT(2) | BIT(5) | BIT(6) | BIT(7) | BIT(8) |
-                        ~(BIT(vcpu->physical_address_bits) - 1);
-    gpa_t table = GPA((uint32_t)vmcs_read_natural(VMCS_GUEST_CR3) & ~UINT32_C(0x1f));
-    const uint64_t *pdptes =
-        (const void *)guest_memory(vcpu->guest, table, PDPTE_COUNT * sizeof(uint64_t));
-
-    if (pdptes == NULL)
-        return false;
-    for (unsigned i = 0; i < PDPTE_COUNT; i++) {
-        if ((pdptes[i] & PDPTE_PRESENT) != 0 && (pdptes[i] & reserved) != 0)
-            return false;
-    }
-    for (unsigned i = 0; i < PDPTE_COUNT; i++)
-        vmcs_write64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * i), pdptes[i]);
-    return true;
-}
-
-bool exit_load_cr3(struct vcpu *vcpu, uint64_t value)
-{
-    uint64_t old = vmcs_read_natural(VMCS_GUEST_CR3);
-    struct control_registers now = vcpu_control_registers(vcpu);
-
-    vmcs_write_natural(VMCS_GUEST_CR3, value);
-    if (uses_pae_paging(now.cr0, now.cr4, now.efer) && !load_pdptes(vcpu)) {
-        vmcs_write_natural(VMCS_GUEST_CR3, old);
-        return false;
-    }
-    vmx_invalidate_vpid(vcpu->vmx.vpid);
-    return true;
-}
 
 static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
 {
@@ -69,8 +27,8 @@ static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
 
     if (!cr0_write(&now, value, &value))
         return exit_general_protection(vcpu);
-    if (uses_pae_paging(value, now.cr4, now.efer) &&
-        ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !load_pdptes(vcpu))
+    if (vcpu_uses_pae_paging(value, now.cr4, now.efer) &&
+        ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !vcpu_load_pdptes(vcpu))
         return exit_general_protection(vcpu);
     vmx_vcpu_set_cr0(&vcpu->vmx, value);
     if (((now.cr0 ^ value) & CR0_PG) != 0)
@@ -86,8 +44,8 @@ static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
 
     if (!cr4_write(&vcpu->cpuid, &now, value))
         return exit_general_protection(vcpu);
-    if (uses_pae_paging(now.cr0, value, now.efer) && ((now.cr4 ^ value) & CR4_PDPTE_BITS) != 0 &&
-        !load_pdptes(vcpu))
+    if (vcpu_uses_pae_paging(now.cr0, value, now.efer) &&
+        ((now.cr4 ^ value) & CR4_PDPTE_BITS) != 0 && !vcpu_load_pdptes(vcpu))
         return exit_general_protection(vcpu);
     vmx_vcpu_set_cr4(&vcpu->vmx, value);
     vmx_invalidate_vpid(vcpu->vmx.vpid);

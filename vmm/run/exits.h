@@ -25,14 +25,6 @@ enum exit_action exit_apic_access(struct vcpu *vcpu);      /* apic.c */
 enum exit_action exit_apic_write(struct vcpu *vcpu);       /* apic.c */
 enum exit_action exit_virtualized_eoi(struct vcpu *vcpu);  /* apic.c */
 
-/* CR0 bits that the guest sees only through the read shadow: NE, which VMX wants set, and the cache
- * controls. CR4's are those that no guest may set. */
-#define CR0_HOST_OWNED (CR0_NE | CR0_NW | CR0_CD)
-
-/* Loads the guest's CR3 as MOV does, PDPTEs and all (control_registers.c). False, and nothing done:
- * a PDPTE has a reserved bit set. */
-MUST_USE bool exit_load_cr3(struct vcpu *vcpu, uint64_t value);
-
 /* CPUID with a leaf and subleaf that the vCPU does not have an answer for: asks the policy, and
  * keeps the answer if it stays the same. */
 void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);

@@ -7,6 +7,7 @@
 #include "vmm/guest/guest.h"
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/control.h"
 
 /* MSRs whose value a VMCS field holds and that the bitmap passes through: an exit for one of them
  * happens only where the bitmap is not honoured, as under another monitor. */

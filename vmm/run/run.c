@@ -16,6 +16,7 @@
 #include "vmm/run/mmio.h"
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/apicv.h"
+#include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
@@ -429,17 +430,6 @@ void vcpu_run(struct vcpu *vcpu)
 }
 
 /* --- Creation and start --- */
-
-struct control_registers vcpu_control_registers(const struct vcpu *vcpu)
-{
-    return (struct control_registers){
-        .cr0 = vmx_vcpu_cr0(&vcpu->vmx),
-        .cr3 = vmcs_read_natural(VMCS_GUEST_CR3),
-        .cr4 = vmx_vcpu_cr4(&vcpu->vmx),
-        .efer = vmx_vcpu_efer(&vcpu->vmx),
-        .cs_l = vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS) & ACCESS_RIGHTS_L,
-    };
-}
 
 static struct cpuid_board cpuid_board(uint32_t index, uint32_t cpu_count)
 {

@@ -6,7 +6,7 @@
 #include "arch/x86/insn/insn_string_io.h"
 #include "arch/x86/msr.h"
 #include "vmm/guest/guest.h"
-#include "vmm/run/exits.h"
+#include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/linear.h"
 #include "vmm/vcpu/registers.h"
@@ -160,7 +160,7 @@ static bool on_enter_task(void *context, const uint32_t *cr3)
 
     vmx_vcpu_set_cr0(&cpu->vcpu->vmx, cr0);
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_LOCAL);
-    if (cr3 != NULL && (cr0 & CR0_PG) != 0 && !exit_load_cr3(cpu->vcpu, *cr3))
+    if (cr3 != NULL && (cr0 & CR0_PG) != 0 && !vcpu_load_cr3(cpu->vcpu, *cr3))
         return false;
     guest_linear_init(&cpu->linear, cpu->vcpu);
     return true;

@@ -124,7 +124,4 @@ static inline void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
  * again. */
 void vcpu_forget_cpuid(struct vcpu *vcpu);
 
-/* CR0, CR3, CR4, EFER and CS.L as the guest sees them. */
-struct control_registers vcpu_control_registers(const struct vcpu *vcpu);
-
 #endif
