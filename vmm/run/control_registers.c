@@ -15,6 +15,7 @@
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/control.h"
+#include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
 /* CR4 bits whose change makes the processor read the PDPTEs again (SDM vol. 3A, "PDPTE Registers").
@@ -26,10 +27,10 @@ static enum exit_action write_cr0_of_guest(struct vcpu *vcpu, uint64_t value)
     struct control_registers now = vcpu_control_registers(vcpu);
 
     if (!cr0_write(&now, value, &value))
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     if (vcpu_uses_pae_paging(value, now.cr4, now.efer) &&
         ((now.cr0 ^ value) & (CR0_PG | CR0_CD | CR0_NW)) != 0 && !vcpu_load_pdptes(vcpu))
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     vmx_vcpu_set_cr0(&vcpu->vmx, value);
     if (((now.cr0 ^ value) & CR0_PG) != 0)
         vmx_vcpu_set_efer(&vcpu->vmx, now.efer); /* LMA follows PG */
@@ -43,10 +44,10 @@ static enum exit_action write_cr4_of_guest(struct vcpu *vcpu, uint64_t value)
     struct control_registers now = vcpu_control_registers(vcpu);
 
     if (!cr4_write(&vcpu->cpuid, &now, value))
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     if (vcpu_uses_pae_paging(now.cr0, value, now.efer) &&
         ((now.cr4 ^ value) & CR4_PDPTE_BITS) != 0 && !vcpu_load_pdptes(vcpu))
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     vmx_vcpu_set_cr4(&vcpu->vmx, value);
     vmx_invalidate_vpid(vcpu->vmx.vpid);
     return EXIT_NEXT_INSTRUCTION;
@@ -60,7 +61,7 @@ static enum exit_action access_cr8(struct vcpu *vcpu, const struct exit_cr *acce
     }
     uint64_t value = vmx_vcpu_gpr(&vcpu->vmx, access->gpr);
     if (value > 15)
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     local_apic_write_cr8(&vcpu->apic, value);
     vcpu_look_at_apic(vcpu);
     return EXIT_NEXT_INSTRUCTION;
@@ -102,7 +103,7 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu)
     uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
 
     if ((uint32_t)gpr[GPR_RCX] != 0 || !xcr0_is_valid(value, xcr0_allowed_mask(&vcpu->cpuid)))
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     xsetbv(0, value); /* the monitor touches no extended state: the register is the guest's */
     return EXIT_NEXT_INSTRUCTION;
 }

@@ -16,12 +16,6 @@
 #define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
 #define DR7_GD         BIT(13)
 
-enum exit_action exit_general_protection(struct vcpu *vcpu)
-{
-    events_inject_exception(vcpu, VECTOR_GP, 0);
-    return EXIT_RESUME;
-}
-
 static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
 {
     events_inject_exception(vcpu, VECTOR_UD, 0);
@@ -206,7 +200,7 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_HLT] = exit_hlt,
     [EXIT_REASON_INVD] = exit_cache_flush,
     [EXIT_REASON_WBINVD] = exit_cache_flush,
-    [EXIT_REASON_RDPMC] = exit_general_protection, /* CPUID shows no counters */
+    [EXIT_REASON_RDPMC] = events_general_protection, /* CPUID shows no counters */
     [EXIT_REASON_CR_ACCESS] = exit_control_register,
     [EXIT_REASON_IO_INSTRUCTION] = exit_io_string,
     [EXIT_REASON_RDMSR] = exit_rdmsr,

@@ -65,7 +65,4 @@ static inline __attribute__((always_inline)) bool exit_x2apic_eoi(struct vcpu *v
     return true;
 }
 
-/* Injects #GP(0): the answer to most of what a guest does wrong. */
-enum exit_action exit_general_protection(struct vcpu *vcpu);
-
 #endif

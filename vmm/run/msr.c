@@ -8,6 +8,7 @@
 #include "vmm/run/exits.h"
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/control.h"
+#include "vmm/vcpu/events.h"
 
 /* MSRs whose value a VMCS field holds and that the bitmap passes through: an exit for one of them
  * happens only where the bitmap is not honoured, as under another monitor. */
@@ -115,7 +116,7 @@ enum exit_action exit_rdmsr(struct vcpu *vcpu)
     uint64_t value = 0;
 
     if (read_msr(vcpu, (uint32_t)gpr[GPR_RCX], &value) != MSR_DONE)
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     gpr[GPR_RAX] = (uint32_t)value;
     gpr[GPR_RDX] = value >> 32;
     return EXIT_NEXT_INSTRUCTION;
@@ -127,6 +128,6 @@ enum exit_action exit_wrmsr(struct vcpu *vcpu)
     uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
 
     if (write_msr(vcpu, (uint32_t)gpr[GPR_RCX], value) != MSR_DONE)
-        return exit_general_protection(vcpu);
+        return events_general_protection(vcpu);
     return EXIT_NEXT_INSTRUCTION;
 }

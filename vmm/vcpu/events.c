@@ -203,3 +203,9 @@ void events_pend_single_step(uint64_t rflags)
     if (events_single_steps(rflags))
         vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
 }
+
+enum exit_action events_general_protection(struct vcpu *vcpu)
+{
+    events_inject_exception(vcpu, VECTOR_GP, 0);
+    return EXIT_RESUME;
+}

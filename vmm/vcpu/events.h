@@ -15,6 +15,10 @@
  * Double Fault Exception (#DF)" says so. */
 void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
 
+/* Queues #GP(0), the answer to most of what a guest does wrong: EXIT_RESUME, for an exit's handler.
+ */
+enum exit_action events_general_protection(struct vcpu *vcpu);
+
 /* As events_inject_exception with #PF; address goes to CR2. */
 void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code);
 
