@@ -11,6 +11,7 @@
 #include "vmm/loader/bios_area.h"
 #include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
+#include "vmm/run/run.h"
 #include "vmm/vcpu/vcpu.h"
 
 #include <string.h>

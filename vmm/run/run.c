@@ -1,30 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "vmm/vcpu/vcpu.h"
+#include "vmm/run/run.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
-#include "vmm/base/check.h"
-#include "vmm/base/clock.h"
 #include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
-#include "vmm/memory/heap.h"
 #include "vmm/run/exits.h"
 #include "vmm/run/io.h"
 #include "vmm/run/mmio.h"
+#include "vmm/run/timer.h"
 #include "vmm/vcpu/apic.h"
-#include "vmm/vcpu/apicv.h"
-#include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
-#include <string.h>
-
 _Static_assert(offsetof(struct vcpu, vmx) == 0, "vcpu_run goes from one to the other");
-
-/* --- Entering and leaving --- */
 
 static void begin_reading(struct vcpu *vcpu)
 {
@@ -51,67 +43,6 @@ static void set_activity(struct vcpu *vcpu)
     } else if (vcpu->vmcs_halts)
         vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     vcpu->vmcs_halts = vcpu->halted;
-}
-
-/* The board's timers are the first vCPU's business. */
-static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
-{
-    uint64_t apic_tsc = vcpu_apic_deadline_tsc(vcpu);
-    uint64_t guest_tsc = vcpu->index == 0 ? guest_deadline_tsc(vcpu->guest) : UINT64_MAX;
-
-    return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
-}
-
-/* True: look again after the next exit. */
-static bool run_timers(struct vcpu *vcpu, uint64_t now_tsc)
-{
-    if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
-        local_apic_run(&vcpu->apic, now_tsc + vcpu->tsc_offset);
-    return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
-}
-
-/* How far the preemption timer may lag behind before it is set anew. What the handlers take is
- * counted, what the exits themselves take is not: a fraction of a microsecond on a processor, but
- * ten and more in a virtual machine. There it is set anew after each exit. */
-#define SLACK_NS 20000
-
-/* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
- * state for an interrupt whatever the guest's IF, an emulator may not. */
-#define DEAD_LOOK_NS 10000000
-
-/* The preemption timer brings the processor back when the next deadline is due, from a running and
- * from a halted guest alike. Without a deadline it is set as far away as it goes. It counts in the
- * guest only, and where exits save it goes on at the next entry: so after a short exit it is left
- * to itself, as long as what the exits took does not add up to more than the slack. */
-static void arm_preemption_timer(struct vcpu *vcpu, uint64_t now_tsc)
-{
-    unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
-    uint64_t ticks = vcpu->deadline_tsc > now_tsc ? vcpu->deadline_tsc - now_tsc : 0;
-
-    ticks = (ticks >> shift) + 1; /* the timer counts when bit `shift` of the TSC changes */
-    vmcs_write32(VMCS_PREEMPTION_TIMER, ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks);
-    vcpu->slack_cycles = vcpu->slack_full_cycles;
-}
-
-/* Nothing is to be done before deadline_tsc but for a note. Whoever leaves one writes attention
- * before look_tsc, and here it is the other way round: either the note is seen, or its 0 comes
- * after the deadline. */
-static void look_at_deadline(struct vcpu *vcpu)
-{
-    atomic_store_explicit(&vcpu->notes.look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
-    if (atomic_load_explicit(&vcpu->notes.attention, memory_order_seq_cst) != 0)
-        atomic_store_explicit(&vcpu->notes.look_tsc, 0, memory_order_relaxed);
-}
-
-/* For arm_preemption_timer. */
-static void set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
-{
-    vcpu->deadline_tsc = next_deadline_tsc(vcpu);
-    if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
-        vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
-    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->notes.cpu->index == 0)
-        vcpu->deadline_tsc = console_deadline_tsc;
-    look_at_deadline(vcpu);
 }
 
 /* No table of the buses is in use here. */
@@ -221,7 +152,7 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         vcpu->vmcs_halts = false; /* the injection ends HLT */
         begin_reading(vcpu);
     }
-    look_at_deadline(vcpu);
+    timer_look_at_deadline(vcpu);
     return true;
 }
 
@@ -238,7 +169,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     begin_reading(vcpu);
     for (;;) {
         now_tsc = rdtsc();
-        has_more = run_timers(vcpu, now_tsc);
+        has_more = timer_run(vcpu, now_tsc);
         if (vcpu->notes.cpu->index == 0)
             console_service(now_tsc);
         attend(vcpu);
@@ -260,8 +191,8 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
         vcpu_note(vcpu, ATTENTION_CONSOLE);
     if (events_prepare_entry(vcpu))
         vcpu_note(vcpu, ATTENTION_EVENT);
-    set_deadline(vcpu, now_tsc);
-    arm_preemption_timer(vcpu, now_tsc);
+    timer_set_deadline(vcpu, now_tsc);
+    timer_arm(vcpu, now_tsc);
     quiesce(vcpu);
     set_activity(vcpu);
     return true;
@@ -277,14 +208,14 @@ static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanc
     if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
         deliver_interrupt(vcpu, attention)) {
         if (vcpu->slack_cycles < 0)
-            arm_preemption_timer(vcpu, rdtsc());
+            timer_arm(vcpu, rdtsc());
         return true;
     }
     now_tsc = rdtsc();
     if (attention != 0 || now_tsc >= vcpu->deadline_tsc || !vcpu->vmx.saves_timer)
         return service(vcpu, has_advanced);
-    arm_preemption_timer(vcpu, now_tsc);
-    look_at_deadline(vcpu);
+    timer_arm(vcpu, now_tsc);
+    timer_look_at_deadline(vcpu);
     quiesce(vcpu);
     return true;
 }
@@ -387,8 +318,8 @@ static __attribute__((noinline)) bool move_tsc_deadline(struct vcpu *vcpu, uint6
     if ((uint32_t)gpr[GPR_RCX] != IA32_TSC_DEADLINE ||
         !local_apic_move_tsc_deadline(&vcpu->apic, value, exited_tsc + vcpu->tsc_offset))
         return false;
-    set_deadline(vcpu, exited_tsc);
-    arm_preemption_timer(vcpu, exited_tsc);
+    timer_set_deadline(vcpu, exited_tsc);
+    timer_arm(vcpu, exited_tsc);
     return true;
 }
 
@@ -406,6 +337,7 @@ void vcpu_run(struct vcpu *vcpu)
     cpu_this()->vcpu = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
     vmx_vcpu_begin(&vcpu->vmx);
+    timer_begin(vcpu);
     for (bool goes_on = service(vcpu, false); goes_on;) {
         struct vmx_vcpu *vmx = &vcpu->vmx;
         uint64_t exited_tsc, reason = vmx_vcpu_enter(&vmx, &exited_tsc);
@@ -427,114 +359,4 @@ void vcpu_run(struct vcpu *vcpu)
     }
     park_readers(vcpu);
     cpu_this()->vcpu = NULL;
-}
-
-/* --- Creation and start --- */
-
-static struct cpuid_board cpuid_board(uint32_t index, uint32_t cpu_count)
-{
-    struct cpuid_board board = cpu_this()->cpuid;
-
-    board.vcpu_id = index;
-    board.cpu_count = cpu_count;
-    board.tsc_hz = clock_tsc_hz();
-    return board;
-}
-
-void vcpu_forget_cpuid(struct vcpu *vcpu)
-{
-    /* Leaves that nobody looks for in these places. */
-    for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
-        vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
-}
-
-enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, struct heap *heap,
-                        uint64_t ept_pointer, uint16_t vpid)
-{
-    const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
-
-    /* One block: VMCS, MSR bitmap. */
-    uint8_t *pages = heap_allocate(heap, 2 * PAGE_SIZE, PAGE_SIZE);
-    enum status status;
-
-    if (pages == NULL)
-        return STATUS_NO_MEMORY;
-    *vcpu = (struct vcpu){
-        .guest = guest,
-        .index = index,
-        .notes = {.cpu = cpu_this()},
-        .cpuid = cpuid_board(index, guest->config->cpu_count),
-    };
-    vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
-    vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
-    status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
-    if (status == STATUS_OK) {
-        status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader);
-        if (status != STATUS_OK)
-            iobus_reader_detach(&vcpu->ports_reader);
-    }
-    if (status != STATUS_OK) {
-        heap_release(heap, pages);
-        return status;
-    }
-    CHECK(apic_bus_add(&guest->machine.apics, &vcpu->apic,
-                       &(struct local_apic_config){
-                           .id = index,
-                           .is_bsp = index == 0,
-                           .has_x2apic = true,
-                           .has_tsc_deadline = true,
-                           .physical_address_bits = vcpu->physical_address_bits,
-                       }));
-    memset(pages, 0, PAGE_SIZE);
-    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
-    msr_policy_fill_bitmap(&vcpu->msrs, pages + PAGE_SIZE);
-    vmx_vcpu_init(&vcpu->vmx, capabilities,
-                  &(struct vmx_vcpu_setup){
-                      .vmcs = pages,
-                      .msr_bitmap = pages + PAGE_SIZE,
-                      .ept_pointer = ept_pointer,
-                      .vpid = vpid,
-                      .cr0_guest_host_mask = CR0_HOST_OWNED,
-                      .cr4_guest_host_mask = ~cr4_allowed_mask(&vcpu->cpuid),
-                  });
-    if (vcpu->vmx.saves_timer && !cpu_is_virtual())
-        vcpu->slack_full_cycles = (int64_t)clock_ticks_from_ns(SLACK_NS);
-    vcpu_apicv_init(vcpu, pages + PAGE_SIZE);
-    return STATUS_OK;
-}
-
-void vcpu_destroy(struct vcpu *vcpu, struct heap *heap)
-{
-    vmcs_clear(vcpu->vmx.vmcs);
-    iobus_reader_detach(&vcpu->ports_reader);
-    iobus_reader_detach(&vcpu->mmio_reader);
-    heap_release(heap, vcpu->vmx.vmcs);
-}
-
-void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc)
-{
-    static const struct vmx_start_state nothing;
-    uint32_t msrs[MSR_PASS_THROUGH_MAX];
-    size_t msr_count;
-
-    vmcs_load(vcpu->vmx.vmcs);
-    vmx_vcpu_start(&vcpu->vmx, state != NULL ? state : &nothing);
-    vcpu->tsc_offset = -start_tsc;
-    vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
-    atomic_store_explicit(&vcpu->notes.attention, 0, memory_order_relaxed);
-    local_apic_reset(&vcpu->apic);
-    if (state != NULL)
-        local_apic_set_virtual_wire(&vcpu->apic);
-    vcpu_apicv_follow(vcpu);
-    vcpu->waits_for_startup = state == NULL;
-    vcpu->is_dead = vcpu->waits_for_startup;
-    vcpu->nmis_pending = 0;
-    vcpu->event.info = 0;
-    vcpu->halted = false;
-    vcpu->vmcs_halts = false;
-    msr_policy_reset(&vcpu->msrs, &vcpu->cpuid);
-    vcpu_forget_cpuid(vcpu);
-    msr_count = msr_policy_unsaved(&vcpu->msrs, msrs);
-    for (size_t i = 0; i < msr_count; i++)
-        wrmsr(msrs[i], 0);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* One virtual processor: the run loop `exit -> handle -> decide -> enter`, and the account of what
- * its exits cost. It belongs to one processor of the machine; whoever else wants something of it
- * leaves a note (vcpu_notify). */
+/* One virtual processor: its state, and the account of what its exits cost. vmm/run/run.h runs it.
+ * It belongs to one processor of the machine; whoever else wants something of it leaves a note
+ * (vcpu_notify). */
 #ifndef VMM_VCPU_VCPU_H
 #define VMM_VCPU_VCPU_H
 
@@ -105,9 +105,6 @@ void vcpu_destroy(struct vcpu *vcpu, struct heap *heap);
  * others, which wait for their start-up message. The guest's TSC reads 0 at start_tsc. Counters go
  * on. On its own processor. */
 void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc);
-
-/* Runs the vCPU, on its own processor, until the guest is no longer running. */
-void vcpu_run(struct vcpu *vcpu);
 
 /* notes_add and notes_leave of vmm/guest/notes.h. */
 static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)

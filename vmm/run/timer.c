@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "vmm/run/timer.h"
+
+#include "arch/x86/cpu.h"
+#include "vmm/base/clock.h"
+#include "vmm/console/console.h"
+#include "vmm/host/cpus.h"
+
+/* How far the preemption timer may lag behind before it is set anew. What the handlers take is
+ * counted, what the exits themselves take is not: a fraction of a microsecond on a processor, but
+ * ten and more in a virtual machine. There it is set anew after each exit. */
+#define SLACK_NS 20000
+
+/* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
+ * state for an interrupt whatever the guest's IF, an emulator may not. */
+#define DEAD_LOOK_NS 10000000
+
+void timer_begin(struct vcpu *vcpu)
+{
+    bool can_lag = vcpu->vmx.saves_timer && !cpu_is_virtual();
+
+    vcpu->slack_full_cycles = can_lag ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
+}
+
+/* The board's timers are the first vCPU's business. */
+static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
+{
+    uint64_t apic_tsc = vcpu_apic_deadline_tsc(vcpu);
+    uint64_t guest_tsc = vcpu->index == 0 ? guest_deadline_tsc(vcpu->guest) : UINT64_MAX;
+
+    return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
+}
+
+void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    vcpu->deadline_tsc = next_deadline_tsc(vcpu);
+    if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
+        vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
+    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->notes.cpu->index == 0)
+        vcpu->deadline_tsc = console_deadline_tsc;
+    timer_look_at_deadline(vcpu);
+}
