@@ -115,34 +115,6 @@ static enum exit_action exit_vmcall(struct vcpu *vcpu)
     return EXIT_NEXT_INSTRUCTION;
 }
 
-/* Leaves that show what the guest has set in CR4, XCR0, IA32_APIC_BASE, or the size of its code. */
-static bool cpuid_depends_on_guest(uint32_t leaf)
-{
-    return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
-}
-
-void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
-{
-    struct cpuid_guest guest = {
-        .cr4 = vmx_vcpu_cr4(&vcpu->vmx),
-        .xcr0 = 0,
-        .code64 = vmx_vcpu_in_64bit_code(&vcpu->vmx),
-        .limits_leaves = (vcpu->msrs.misc_enable & MISC_ENABLE_LIMIT_CPUID_MAXVAL) != 0,
-        .disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0,
-        .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,
-    };
-    /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
-    if ((read_cr4() & CR4_OSXSAVE) != 0)
-        guest.xcr0 = xgetbv(0);
-
-    struct cpuid_result result = cpuid_policy(&vcpu->cpuid, &guest, leaf, subleaf);
-
-    if (!cpuid_depends_on_guest(leaf))
-        vcpu->cpuid_seen[leaf % VCPU_CPUID_COUNT] =
-            (struct vcpu_cpuid){.key = vcpu_cpuid_key(leaf, subleaf), .result = result};
-    exit_cpuid_set(vcpu, &result);
-}
-
 static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
@@ -153,9 +125,8 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
     vcpu_note(vcpu, ATTENTION_EVENT);
     /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
      */
-    if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0) {
+    if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0)
         vcpu_die(vcpu);
-    }
     return EXIT_NEXT_INSTRUCTION;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* RDMSR and WRMSR: what vmm/policy/msr_policy.h decides is carried out. */
-#include "arch/x86/msr.h"
+#include "vmm/run/msr.h"
+
 #include "arch/x86/cpu.h"
 #include "arch/x86/vmcs.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
 #include "vmm/run/exits.h"
+#include "vmm/run/timer.h"
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
@@ -130,4 +132,17 @@ enum exit_action exit_wrmsr(struct vcpu *vcpu)
     if (write_msr(vcpu, (uint32_t)gpr[GPR_RCX], value) != MSR_DONE)
         return events_general_protection(vcpu);
     return EXIT_NEXT_INSTRUCTION;
+}
+
+bool exit_move_tsc_deadline(struct vcpu *vcpu, uint64_t exited_tsc)
+{
+    const uint64_t *gpr = vcpu->vmx.registers.gpr;
+    uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
+
+    if ((uint32_t)gpr[GPR_RCX] != IA32_TSC_DEADLINE ||
+        !local_apic_move_tsc_deadline(&vcpu->apic, value, exited_tsc + vcpu->tsc_offset))
+        return false;
+    timer_set_deadline(vcpu, exited_tsc);
+    timer_arm(vcpu, exited_tsc);
+    return true;
 }

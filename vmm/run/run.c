@@ -8,9 +8,11 @@
 #include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
+#include "vmm/run/cpuid.h"
 #include "vmm/run/exits.h"
 #include "vmm/run/io.h"
 #include "vmm/run/mmio.h"
+#include "vmm/run/msr.h"
 #include "vmm/run/timer.h"
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/events.h"
@@ -307,25 +309,9 @@ static inline __attribute__((always_inline)) bool run_cpuid(struct vcpu *vcpu, u
     return finish_instruction_exit(vcpu, EXIT_REASON_CPUID, exited_tsc, rdtsc() - exited_tsc);
 }
 
-/* WRMSR that sets the APIC timer's TSC deadline, which many kernels do once or twice for each tick:
- * nothing but the preemption timer has to be set anew. False: another write, and nothing has
- * happened. */
-static __attribute__((noinline)) bool move_tsc_deadline(struct vcpu *vcpu, uint64_t exited_tsc)
-{
-    const uint64_t *gpr = vcpu->vmx.registers.gpr;
-    uint64_t value = gpr[GPR_RDX] << 32 | (uint32_t)gpr[GPR_RAX];
-
-    if ((uint32_t)gpr[GPR_RCX] != IA32_TSC_DEADLINE ||
-        !local_apic_move_tsc_deadline(&vcpu->apic, value, exited_tsc + vcpu->tsc_offset))
-        return false;
-    timer_set_deadline(vcpu, exited_tsc);
-    timer_arm(vcpu, exited_tsc);
-    return true;
-}
-
 static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, uint64_t exited_tsc)
 {
-    if (!exit_x2apic_eoi(vcpu) && !move_tsc_deadline(vcpu, exited_tsc))
+    if (!exit_x2apic_eoi(vcpu) && !exit_move_tsc_deadline(vcpu, exited_tsc))
         return handle_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc);
     return finish_instruction_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc, rdtsc() - exited_tsc);
 }
