@@ -60,9 +60,9 @@ struct machine_config {
         *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
 };
 
-/* What the board asks of its surroundings. All are called on whichever processor caused it, the three
- * of the local APICs from anywhere, the others with the board locked, and must not call the board
- * again. */
+/* What the board asks of its surroundings. All are called on whichever processor caused it, the
+ * three of the local APICs from anywhere, the others with the board locked, and must not call the
+ * board again. */
 struct machine_hooks {
     /* A byte leaves COM1; false: not now, machine_serial_ready will tell. */
     bool (*serial_transmit)(void *context, uint8_t byte);

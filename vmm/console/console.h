@@ -21,8 +21,8 @@ struct console_backlog {
     uint64_t dropped; /* oldest bytes, for want of room */
 };
 
-/* Whoever may have the line besides the prompt: a guest with its COM1. The functions are called with
- * context, on the first processor, without the console's lock. */
+/* Whoever may have the line besides the prompt: a guest with its COM1. The functions are called
+ * with context, on the first processor, without the console's lock. */
 struct console_client {
     const char *name;
     size_t (*space)(void *context);               /* how many bytes it can receive now */
@@ -41,8 +41,8 @@ void console_client_init(struct console_client *client);
  * STATUS_OUT_OF_RANGE: as uart_init; the log and what guests print then go nowhere. */
 enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
 
-/* From here on work_wanted is called when the first processor makes work for itself that it does not
- * do at once: whoever runs there has to call console_service soon. With the console locked. */
+/* From here on work_wanted is called when the first processor makes work for itself that it does
+ * not do at once: whoever runs there has to call console_service soon. With the console locked. */
 void console_on_work(void (*work_wanted)(void));
 
 /* What the prompt offers, and what its handlers are called with. */

@@ -36,8 +36,8 @@ static inline void notes_add(struct vcpu_notes *notes, uint32_t attention)
     atomic_store_explicit(&notes->look_tsc, 0, memory_order_relaxed);
 }
 
-/* Leaves a note of enum vcpu_attention. The owner reads it before it next enters its guest; if it is
- * inside, it leaves for that. From any processor. */
+/* Leaves a note of enum vcpu_attention. The owner reads it before it next enters its guest; if it
+ * is inside, it leaves for that. From any processor. */
 void notes_leave(struct vcpu_notes *notes, uint32_t attention);
 
 #endif
