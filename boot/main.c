@@ -18,7 +18,7 @@
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
 #define HEAP_BYTES            (32 * MIB)
 #define MESSAGE_BYTES         512
-#define REFUSAL_SECONDS       60 /* to read it */
+#define REFUSAL_SECONDS       60 /* the time to read a refusal */
 
 _Static_assert(BOOT_NO_CONSOLE == UART_NO_PORT, "the port number for no line");
 
@@ -81,9 +81,9 @@ static EFI_STATUS check_cpu(void)
     return EFI_SUCCESS;
 }
 
-/* Refuses a machine without the serial port that the configuration names, or without serial port and
- * screen. If no port is configured and there is a screen, the guests run without a console: a line
- * on the screen says so. */
+/* Refuses a machine that lacks the serial port of the configuration, or that has neither a serial
+ * port nor a screen. If no port is configured and there is a screen, the guests run without a
+ * console: a line on the screen says so. */
 static EFI_STATUS check_serial(void)
 {
     pci_port_enable(&uefi, boot.console_port);
@@ -96,7 +96,7 @@ static EFI_STATUS check_serial(void)
         return uefi_refuse(&uefi, EFI_UNSUPPORTED, MSG_NO_CONSOLE, boot.console_port);
     uefi_say(&uefi, MSG_UNSEEN, boot.console_port);
     boot.console_port = BOOT_NO_CONSOLE;
-    boot.on_last_exit = ON_LAST_EXIT_POWEROFF; /* nobody would see the prompt */
+    boot.on_last_exit = ON_LAST_EXIT_POWEROFF; /* the prompt would not be seen */
     return EFI_SUCCESS;
 }
 

@@ -9,11 +9,11 @@
 #define PCI_COMMAND         0x04
 #define PCI_COMMAND_IO      BIT(0)
 #define PCI_HEADER_TYPE     0x0e
-#define PCI_HEADER_MULTIPLE BIT(7) /* functions */
-#define PCI_HEADER_DEVICE   0      /* not a bridge: it has all six of them */
+#define PCI_HEADER_MULTIPLE BIT(7) /* the device has several functions */
+#define PCI_HEADER_DEVICE   0      /* no bridge: it has six base address registers */
 #define PCI_BAR_0           0x10
 
-/* The base of the device's range that may have the port; 0: none. */
+/* Returns the base of the device's range that may contain the port; 0 if there is none. */
 static uint16_t find_range(EFI_PCI_IO_PROTOCOL *device, uint16_t port)
 {
     uint32_t bars[PCI_BARS];

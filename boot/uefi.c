@@ -9,7 +9,7 @@
 
 /* --- Console --- */
 
-#define DROPPED_KEYS_MAX 256 /* a key that is held down must not keep us */
+#define DROPPED_KEYS_MAX 256 /* a limit, as a key may be held down */
 #define LOOKS_PER_SECOND 20
 
 void uefi_print(struct uefi *uefi, const char *text)

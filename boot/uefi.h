@@ -45,10 +45,10 @@ EFI_STATUS uefi_refuse(struct uefi *uefi, EFI_STATUS status, const char *format,
  * "?". */
 void uefi_print(struct uefi *uefi, const char *text);
 
-/* Clears the screen. Firmware leaves a logo there, and text on top of it is hard to read. */
+/* Clears the screen, where the firmware may have left a logo that makes text hard to read. */
 void uefi_clear_screen(struct uefi *uefi);
 
-/* Returns whether uefi_say shows on a screen: there is a console and a display adapter (UEFI 2.10,
+/* Returns whether uefi_say writes to a screen: there is a console and a display adapter (UEFI 2.10,
  * 12.9, EFI_GRAPHICS_OUTPUT_PROTOCOL). */
 bool uefi_has_screen(struct uefi *uefi);
 

@@ -55,10 +55,10 @@ enum uart_register {
 
 #define RECEIVE_FIFO_BYTES 16
 #define BAUD_MAX           115200u
-#define BAUD_FIRMWARE_MIN  9600u  /* of what the firmware may be about to send */
-#define PORT_MAX           0xfff8 /* eight registers from there on */
+#define BAUD_FIRMWARE_MIN  9600u  /* the slowest rate at which the firmware may be sending */
+#define PORT_MAX           0xfff8 /* the last port from which eight registers fit */
 
-/* Without a line the transmitter is always empty, and nothing is received. */
+/* Reads a register. Without a line the transmitter is always empty, and nothing is received. */
 static uint8_t read_register(const struct uart *uart, enum uart_register offset)
 {
     if (uart->port != UART_NO_PORT)
@@ -131,9 +131,9 @@ static bool is_present(struct uart *uart)
     (void)wait_for_status(uart, LSR_TRANSMITTED);
 
     uint8_t line_control = read_register(uart, UART_LCR);
-    write_register(uart, UART_LCR, line_control & ~LCR_DLAB); /* else offset 1 is not IER */
+    write_register(uart, UART_LCR, line_control & ~LCR_DLAB); /* makes offset 1 IER */
     uint8_t modem_control = read_register(uart, UART_MCR);
-    write_register(uart, UART_MCR, modem_control & ~MCR_OUT2); /* no interrupt from what follows */
+    write_register(uart, UART_MCR, modem_control & ~MCR_OUT2); /* holds interrupts back */
     uint8_t enabled = read_register(uart, UART_IER);
     bool has_ier = holds(uart, UART_IER, IER_IMPLEMENTED);
     write_register(uart, UART_IER, enabled);

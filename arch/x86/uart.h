@@ -16,7 +16,7 @@ struct uart {
     uint32_t line_errors; /* overruns, parity and framing errors, breaks */
 };
 
-/* A port number for no line: what is sent is lost, and nothing is received. */
+/* The port number that means no line: what is sent is lost, and nothing is received. */
 #define UART_NO_PORT 0
 
 /* Returns whether a UART answers at the I/O port: its interrupt enable register holds what is
@@ -31,7 +31,7 @@ bool uart_is_present(uint16_t port);
  *   baud: 50 to 115200, within 3 % of a divisor of 115200.
  * Errors
  *   STATUS_OUT_OF_RANGE: port or baud is not as described; uart cannot be used.
- *   STATUS_NOT_FOUND: there is no UART; uart is as one at UART_NO_PORT. */
+ *   STATUS_NOT_FOUND: there is no UART; uart behaves as one at UART_NO_PORT. */
 MUST_USE enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 
 /* Gives the byte to the transmitter. Returns false, and does nothing, if its FIFO is full. */

@@ -66,7 +66,7 @@ struct config_guest {
 
 struct config {
     uint16_t console_port; /* I/O port of the 16550 */
-    unsigned console_line; /* where it was said, counted from 1; 0: it was not */
+    unsigned console_line; /* counted from 1; 0: the key was not given */
     uint32_t console_baud;
     uint32_t console_irq; /* as in struct boot_info */
     enum on_last_exit on_last_exit;

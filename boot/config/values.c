@@ -92,7 +92,7 @@ static bool read_digits(struct text text, uint64_t *number, size_t *digits)
     return *digits > 0;
 }
 
-/* "0x" and hexadecimal digits. */
+/* Reads "0x" and hexadecimal digits. Returns false if text is anything else. */
 static bool read_hex(struct text text, uint32_t *number)
 {
     return text.length > 2 && text.start[0] == '0' && text.start[1] == 'x' &&
@@ -115,7 +115,7 @@ static enum status set_console(struct parser *parser, struct text value)
                              "console = %.*s: it can be com1, com2, com3, com4 or an I/O port such "
                              "as 0x3f8",
                              QUOTED(value));
-    /* Below are the chipset's own; a UART's eight registers lie side by side. */
+    /* The chipset has the ports below. The eight registers of a UART begin at a multiple of 8. */
     if (port < CONFIG_CONSOLE_PORT_MIN || port > CONFIG_CONSOLE_PORT_MAX || port % 8 != 0)
         return config_refuse(
             parser, parser->line, STATUS_OUT_OF_RANGE,

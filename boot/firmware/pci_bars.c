@@ -17,7 +17,7 @@ uint16_t pci_bars_find_port(const uint32_t bars[PCI_BARS], uint16_t port)
 
         if ((bars[i] & BAR_IO) == 0) {
             if (BAR_MEMORY_TYPE(bars[i]) == BAR_MEMORY_64)
-                i++; /* the next one is the upper half */
+                i++; /* the next register is the upper half */
             continue;
         }
         if (base <= port && port - base < IO_PORTS_MAX && base > best)
