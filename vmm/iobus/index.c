@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The calls of the common access and the index that finds them, which outlive tables. Tables share
- * what is the same in them, so that a publication costs little and what vCPUs have in their caches
- * stays good: a call keeps its number and its place as long as its segment stays what it is, and
- * the index consists of pieces that are copied when something in them changes.
+/* The calls of the common access, and the index that finds them. Both outlive tables. Tables share
+ * the parts that are the same in them. So a publication costs little, and the data in the vCPUs'
+ * caches stays valid: a call keeps its number and its place as long as its segment does not change,
+ * and the index consists of pieces that are copied only when something in them changes.
  *
- * A number that is in no layout any more is free once the last layout that had it is. Only then is
- * the call behind it written again, so nobody reads a call that is being written. */
+ * A number that is in no layout any more becomes free when the last layout that had it is freed.
+ * Only then is the call behind it written again, so nobody reads a call that is being written. */
 #include "vmm/base/bits.h"
 #include "vmm/iobus/layout.h"
 #include "vmm/iobus/lookup.h"
 
 #include <string.h>
 
-/* Of a range, this many pages at most are in the index; the tree finds the others. */
+/* At most this many pages of a range are in the index; the tree finds the others. */
 #define INDEXED_PAGES_MAX 16
 
 static bool is_ports(const struct iobus *bus)
@@ -25,13 +25,13 @@ static size_t one_bytes(const struct iobus *bus)
     return is_ports(bus) ? sizeof(struct iobus_port_calls) : sizeof(struct iobus_entry);
 }
 
-/* As the index has it. */
+/* Returns the offset as the index holds it. */
 static uint32_t offset_bytes(const struct iobus *bus, uint32_t number)
 {
     return number * (uint32_t)one_bytes(bus);
 }
 
-/* --- Numbers --- */
+/* Numbers. */
 
 static struct iobus_store *make_store(struct iobus *bus, uint32_t capacity)
 {
@@ -70,12 +70,13 @@ static void add_free(struct iobus_store *store, uint32_t from)
     }
 }
 
-/* Layouts keep the store they know; numbers mean the same in the larger one. */
+/* Doubles the store. Layouts keep the store that they know; a number means the same in the larger
+ * one. */
 static bool grow(struct iobus *bus)
 {
     struct iobus_store *old = bus->store, *store;
 
-    if (old->capacity > UINT32_MAX / 128) /* offsets have 32 bits */
+    if (old->capacity > UINT32_MAX / 128) /* an offset has 32 bits */
         return false;
     store = make_store(bus, 2 * old->capacity);
     if (store == NULL)
@@ -113,7 +114,8 @@ static bool is_nobodys(const struct iobus_segment *segment)
     return segment->target == IOBUS_NONE && segment->point == IOBUS_NONE;
 }
 
-/* Of sizes, those that, aligned, end in the segment or in what has the same target behind it. */
+/* Returns those of sizes whose aligned accesses end in the segment, or in the segments behind it
+ * that have the same target. */
 static uint32_t fitting_sizes(const struct iobus_segment *segment, uint32_t sizes)
 {
     for (uint32_t size = 1; size <= 8; size *= 2) {
@@ -147,7 +149,7 @@ static uint32_t slot_at(const struct iobus_layout *layout, const struct iobus_se
     return segment->target == IOBUS_NONE ? IOBUS_NONE : layout->slots[segment->target];
 }
 
-/* The doorbell that writes go to at once, or IOBUS_NONE. */
+/* Returns the doorbell to which writes go at once, or IOBUS_NONE. */
 static uint32_t direct_bell(const struct iobus_layout *layout, const struct iobus_segment *segment)
 {
     return segment->point == IOBUS_NONE ? IOBUS_NONE : layout->points[segment->point].only_one;
@@ -160,8 +162,9 @@ static uint32_t bell_slot_at(const struct iobus_layout *layout, const struct iob
     return bell == IOBUS_NONE ? IOBUS_NONE : layout->slots[bell];
 }
 
-/* Whether segment j of the old layout is the new segment, with the same calls: those of the same
- * registrations, since a slot is one's alone while any layout has it. */
+/* Returns whether segment j of the old layout is the same as the new segment and has the same
+ * calls. Calls are the same if they belong to the same registrations, because a slot belongs to one
+ * registration as long as any layout has it. */
 static bool is_same(const struct iobus_layout *old, uint32_t j, const struct iobus_layout *layout,
                     const struct iobus_segment *segment)
 {
@@ -176,7 +179,7 @@ static bool is_same(const struct iobus_layout *old, uint32_t j, const struct iob
            bell_slot_at(old, before) == bell_slot_at(layout, segment);
 }
 
-/* Of writes. */
+/* Returns the call for writes. */
 static struct iobus_call write_call_of(const struct iobus_layout *layout,
                                        const struct iobus_segment *segment,
                                        const struct iobus_call *read_call)
@@ -206,7 +209,7 @@ static bool take_number(struct iobus *bus, struct iobus_layout *layout, uint32_t
     return true;
 }
 
-/* Numbers keep their distance in whatever store they are. */
+/* Returns the number of the entry for writes. Numbers keep their distance in every store. */
 static uint32_t writes_number(const struct iobus_entry *entry, uint32_t number)
 {
     return (uint32_t)(number + entry->write_call_at / (int64_t)sizeof(*entry));
@@ -269,7 +272,8 @@ static void replace(struct iobus *bus, const struct iobus_layout *old, uint32_t 
         push(bus, &layout->replaced, writes_number(entry, number));
 }
 
-/* Segments of both layouts ascend: one walk along both. */
+/* Numbers the layout's calls. The segments of both layouts ascend, so one walk along both is
+ * enough. */
 static bool number_calls(struct iobus *bus, const struct iobus_layout *old,
                          struct iobus_layout *layout)
 {
@@ -296,7 +300,7 @@ static bool number_calls(struct iobus *bus, const struct iobus_layout *old,
     return true;
 }
 
-/* --- The index --- */
+/* The index. */
 
 static void drop_page(struct iobus *bus, struct iobus_index_page *page)
 {
@@ -313,7 +317,8 @@ static struct iobus_index_page *make_page(struct iobus *bus)
     return page;
 }
 
-/* The piece that has the slot, for writing: no other layout's. */
+/* Returns the piece that has the slot, for writing: a copy if other layouts use the piece. Null: no
+ * memory. */
 static struct iobus_index_page *own_page(struct iobus *bus, struct iobus_layout *layout,
                                          uint32_t slot)
 {
@@ -354,7 +359,8 @@ static bool set_ports(struct iobus *bus, struct iobus_layout *layout, uint32_t f
     return true;
 }
 
-/* Of each segment, the ports that had another number; with no layout before, nobody's had all. */
+/* Sets the ports whose number has changed, segment by segment. If there is no layout before, all
+ * ports have had nobody's number. */
 static bool index_ports(struct iobus *bus, const struct iobus_layout *old,
                         struct iobus_layout *layout)
 {
@@ -395,8 +401,8 @@ static uint64_t indexed_pages(uint64_t first, uint64_t last)
     return pages < INDEXED_PAGES_MAX ? pages : INDEXED_PAGES_MAX;
 }
 
-/* Enters a guess for the first pages of what is there. Where two want one slot, one has it and the
- * other is found by the tree. */
+/* Enters a guess for the first pages of an entry. If two entries want one slot, one gets it and the
+ * tree finds the other. */
 static bool enter(struct iobus *bus, struct iobus_layout *layout, uint32_t number)
 {
     const struct iobus_entry *entry = &bus->store->entries[number];
@@ -417,7 +423,7 @@ static bool enter(struct iobus *bus, struct iobus_layout *layout, uint32_t numbe
     return true;
 }
 
-/* *has_made_room if it had a slot. */
+/* Removes an entry's guesses. Sets *has_made_room if it had a slot. */
 static bool withdraw(struct iobus *bus, struct iobus_layout *layout, uint32_t number,
                      bool *has_made_room)
 {
@@ -475,8 +481,8 @@ uint32_t iobus_index_pages(const struct iobus *bus, uint64_t segment_count)
 
     if (is_ports(bus))
         return (IOBUS_PORT_LAST + 1) / IOBUS_INDEX_PAGE;
-    /* Many, so that two pages seldom want one; fewer once they would crowd everything else out of
-     * the caches. */
+    /* Many slots, so that two pages seldom want the same one; fewer if they would push everything
+     * else out of the caches. */
     while (slots < (segment_count <= 2048 ? 16 : 4) * segment_count)
         slots *= 2;
     return (uint32_t)(slots / IOBUS_INDEX_PAGE);

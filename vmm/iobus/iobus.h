@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The I/O bus: which handler answers a port or MMIO access.
+/* The I/O bus: finds the handler that answers a port or MMIO access.
  *
- * A bus holds one atomic pointer to an immutable table. vCPUs read it without lock, wait or fence;
- * a writer builds a new table, publishes it with one release store and goes on. What was replaced
- * is freed once every vCPU has passed a quiescent point (iobus_reader_quiesce).
+ * A bus holds one atomic pointer to an immutable table. vCPUs read the table without a lock, a
+ * wait or a fence. A writer builds a new table, publishes it with one release store and
+ * continues. The old table is freed after every vCPU has passed a quiescent point
+ * (iobus_reader_quiesce).
  *
  * How an access is answered (iobus_access):
- * 1. A write is offered to the doorbells at exactly its address whose width and data fit, those
- *    with data first, then exact width before any width. The first that handles it ends it.
- * 2. Otherwise it is cut where the innermost range changes. Each part is offered to the ranges
- *    around it, innermost first: in naturally aligned pieces of the largest size the range takes,
- *    low address first, as the processor and an ISA bridge cut a misaligned or too wide transfer
- *    (Intel SDM vol. 1, "I/O Address Space"). A range that takes no fitting piece, or declines,
- *    leaves those bytes to the next one outwards, which sees them joined again.
- * 3. Bytes nobody answered read as ones; written, they vanish. Both are counted. */
+ * 1. A write is offered to the doorbells at exactly its address whose width and data fit: those
+ *    with data first, then exact width before any width. The first doorbell that handles the
+ *    write ends it.
+ * 2. Otherwise the access is cut where the innermost range changes. Each part is offered to the
+ *    ranges around it, innermost first: in naturally aligned pieces of the largest size that the
+ *    range takes, low address first, as the processor and an ISA bridge cut a misaligned or too
+ *    wide transfer (Intel SDM vol. 1, "I/O Address Space"). If a range takes no fitting piece,
+ *    or declines, these bytes go to the next range outwards, which sees them joined again.
+ * 3. Bytes that no handler answers read as ones; writes to them have no effect. Both are
+ *    counted. */
 #ifndef VMM_IOBUS_IOBUS_H
 #define VMM_IOBUS_IOBUS_H
 
@@ -25,182 +28,196 @@
 
 #include <stdatomic.h>
 
-/* Names are copied; longer ones are cut. */
+/* The bus copies names and cuts longer ones. */
 #define IOBUS_NAME_BYTES 32
 
 #define IOBUS_PORT_LAST UINT64_C(0xffff)
 #define IOBUS_MMIO_LAST UINT64_MAX
 
-/* Unclaimed accesses are counted per port; on a bus with a larger address space, per this many
- * bytes, so that somebody who scans memory does not fill the table. */
+/* On a bus of ports unclaimed accesses are counted for each port. On a bus with a larger address
+ * space they are counted for each block of this many bytes, so that a guest that scans memory does
+ * not fill the table. */
 #define IOBUS_UNCLAIMED_GRANULE UINT64_C(0x1000)
 
-/* For struct iobus_range.access_sizes: sizes in bytes, joined with |. */
+/* Values for struct iobus_range.access_sizes: sizes in bytes, joined with |. */
 #define IOBUS_SIZES_1   1
 #define IOBUS_SIZES_ALL (1 | 2 | 4 | 8)
 
-/* Narrows a registration to single writes: a doorbell. */
+/* Limits a registration to certain writes: a doorbell. */
 struct iobus_match {
-    uint8_t width_bytes; /* 1, 2, 4, 8, or 0 for any */
+    uint8_t width_bytes; /* 1, 2, 4, 8; 0: any */
     bool has_data;
     uint64_t data; /* the value written, zero-extended; 0 without has_data */
 };
 
-/* A registration. Only read during the call that registers it.
+/* A registration. The bus reads it only during the call that registers it.
  *
- * An overlay stands before a range: it may also cover exactly the same addresses as one range that
- * is none, is then the inner one of the two, and what it declines goes on to the range under it. */
+ * An overlay lies before a range. It may cover exactly the same addresses as one range that is not
+ * an overlay. Then the overlay is the inner one of the two, and an access that it declines goes to
+ * the range under it. */
 struct iobus_range {
     uint64_t first;
-    uint64_t length_bytes; /* 1..2^63; of a doorbell its width, 1 for any width */
+    uint64_t length_bytes; /* 1..2^63; for a doorbell: its width, 1 for any width */
     const char *name;
-    uint8_t access_sizes; /* 1|2|4|8: what the handler takes; 0 for a doorbell */
+    uint8_t access_sizes; /* 1|2|4|8: sizes that the handler takes; 0 for a doorbell */
     io_handler *handler;
     void *context;
-    const struct iobus_match *match; /* null: not a doorbell but a range of a device */
+    const struct iobus_match *match; /* null: a range of a device; else a doorbell */
     bool is_overlay;                 /* false for a doorbell */
 };
 
-/* Names one registration of one bus, never two. All zero is none. */
+/* Identifies one registration of one bus; a handle is never used again for another one. All zero
+ * means none. */
 struct iobus_handle {
     uint64_t serial;
     uint32_t slot;
 };
 
-/* The two registrations that do not go together. */
+/* Two registrations that exclude each other. */
 struct iobus_conflict {
     char new_name[IOBUS_NAME_BYTES];
-    char old_name[IOBUS_NAME_BYTES]; /* may be of the same batch */
+    char old_name[IOBUS_NAME_BYTES]; /* may be in the same update */
     uint64_t new_first, new_last;
     uint64_t old_first, old_last;
 };
 
-/* Says when what an update removed can no longer be in use. The caller keeps it alive until then.
- * done is set first (release), then callback, if any, is called with context, on whichever CPU
- * reclaims and without the bus's lock; the bus does not touch the completion after setting done. */
+/* Reports that what an update removed can no longer be in use. The caller keeps the struct until
+ * then. The bus first sets done (release), then calls callback, if there is one, with context, on
+ * the CPU that reclaims and without the bus's lock. The bus does not use the completion after it
+ * has set done. */
 struct iobus_completion {
     _Atomic bool done;
     void (*callback)(void *context);
     void *context;
-    struct iobus_completion *next; /* the bus's */
+    struct iobus_completion *next; /* only the bus uses it */
 };
 
-/* All of it becomes visible at once, or none of it. */
+/* An update. All of it becomes visible at once, or none of it. */
 struct iobus_update {
     const struct iobus_range *additions;
     size_t addition_count;
-    struct iobus_handle *handles; /* out, addition_count of them; null if nobody will remove them */
+    struct iobus_handle *handles; /* out: addition_count handles; null: the caller will not remove
+                                     them */
     const struct iobus_handle *removals;
     size_t removal_count;
-    struct iobus_completion *completion; /* null if nobody asks */
+    struct iobus_completion *completion; /* null: no report */
 };
 
-/* Where the bus gets memory. Called with the bus's lock held: must not call the bus. allocate
- * returns null when there is none; alignment is a power of two up to 64. */
+/* The bus's source of memory. The functions are called with the bus's lock held, so they must not
+ * call the bus. allocate returns null if there is no memory; alignment_bytes is a power of two up
+ * to 64. */
 struct iobus_allocator {
     void *(*allocate)(void *context, size_t size_bytes, size_t alignment_bytes);
     void (*release)(void *context, void *memory, size_t size_bytes);
     void *context;
 };
 
-/* Counters are written by one vCPU only, so that counting costs no shared cache line. Per slot:
- * hits, which are the accesses, or pieces of them, that the handler answered; and the cycles spent
- * in the handler for these, if the bus has a clock. They never move: when more
- * slots are needed, a larger array is put in use and the earlier ones stay part of the sums. */
+/* The largest number of counter arrays for one reader. Only one vCPU writes a counter, so counting
+ * uses no shared cache line. Each slot has two counters: hits, the number of accesses, or pieces of
+ * them, that the handler answered; and the cycles spent in the handler for these, if the bus has a
+ * clock. Counters never move: if more slots are needed, a larger array comes into use, and the
+ * earlier arrays stay part of the sums. */
 #define IOBUS_COUNTER_ARRAYS 24
 
-/* One vCPU's view of one bus. All fields are the bus's own. */
+/* One vCPU's view of one bus. All fields belong to the bus. */
 struct iobus_reader {
     _Alignas(64) _Atomic uint64_t seen_epoch; /* see reclaim.c */
     _Atomic bool is_parked;
-    uint32_t last_segment; /* where the last access fell; a hint only */
+    uint32_t last_segment; /* the segment of the last access; only a hint */
     struct iobus *bus;
-    _Atomic(_Atomic uint64_t *) counters; /* the newest of the arrays */
+    _Atomic(_Atomic uint64_t *) counters; /* the newest array */
     _Atomic uint64_t *counter_arrays[IOBUS_COUNTER_ARRAYS];
     struct iobus_unclaimed unclaimed;
     struct iobus_reader *next;
 };
 
 struct iobus {
-    /* Read by every vCPU, written at publication only. */
+    /* Read by every vCPU, written only at a publication. */
     _Alignas(64) _Atomic(const struct iobus_table *) table;
     _Atomic uint64_t epoch; /* counts publications */
     uint64_t address_last;
     uint64_t (*clock)(void);
 
-    /* The writers', under the lock. */
+    /* For writers, under the lock. */
     _Alignas(64) struct spinlock lock;
     struct iobus_allocator allocator;
     struct iobus_reader *readers;
     struct iobus_table *retired_first, *retired_last;
     struct iobus_slot *slots;
-    uint32_t slot_count;  /* as many as the newest counter arrays hold */
+    uint32_t slot_count;  /* as many as the newest counter arrays have */
     uint32_t slot_free;   /* first of the free list */
-    uint32_t array_count; /* of counters, per reader */
+    uint32_t array_count; /* the number of counter arrays of each reader */
     uint64_t next_serial;
     struct iobus_store *store;           /* the calls */
-    struct iobus_index_page *empty_page; /* of an index that knows nothing */
-    struct iobus_unclaimed departed;     /* what detached readers had counted */
+    struct iobus_index_page *empty_page; /* for an index without content */
+    struct iobus_unclaimed departed;     /* the counts of detached readers */
 };
 
-/* A clock for iobus_init, the processor's time-stamp counter, which is read without a call; on
- * other processors it stands still. */
+/* Returns the processor's time-stamp counter; a clock for iobus_init, which the bus reads without a
+ * call. On other processors than x86-64 it is always 0. */
 uint64_t iobus_tsc(void);
 
-/* Makes an empty bus for the addresses 0..address_last. clock, if not null, gives a cycle count and
- * is read around every handler. STATUS_NO_MEMORY. */
+/* Makes an empty bus for the addresses 0..address_last. clock returns a cycle count and is read
+ * around every handler; null: there is no clock.
+ * STATUS_NO_MEMORY: there is no memory for it. */
 MUST_USE enum status iobus_init(struct iobus *bus, uint64_t address_last,
                                 const struct iobus_allocator *allocator, uint64_t (*clock)(void));
 
-/* Gives all memory back and ends all completions. Every reader has to be detached. */
+/* Frees all memory and ends all completions. All readers are detached (CHECK). */
 void iobus_destroy(struct iobus *bus);
 
-/* Registers and removes as one step; ranges may nest, one inside another, but neither overlap
- * partly nor be the same, but for an overlay and a range that is none; of doorbells, the same
- * address, width and data twice is refused. What is added is checked against what stays after the
- * removals. May be called from a handler; waits for other writers only, never for a vCPU. On any
- * failure nothing changes: STATUS_INVALID       a length, size, width or data that breaks the rules
- * above, or a doorbell that is an overlay STATUS_OUT_OF_RANGE  it does not end within the address
- * space STATUS_CONFLICT      *conflict, if not null, tells which two STATUS_NOT_FOUND     a removal
- * that names nothing, something removed before, or one thing twice STATUS_NO_MEMORY     only with
- * additions: an update that only removes needs no memory */
+/* Registers and removes ranges in one step. The additions are checked against the ranges that stay
+ * after the removals. Two ranges are either disjoint or one lies inside the other. They may cover
+ * exactly the same addresses only if one is an overlay and the other is not. Two doorbells differ
+ * in address, width or data. A handler may call this function; it waits only for other writers,
+ * never for a vCPU. On an error nothing has changed.
+ * STATUS_INVALID: a length, size, width or data breaks the rules above, or a doorbell is an
+ *   overlay.
+ * STATUS_OUT_OF_RANGE: a range does not end within the address space.
+ * STATUS_CONFLICT: two registrations exclude each other; *conflict, if not null, names them.
+ * STATUS_NOT_FOUND: a handle identifies nothing, or a registration removed before, or one twice.
+ * STATUS_NO_MEMORY: only with additions; an update that only removes needs no memory. */
 MUST_USE enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
                                   struct iobus_conflict *conflict);
 
-/* iobus_update with one addition. handle and conflict may be null. */
+/* Does iobus_update with one addition. handle and conflict may be null. */
 MUST_USE enum status iobus_register(struct iobus *bus, const struct iobus_range *range,
                                     struct iobus_handle *handle, struct iobus_conflict *conflict);
 
-/* iobus_update with one removal. STATUS_NOT_FOUND is the only failure. */
+/* Does iobus_update with one removal. completion may be null.
+ * STATUS_NOT_FOUND: the handle identifies nothing. There is no other error. */
 MUST_USE enum status iobus_remove(struct iobus *bus, struct iobus_handle handle,
                                   struct iobus_completion *completion);
 
-/* Frees what no vCPU can be using any more and ends the completions that waited for it. Returns how
- * many replaced tables still wait. Every update does this too; call it off the hot path. */
+/* Frees what no vCPU can still use and ends the completions that waited for it. Returns the number
+ * of replaced tables that still wait. Every update does this too. Not for the hot path. */
 size_t iobus_reclaim(struct iobus *bus);
 
-/* Makes *reader a reader of the bus, parked. It stays where it is until detached.
- * STATUS_NO_MEMORY. */
+/* Makes *reader a parked reader of the bus. The struct must not be moved until it is detached.
+ * STATUS_NO_MEMORY: there is no memory for its counters. */
 MUST_USE enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader);
 
-/* The reader has to be parked. What it counted stays in the sums. */
+/* Detaches a reader, which is parked. Its counts stay in the sums. */
 void iobus_reader_detach(struct iobus_reader *reader);
 
-/* The vCPU halts or stops, and uses no table until iobus_reader_begin: nothing waits for it. */
+/* Parks a reader: its vCPU halts or stops and uses no table until iobus_reader_begin, so nothing
+ * waits for it. */
 void iobus_reader_park(struct iobus_reader *reader);
 
-/* The rare half of iobus_reader_begin. */
+/* Does iobus_reader_begin for a parked reader. */
 void iobus_reader_unpark(struct iobus_reader *reader);
 
-/* On VM exit, before any access: a test of the reader's own flag, unless it was parked. */
+/* Begins to use the bus; called on VM exit, before any access. Tests only the reader's own flag,
+ * unless the reader was parked. */
 static inline void iobus_reader_begin(struct iobus_reader *reader)
 {
     if (__builtin_expect(atomic_load_explicit(&reader->is_parked, memory_order_relaxed), 0))
         iobus_reader_unpark(reader);
 }
 
-/* Just before VM entry, outside any iobus_access: this vCPU holds no table now. Loads, and stores
- * only after a publication; why this order is enough is told in reclaim.c. */
+/* Marks a quiescent point: this vCPU holds no table now. Called just before VM entry, outside any
+ * iobus_access. Costs two loads, and a store only after a publication. reclaim.c explains why this
+ * order is enough. */
 static inline void iobus_reader_quiesce(struct iobus_reader *reader)
 {
     uint64_t epoch = atomic_load_explicit(&reader->bus->epoch, memory_order_acquire);
@@ -209,16 +226,16 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
         atomic_store_explicit(&reader->seen_epoch, epoch, memory_order_release);
 }
 
-/* Answers the access by the rules above, from one table, whatever the guest asks for: any address,
- * size 1, 2, 4 or 8. A read's value is set, with zeros above its size; of a write nothing changes.
- * The handler gets a naturally aligned access of a size that it takes, all inside its range (a
- * doorbell: the guest's own); what a read's handler leaves unset is ones. It may use the access's
- * value as it likes; one that declines, all of the access. The caller runs on the reader's vCPU,
- * begun and not parked; a handler may call this again. The run loop's exits make the same access by
- * fast.h. */
+/* Answers an access by the rules above, from one table. All accesses are allowed: any address, size
+ * 1, 2, 4 or 8. Sets the value of a read, with zeros above its size; a write is not changed. The
+ * handler gets a naturally aligned access of a size that it takes, inside its range (a doorbell
+ * gets the guest's own access). If the handler of a read sets no value, the value is all ones. A
+ * handler may change the access's value; a handler that declines may change all of the access. The
+ * caller runs on the reader's vCPU, after iobus_reader_begin and not parked. A handler may call
+ * this function again. The exits of the run loop make the same access through fast.h. */
 void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access);
 
-/* A registered range, as it was registered, its name perhaps cut. */
+/* A registered range; its name may be cut. */
 struct iobus_registered {
     char name[IOBUS_NAME_BYTES];
     uint64_t first, last;
@@ -227,9 +244,10 @@ struct iobus_registered {
     void *context;
 };
 
-/* The innermost range around an address that is neither doorbell nor overlay. False if there is
- * none, *found then untouched. It may be removed as soon as this returns: whoever uses what it
- * found knows why it stays. Waits for writers; not for the hot path. */
+/* Finds the innermost range around an address that is neither a doorbell nor an overlay. Returns
+ * false and leaves *found unchanged if there is none. The range may be removed as soon as this
+ * function returns, so the caller has to know why it stays. Waits for writers; not for the hot
+ * path. */
 bool iobus_find_range(struct iobus *bus, uint64_t address, struct iobus_registered *found);
 
 struct iobus_range_info {
@@ -242,17 +260,17 @@ struct iobus_range_info {
     uint64_t hits, cycles; /* of all readers together */
 };
 
-/* Calls visit for every registration in address order, outer before inner, a range before the
- * overlay of the same addresses, ranges before doorbells. No lock is held meanwhile: visit may take
- * its time and change the bus; what is registered and removed during the walk may or may not be
- * seen. */
+/* Calls visit for every registration in address order: outer ranges before inner ones, a range
+ * before the overlay of the same addresses, ranges before doorbells. No lock is held during the
+ * calls, so visit may take long and may change the bus. A registration that is added or removed
+ * during the walk may be seen or not. */
 void iobus_for_each_range(struct iobus *bus,
                           void (*visit)(void *context, const struct iobus_range_info *info),
                           void *context);
 
-/* Calls visit for every address (of MMIO: every granule) with unclaimed accesses that the readers
- * keep, in no order, summed over the readers. Returns the counts of those that found no room,
- * address 0. No lock is held while visit runs. */
+/* Calls visit for every address (on a bus of MMIO: every granule) with unclaimed accesses in the
+ * readers' tables, in no order, summed over the readers. Returns the counts of the accesses that
+ * found no place, with address 0. No lock is held while visit runs. */
 struct iobus_unclaimed_count
 iobus_for_each_unclaimed(struct iobus *bus,
                          void (*visit)(void *context, const struct iobus_unclaimed_count *count),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Builds a layout: merges what stays with what comes, checks it, flattens it. O(n) for n
- * registrations, and one allocation. */
+/* Builds a layout: merges the registrations that stay with those that come, checks them, flattens
+ * them. O(n) for n registrations, with one allocation. */
 #include "vmm/iobus/layout.h"
 #include "vmm/base/bits.h"
 #include "vmm/iobus/lookup.h"
@@ -30,7 +30,7 @@ int iobus_registration_order(const struct iobus_registration *a, const struct io
     return order != 0 ? order : compare(a->match.data, b->match.data);
 }
 
-/* Heapsort's "sift down" in the heap of count elements. */
+/* Does heapsort's "sift down" in the heap of count elements. */
 static void sift(struct iobus_registration **heap, size_t root, size_t count)
 {
     for (size_t child; (child = 2 * root + 1) < count; root = child) {
@@ -58,13 +58,14 @@ void iobus_registrations_sort(struct iobus_registration **registrations, size_t 
     }
 }
 
-/* Only while building. */
+/* Arrays that are needed only during the build. */
 struct scratch {
     struct iobus_extent *extents;
     uint64_t *point_addresses;
 };
 
-/* Takes bytes from a piece of memory that starts at a line; each array at a line of its own. */
+/* Takes bytes from a piece of memory that starts at a cache line; each array gets lines of its
+ * own. */
 static void *carve(uint8_t *memory, size_t *used_bytes, size_t size_bytes)
 {
     void *array = memory == NULL ? NULL : memory + *used_bytes;
@@ -73,14 +74,14 @@ static void *carve(uint8_t *memory, size_t *used_bytes, size_t size_bytes)
     return array;
 }
 
-/* The levels of a tree with at least count nodes or one less. */
+/* Returns the levels of a tree that has at least count nodes, or one less. */
 static uint32_t levels_for(uint64_t count)
 {
     return count <= 1 ? 0 : 64 - (uint32_t)__builtin_clzll(count - 1);
 }
 
-/* Lays the arrays out in memory; with null memory only measures. Returns the bytes it takes: with n
- * registrations, up to 600 times n. */
+/* Lays out the arrays in memory; with null memory only measures them. Returns the bytes that they
+ * take: at most 600 times the number of registrations. */
 static size_t arrange(const struct iobus *bus, uint8_t *memory, uint32_t extent_count,
                       uint32_t doorbell_count, struct iobus_layout *layout, struct scratch *scratch)
 {
@@ -112,7 +113,7 @@ static size_t arrange(const struct iobus *bus, uint8_t *memory, uint32_t extent_
     return used;
 }
 
-/* The old ones that stay and the additions, both sorted, into one sorted array. */
+/* Merges the old registrations that stay and the additions, both sorted, into one sorted array. */
 static void merge(const struct iobus_layout *old, struct iobus_registration *const *additions,
                   size_t addition_count, struct iobus_registration **out)
 {
@@ -166,7 +167,8 @@ static uint32_t only_one(const struct iobus_point *point)
     return found;
 }
 
-/* One point for the doorbells from target begin on; returns where the next address begins. */
+/* Fills one point with the doorbells from target begin on; returns the target at which the next
+ * address begins. */
 static uint32_t fill_point(struct iobus_layout *layout, struct iobus_point *point, uint32_t begin)
 {
     uint64_t address = layout->registrations[begin]->first;
@@ -206,13 +208,13 @@ static void fill_target(struct iobus_target *target, const struct iobus_registra
     atomic_init(&target->dead_from, UINT32_MAX);
 }
 
-/* Level by level: node i of a level that has n nodes is the middle of the i-th of n equal parts of
- * the segments. Where no segment is left, the key is one that nothing is above. */
+/* Fills the tree level by level: node i of a level with n nodes is the middle of the i-th of n
+ * equal parts of the segments. If no segment is left, the key is one that no address is above. */
 static void fill_tree(const struct iobus_layout *layout)
 {
     uint64_t *tree = layout->tree;
 
-    tree[0] = 0; /* no node */
+    tree[0] = 0; /* not a node */
     for (uint32_t level = 0; level < layout->tree_levels; level++) {
         uint64_t span = UINT64_C(1) << (layout->tree_levels - level), on_level = UINT64_C(1)
                                                                                  << level;
@@ -240,7 +242,7 @@ static void hang_bell(struct iobus_layout *layout, uint32_t key, uint32_t target
     };
 }
 
-/* By the numbers of the points' calls. */
+/* Fills the table of bells. The keys come from the numbers of the points' calls. */
 static void fill_bells(struct iobus_layout *layout)
 {
     for (size_t i = 0; i <= layout->bell_mask; i++)
@@ -260,7 +262,7 @@ static void fill_bells(struct iobus_layout *layout)
     }
 }
 
-/* Whether registration i is the overlay of exactly the range before it. */
+/* Returns whether registration i is the overlay of exactly the range before it. */
 static bool is_over_previous(const struct iobus_layout *layout, uint32_t i)
 {
     const struct iobus_registration *overlay = layout->registrations[i];
@@ -284,7 +286,7 @@ static enum status fill(struct iobus_layout *layout, const struct scratch *scrat
             return conflict(registration, layout->registrations[i - 1], new_side, old_side);
         fill_target(&layout->targets[i], registration);
         layout->slots[i] = registration->slot;
-        if (is_over_previous(layout, i)) { /* one extent for both, its target the inner one */
+        if (is_over_previous(layout, i)) { /* one extent for both; its target is the inner one */
             layout->targets[i].parent = i - 1;
             scratch->extents[extent_count - 1].target = i;
             scratch->extents[extent_count - 1].access_sizes = registration->access_sizes;
@@ -355,7 +357,7 @@ enum status iobus_layout_build(struct iobus *bus, const struct iobus_layout *old
     if (old != NULL)
         count_kinds(old->registrations, old->registration_count, &extent_count, &doorbell_count);
     count_kinds(additions, addition_count, &extent_count, &doorbell_count);
-    /* Segment numbers and keys of doorbells have 32 bits. */
+    /* Segment numbers and doorbells' keys have 32 bits. */
     if (extent_count + doorbell_count >= UINT32_MAX / 32)
         return STATUS_NO_MEMORY;
 

@@ -1,25 +1,28 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Publication, and when what was replaced may be freed.
+/* Publication, and the time at which what it replaced may be freed.
  *
  * The bus counts publications in `epoch`. A writer stores the new table, then epoch = e, and notes
- * e at the table it replaced. A vCPU at its quiescent point loads epoch, then stores what it saw to
- * its own seen_epoch. The table may go once every reader's seen_epoch is at least e:
- * - What the vCPU did with the old table comes before its store of seen_epoch in program order; the
+ * e at the table that it replaced. A vCPU at its quiescent point loads epoch, then stores the value
+ * to its own seen_epoch. The table may be freed when every reader's seen_epoch is at least e:
+ * - What the vCPU did with the old table comes before its store of seen_epoch in program order. The
  *   store is a release and the writer's load of it an acquire, so it comes before the free.
  * - What the vCPU does later comes after its *load* of epoch, an acquire that read e or more, which
- *   the writer stored (release) after the new table. So it finds the new table or a later one.
- * No step needs a store to become visible before a later load, the one order that x86 does not give
- * (Intel SDM vol. 3A, "Loads May Be Reordered with Earlier Stores to Different Locations"): were
- * the mark a mere "I am outside" or a count of the vCPU's own, its next load of the table pointer
- * could overtake it, and the writer would take the mark for the end of a use that has just begun.
+ *   the writer stored (release) after the new table. So the vCPU finds the new table or a later
+ *   one.
+ * No step needs a store that becomes visible before a later load, which is the one order that x86
+ * does not give (Intel SDM vol. 3A, "Loads May Be Reordered with Earlier Stores to Different
+ * Locations"). If the vCPU only stored "I am outside", or a count of its own, its next load of the
+ * table pointer could overtake that store, and the writer would see the end of a use that has just
+ * begun.
  *
- * A parked vCPU is not waited for. Here the order store-then-load does matter: unparking stores
- * is_parked = false and then loads epoch; the writer stores epoch and then loads is_parked. All
- * four are sequentially consistent (on x86 the stores become XCHG), so either the writer sees the
- * vCPU awake, or the vCPU sees the new epoch and with it the new table. Parking is rare: at HLT.
+ * The writer does not wait for a parked vCPU. Here the order of a store and a later load does
+ * matter: unparking stores is_parked = false and then loads epoch; the writer stores epoch and then
+ * loads is_parked. All four are sequentially consistent (on x86 the stores become XCHG). So either
+ * the writer sees that the vCPU is awake, or the vCPU sees the new epoch and with it the new table.
+ * Parking is rare: at HLT.
  *
- * A vCPU that stays in its guest without an exit holds no table, but says so only at its next exit;
- * memory and completions wait for that, nobody else does. */
+ * A vCPU that stays in its guest without an exit holds no table, but shows that only at its next
+ * exit. Memory and completions wait for that exit; nobody else does. */
 #include "vmm/base/check.h"
 #include "vmm/iobus/layout.h"
 
@@ -84,7 +87,7 @@ static void free_table(struct iobus *bus, struct iobus_table *table)
         iobus_layout_free(bus, layout);
 }
 
-/* The epoch up to which no reader can use what was retired. */
+/* Returns the epoch up to which no reader can still use what was retired. */
 static uint64_t quiescent_epoch(struct iobus *bus)
 {
     uint64_t oldest = UINT64_MAX;
@@ -134,7 +137,7 @@ void iobus_finish(struct iobus_completion *completions)
         void (*callback)(void *) = completions->callback;
         void *context = completions->context;
 
-        /* Its owner may free it as soon as it sees this. */
+        /* The completion's owner may free it as soon as it sees this. */
         atomic_store_explicit(&completions->done, true, memory_order_release);
         if (callback != NULL)
             callback(context);
@@ -142,7 +145,8 @@ void iobus_finish(struct iobus_completion *completions)
     }
 }
 
-/* Once there is memory again: a layout without the dead targets of removals that had found none. */
+/* Builds a layout without dead targets, when there is memory again. Removals that found no memory
+ * have left dead targets. */
 static void compact(struct iobus *bus)
 {
     const struct iobus_registration *new_side, *old_side;
@@ -178,7 +182,7 @@ size_t iobus_reclaim(struct iobus *bus)
 void iobus_destroy(struct iobus *bus)
 {
     CHECK(bus->readers == NULL);
-    iobus_finish(iobus_collect(bus, NULL)); /* no reader: all of them */
+    iobus_finish(iobus_collect(bus, NULL)); /* no reader: this frees all of them */
 
     struct iobus_table *table = iobus_current(bus);
     struct iobus_layout *layout = table->layout;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What the console shows, and who is where. Each step takes the lock, copies one item and lets go,
- * so that a slow listener holds up no writer. */
+/* The reports for the console, and the search for a range. Each step takes the lock, copies one
+ * item and releases the lock, so a slow listener holds up no writer. */
 #include "vmm/iobus/layout.h"
 #include "vmm/iobus/lookup.h"
 
 #include <string.h>
 
-/* The first registration after `last` in the layout's order; the first of all for null. */
+/* Returns the first registration after `last` in the layout's order; null last: the first of
+ * all. */
 static struct iobus_registration *next_registration(const struct iobus_layout *layout,
                                                     const struct iobus_registration *last)
 {
@@ -27,7 +28,7 @@ void iobus_for_each_range(struct iobus *bus,
                           void (*visit)(void *context, const struct iobus_range_info *info),
                           void *context)
 {
-    struct iobus_registration last; /* a copy: the original may go meanwhile */
+    struct iobus_registration last; /* a copy, because the original may be removed meanwhile */
     bool is_first = true;
 
     for (;; is_first = false) {
@@ -57,8 +58,8 @@ void iobus_for_each_range(struct iobus *bus,
     }
 }
 
-/* The registration of a target that is alive. Targets are numbered in the order of registrations,
- * but those of dead ones are left out there. */
+/* Returns the registration of a target that is not dead. Targets are numbered in the order of
+ * registrations, but the registrations of dead targets are not in the list. */
 static const struct iobus_registration *registration_of(const struct iobus_layout *layout,
                                                         uint32_t target)
 {
@@ -75,7 +76,7 @@ static const struct iobus_registration *registration_of(const struct iobus_layou
     return layout->registrations[low];
 }
 
-/* The innermost range around the address that is alive and no overlay, or null. */
+/* Returns the innermost range around the address that is neither dead nor an overlay, or null. */
 static const struct iobus_registration *range_around(const struct iobus_table *table,
                                                      uint64_t address)
 {
@@ -116,7 +117,8 @@ bool iobus_find_range(struct iobus *bus, uint64_t address, struct iobus_register
     return registration != NULL;
 }
 
-/* Table number 0 is what detached readers left, then the readers' own. Null: no such number. */
+/* Returns a table of unclaimed accesses. Number 0 has what detached readers left; the readers' own
+ * tables follow. Null: there is no such number. */
 static const struct iobus_unclaimed *unclaimed_table(const struct iobus *bus, size_t number)
 {
     const struct iobus_reader *reader = bus->readers;
@@ -128,8 +130,9 @@ static const struct iobus_unclaimed *unclaimed_table(const struct iobus *bus, si
     return reader == NULL ? NULL : &reader->unclaimed;
 }
 
-/* Entry `index` of table `number`, with the later tables' counts for its address added. False if it
- * is empty, or an earlier table has the address and so has shown it. */
+/* Sums up entry `index` of table `number` and the later tables' counts for the same address.
+ * Returns false if the entry is empty, or if an earlier table has the address and so has shown
+ * it. */
 static bool sum_unclaimed(const struct iobus *bus, size_t number, unsigned index,
                           struct iobus_unclaimed_count *sum)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Slots, and the counters that readers keep by slot number. Growing gives every reader a larger
- * array; the reader goes on to count in the one it knows, or in the new one, and the sums take all
- * of them. */
+/* Slots, and the counters that readers keep by slot number. Growth gives every reader a larger
+ * array. The reader continues to count in the array that it knows, or in the new one; the sums
+ * include all arrays. */
 #include "vmm/iobus/layout.h"
 
 #include <string.h>
@@ -30,7 +30,8 @@ static void drop_array(struct iobus *bus, struct iobus_reader *reader, uint32_t 
     reader->counter_arrays[array] = NULL;
 }
 
-/* A reader needs the new array only for tables published later, and finds it together with them. */
+/* Gives the reader its new array. It needs the array only for tables published later, and finds it
+ * together with them. */
 static void use_array(struct iobus_reader *reader, uint32_t array)
 {
     atomic_store_explicit(&reader->counters, reader->counter_arrays[array], memory_order_release);

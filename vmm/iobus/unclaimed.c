@@ -3,14 +3,14 @@
 
 #include <stddef.h>
 
-/* Only the owner adds, so that no read-modify-write is needed. */
+/* Adds to a counter. Only the owner adds, so no read-modify-write is needed. */
 static void add(_Atomic uint64_t *counter, uint64_t count)
 {
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count,
                           memory_order_release);
 }
 
-/* The address's entry, or the empty one where it belongs; null if there is neither. */
+/* Returns the address's entry, or the empty entry that it would get; null if there is neither. */
 static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *unclaimed,
                                                  uint64_t address)
 {
@@ -27,8 +27,8 @@ static const struct iobus_unclaimed_entry *probe(const struct iobus_unclaimed *u
     return NULL;
 }
 
-/* Where the owner counts an address: in its entry, or an empty one, or with the others. An entry
- * that is empty has address 0, so that most are passed with one comparison. */
+/* Returns where the owner counts an address: in its entry, in an empty one, or with the others. An
+ * empty entry has address 0, so one comparison is enough for most entries. */
 static struct iobus_unclaimed_entry *entry_for(struct iobus_unclaimed *unclaimed, uint64_t address)
 {
     unsigned start = iobus_unclaimed_home(address);
@@ -66,7 +66,7 @@ void iobus_unclaimed_add_others(struct iobus_unclaimed *unclaimed,
 
 struct iobus_unclaimed_count iobus_unclaimed_read(const struct iobus_unclaimed_entry *entry)
 {
-    /* The counts first: one that is not 0 was stored after the address. */
+    /* The counts come first: a count that is not 0 was stored after the address. */
     struct iobus_unclaimed_count count = {
         .read_count = atomic_load_explicit(&entry->read_count, memory_order_acquire),
         .write_count = atomic_load_explicit(&entry->write_count, memory_order_acquire),
@@ -84,7 +84,8 @@ struct iobus_unclaimed_count iobus_unclaimed_find(const struct iobus_unclaimed *
     if (entry != NULL) {
         struct iobus_unclaimed_count count = iobus_unclaimed_read(entry);
 
-        if (count.address == address) /* not one that was empty and is just being filled */
+        if (count.address == address) /* skips an entry that was empty and is being filled just
+                                         now */
             return count;
     }
     return (struct iobus_unclaimed_count){.address = address};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Registration and removal: check everything, build beside the table in force, publish. */
+/* Registration and removal: check everything, build a new table beside the current one, publish
+ * it. */
 #include "vmm/base/bits.h"
 #include "vmm/iobus/layout.h"
 
@@ -83,14 +84,14 @@ static enum status make_registration(struct iobus *bus, const struct iobus_range
     return STATUS_OK;
 }
 
-/* What an update holds while it is being prepared. */
+/* The state of an update during its preparation. */
 struct preparation {
-    struct iobus_registration **additions; /* sorted later; null if none */
-    size_t addition_count;                 /* made so far */
+    struct iobus_registration **additions; /* sorted later; null: none */
+    size_t addition_count;                 /* made until now */
     size_t addition_bytes;
     struct iobus_registration *removed;
     struct iobus_layout *layout;
-    bool is_burial; /* the layout is that in force, with what is removed dead */
+    bool is_burial; /* the layout is the current one, in which the removed targets are dead */
 };
 
 static void undo(struct iobus *bus, struct preparation *preparation)
@@ -114,7 +115,7 @@ static struct iobus_registration *find(struct iobus *bus, struct iobus_handle ha
 static enum status prepare_removals(struct iobus *bus, const struct iobus_update *update,
                                     struct preparation *preparation)
 {
-    /* From the end, so that the list is in the caller's order. */
+    /* Goes from the end, so that the list is in the caller's order. */
     for (size_t i = update->removal_count; i-- > 0;) {
         struct iobus_registration *registration = find(bus, update->removals[i]);
 
@@ -134,7 +135,7 @@ static enum status prepare_additions(struct iobus *bus, const struct iobus_updat
 
     if (count == 0)
         return STATUS_OK;
-    if (count > UINT32_MAX / 8) /* more than a layout holds */
+    if (count > UINT32_MAX / 8) /* more than a layout can hold */
         return STATUS_NO_MEMORY;
     preparation->addition_bytes = count * sizeof(*preparation->additions);
     preparation->additions = iobus_allocate(bus, preparation->addition_bytes);
@@ -168,8 +169,9 @@ static void tell_conflict(struct iobus_conflict *conflict,
     memcpy(conflict->old_name, old_side->name, IOBUS_NAME_BYTES);
 }
 
-/* No memory for a new layout: declares what is leaving dead in the old one, for tables from the
- * next on. Those in use now compare with a lower count and do not see it. */
+/* Marks the leaving registrations dead in the old layout, because there is no memory for a new one.
+ * They are dead for tables from the next one on. The tables in use now have a lower removal_count
+ * and do not see it. */
 static struct iobus_layout *bury(struct iobus_layout *layout, struct iobus_registration *removed)
 {
     uint32_t kept = 0;
@@ -208,7 +210,7 @@ static enum status prepare_layout(struct iobus *bus, struct preparation *prepara
     return status;
 }
 
-/* Nothing can fail from here on. */
+/* Makes the update effective; nothing can fail from here on. */
 static void commit(struct iobus *bus, const struct iobus_update *update,
                    struct preparation *preparation)
 {
@@ -276,7 +278,8 @@ enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
 
     spinlock_acquire(&bus->lock);
 
-    /* Before, for the memory; afterwards, because often no vCPU is out of its guest. */
+    /* Collects before, to have the memory, and afterwards, because the old table is free at once if
+     * all readers are parked. */
     struct iobus_completion *completions = iobus_collect(bus, NULL);
     enum status status = apply(bus, update, conflict);
 
