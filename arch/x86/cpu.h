@@ -290,6 +290,11 @@ static inline void cli(void)
     __asm__ volatile("cli" : : : "memory");
 }
 
+static inline void sti(void)
+{
+    __asm__ volatile("sti" : : : "memory");
+}
+
 /* Enables interrupts and halts in one step. STI holds interrupts off for one more instruction, so
  * none can arrive between the two and be missed (SDM vol. 2B, "STI"). Interrupts are on
  * afterwards. */

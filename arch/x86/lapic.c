@@ -29,8 +29,10 @@ enum lapic_register {
     LAPIC_LVT_LINT1 = 0x360,
     LAPIC_LVT_ERROR = 0x370,
     LAPIC_INITIAL_COUNT = 0x380,
+    LAPIC_DIVIDE = 0x3e0,
 };
 
+#define DIVIDE_BY_128      0xau
 #define SVR_ENABLE         0x100u
 #define LVT_MASKED         0x10000u
 #define LVT_DELIVERY       0x700u
@@ -163,6 +165,19 @@ uint32_t lapic_id(void)
 {
     uint32_t id = read_register(LAPIC_ID);
     return mode.is_x2apic ? id : id >> 24;
+}
+
+void lapic_start_timer(uint8_t vector, uint32_t count)
+{
+    write_register(LAPIC_DIVIDE, DIVIDE_BY_128);
+    write_register(LAPIC_LVT_TIMER, vector); /* one-shot */
+    write_register(LAPIC_INITIAL_COUNT, count);
+}
+
+void lapic_stop_timer(void)
+{
+    mask_lvt(LAPIC_LVT_TIMER);
+    write_register(LAPIC_INITIAL_COUNT, 0);
 }
 
 void lapic_eoi(void)

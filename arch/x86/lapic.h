@@ -34,6 +34,13 @@ void lapic_eoi(void);
  * lapic_init. */
 bool lapic_is_in_service(uint8_t vector);
 
+/* Makes this processor's APIC timer raise vector once, after count * 128 ticks of the timer's clock. Its
+ * rate, 24 MHz to 1 GHz, is not known here. Replaces what the timer was set to. */
+void lapic_start_timer(uint8_t vector, uint32_t count);
+
+/* Stops the timer. */
+void lapic_stop_timer(void);
+
 /* Send a message to the processor with this APIC ID, and return once the APIC has sent it. The
  * caller makes the waits between INIT and start-up messages (SDM vol. 3A, "MP Initialization
  * Protocol Algorithm").

@@ -197,6 +197,7 @@ extern const char call_guarded_fault[]; /* both in interrupts.asm */
 static struct {
     uint64_t stack;  /* 0: no call is under way */
     uint8_t apic_id; /* of the caller, as GS may have any value during the call */
+    bool is_given_up;
     struct trap_fault fault;
 } guarded;
 
@@ -205,9 +206,15 @@ bool trap_call_guarded(void (*function)(void *context), void *context, struct tr
     bool is_whole;
 
     guarded.apic_id = cpu_initial_apic_id();
+    guarded.is_given_up = false;
     is_whole = call_guarded(function, context, &guarded.stack);
     *fault = guarded.fault;
     return is_whole;
+}
+
+void trap_give_up_guarded_call(void)
+{
+    guarded.is_given_up = true;
 }
 
 /* Makes the frame continue at the end of the call, with the monitor's CS and SS, whatever the
@@ -255,9 +262,11 @@ static void handle_nmi(struct trap_frame *frame)
 
 void trap_dispatch(struct trap_frame *frame)
 {
-    if (frame->vector >= VECTOR_LEGACY_PIC)
+    if (frame->vector >= VECTOR_LEGACY_PIC) {
         trap_handle_interrupt((uint8_t)frame->vector);
-    else if (frame->vector == VECTOR_NMI)
+        if (guarded.is_given_up)
+            (void)end_guarded_call(frame);
+    } else if (frame->vector == VECTOR_NMI)
         handle_nmi(frame);
     else if (!resume_safe_instruction(frame) && !end_guarded_call(frame))
         stop_with_dump(frame);

@@ -81,7 +81,7 @@ MUST_USE bool rdmsr_safe(uint32_t index, uint64_t *value);
 MUST_USE bool wrmsr_safe(uint32_t index, uint64_t value);
 MUST_USE bool xsetbv_safe(uint32_t index, uint64_t value);
 
-/* The exception that ended a guarded call. */
+/* The exception, or interrupt, that ended a guarded call. */
 struct trap_fault {
     uint64_t vector;
     uint64_t rip;
@@ -91,10 +91,16 @@ struct trap_fault {
 /* Calls function(context), code that is not the monitor's, on this processor and its current stack.
  * An exception in it ends the call at once: the result is then false, and *fault describes the
  * exception. Control registers and tables stay as the function left them; segments are the
- * monitor's. Interrupts are off before and after. Only one such call may be under way on the whole
+ * monitor's. Interrupts are off before, and off after an
+ * exception. Only one such call may be under way on the whole
  * machine. */
 MUST_USE bool trap_call_guarded(void (*function)(void *context), void *context,
                                 struct trap_fault *fault);
+
+/* Ends the guarded call that the current interrupt has come in, as an exception would, once the
+ * interrupt's handler has returned. The fault's vector is then the interrupt's. Has no effect elsewhere.
+ */
+void trap_give_up_guarded_call(void);
 
 /* Returns the exception's name for a message, such as "#PF page fault". Never null. */
 const char *trap_exception_name(uint64_t vector);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Starts \test\monitor.efi of the volume this was started from, in a firmware whose ResetSystem is
  * replaced by what \test\reset names: "strays", which reads 0xe0000000 before it does its work,
- * memory that no memory map lists; "returns"; or "faults", by an undefined instruction. */
+ * memory that no memory map lists; "returns"; "faults", by an undefined instruction; or "hangs". */
 #include <efi.h>
 #include <efilib.h>
 
@@ -18,6 +18,7 @@ static const UINT8 code_strays[] = {0xb8, 0, 0, 0, 0, 0x8b, 0x00, 0x48, 0xb8, 0,
 #define ORIGINAL_OFFSET 9
 static const UINT8 code_returns[] = {0xc3};
 static const UINT8 code_faults[] = {0x0f, 0x0b};
+static const UINT8 code_hangs[] = {0xeb, 0xfe};
 
 static EFI_STATUS read_word(EFI_HANDLE volume, CHAR8 *word)
 {
@@ -54,6 +55,8 @@ static EFI_STATUS replace(const CHAR8 *word)
         CopyMem(code, code_returns, sizeof(code_returns));
     } else if (strcmpa(word, (const CHAR8 *)"faults") == 0) {
         CopyMem(code, code_faults, sizeof(code_faults));
+    } else if (strcmpa(word, (const CHAR8 *)"hangs") == 0) {
+        CopyMem(code, code_hangs, sizeof(code_hangs));
     } else {
         return EFI_INVALID_PARAMETER;
     }

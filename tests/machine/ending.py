@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The machine's end where something is wrong: a firmware whose ResetSystem strays, returns or faults,
-and a monitor that meets a bug of its own, attended and not. In Bochs, whose log tells whether the
+"""The machine's end where something is wrong: a firmware whose ResetSystem strays, returns, faults or
+hangs, and a monitor that meets a bug of its own, attended and not. In Bochs, whose log tells whether the
 machine was switched off."""
 
 import os
@@ -20,6 +20,7 @@ memory = 16M
 """
 FLAT = bytes.fromhex("b0 00 e6 f4 fa f4")  # mov al, 0; out 0xf4, al; cli; hlt
 SWITCHED_OFF = "soft power off"            # in Bochs' log
+FEW_MIPS = "2"  # the seconds that a firmware is waited for pass quickly then
 STILL_ON = "portcullis: the machine is still on: please switch it off by hand"
 FIRMWARE_FAILS = r"portcullis: the firmware does not switch the machine off: ResetSystem "
 
@@ -28,6 +29,7 @@ RESET_SYSTEMS = {
     "strays": None,
     "returns": FIRMWARE_FAILS + "returned",
     "faults": FIRMWARE_FAILS + r"ended with #UD invalid opcode at 0x[0-9a-f]+, cr2 0x[0-9a-f]+",
+    "hangs": FIRMWARE_FAILS + "was still at 0x[0-9a-f]+ after 10 seconds",
 }
 
 
@@ -54,7 +56,7 @@ def run_firmware(bench, report):
     for reset_system, failure in RESET_SYSTEMS.items():
         name = f"ending-{reset_system}"
         image = firmware_image(bench, name, CONFIGURATION, files, monitor, reset_system)
-        options = () if failure is None else ("--until", f"^{STILL_ON}$")
+        options = () if failure is None else ("--until", f"^{STILL_ON}$", "--mips", FEW_MIPS)
         boot = bench.boot(report, image, "--emulator", "bochs", *options, name=name)
         report.check(f"{name}: the guest ended",
                      re.search("^portcullis: machine off, exit code 1$", boot.text, re.M), boot.tail())

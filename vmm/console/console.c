@@ -24,6 +24,10 @@
  * the line is looked at without. */
 #define INTERRUPT_NS 20000000
 
+/* How many causes of an interrupt are served in a row: each means a FIFO full of bytes at the most.
+ */
+#define CAUSES_MAX 1000
+
 /* How often a line without an interrupt is looked at: a receiver of 16 bytes must not overflow. */
 #define POLL_CHARACTERS  12
 #define POLL_NS_MIN      1000000
@@ -144,6 +148,8 @@ static void send_one_polled(void)
 
 static void put(uint8_t byte)
 {
+    if (!console.is_present)
+        return;
     while (byte_ring_put(&console.output, &byte, 1) == 0)
         send_one_polled();
     console.at_line_start = byte == '\n';
@@ -428,10 +434,11 @@ static void receive(void)
     }
 }
 
-/* An edge-triggered line comes again only once there is no cause left. */
+/* An edge-triggered line comes again only once there is no cause left; a UART that never gets there
+ * is left alone after a while. */
 static void serve_causes(void)
 {
-    for (;;) {
+    for (unsigned i = 0; i < CAUSES_MAX; i++) {
         switch (uart_interrupt_cause(&console.uart)) {
         case UART_CAUSE_NONE: return;
         case UART_CAUSE_RECEIVED: receive(); break;
@@ -458,7 +465,7 @@ static void look_at_line(void)
 {
     if (console.service == SERVICE_INTERRUPT)
         serve_causes();
-    else if (console.is_present)
+    else
         receive();
 }
 
@@ -549,7 +556,7 @@ bool console_use_interrupt(uint8_t vector)
     console_flush(); /* an empty transmitter is a reason to interrupt */
     trap_set_interrupt_handler(vector, on_interrupt, NULL);
     uart_set_interrupts(&console.uart, false, false);
-    is_another = interrupt_comes();
+    is_another = interrupt_comes() && interrupt_comes(); /* one may be from before */
     uart_set_interrupts(&console.uart, false, true);
     is_ours = interrupt_comes();
     uart_set_interrupts(&console.uart, is_ours && !is_another, false);
@@ -580,7 +587,7 @@ void console_poll(void)
 
 void console_wait(void)
 {
-    if (console.service != SERVICE_INTERRUPT)
+    if (console.service == SERVICE_POLLED)
         cpu_pause();
     else if (!console_has_work)
         cpus_wait();

@@ -49,9 +49,10 @@ void console_on_work(void (*work_wanted)(void));
 void console_set_commands(const struct command *commands, size_t count, void *context);
 
 /* Tries the line's interrupt, which is routed to this processor as vector, and uses it from here on
- * if it works: none may come while the UART has no reason for one, one has to come within 20 ms
- * when it has. Takes up to 40 ms, lets interrupts in meanwhile and disables them again. False: it
- * does not work; the UART's interrupts are off, and the caller masks the source. The clock runs. */
+ * if it works: no more than one may come while the UART has no reason for it, and one has to come
+ * within 20 ms when it has. Takes up to 60 ms, lets interrupts in meanwhile and disables them
+ * again. False: it does not work; the UART's interrupts are off, and the caller masks the source.
+ * The clock runs. */
 MUST_USE bool console_use_interrupt(uint8_t vector);
 
 /* From here on the line is looked at every millisecond or so (20 ms at low rates): between two

@@ -3,15 +3,26 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/firmware_call.h"
+#include "arch/x86/lapic.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/platform_power.h"
 #include "arch/x86/vmx.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
+#include "vmm/base/time.h"
 #include "vmm/host/cpus.h"
 
 /* Below it is what firmware is likely to touch whatever its memory map says: flash, chipset and PCI
  * configuration registers, its own reserved memory. */
 #define LOW_BYTES (4 * GIB)
+
+/* How long the firmware may take. */
+#define FIRMWARE_NS (10 * NS_PER_SECOND)
+
+/* Its priority is the highest: a bug may have been found in the handler of any interrupt. The timer
+ * looks at the clock every 1 to 50 ms. */
+#define TIMER_VECTOR VECTOR_LAST
+#define TIMER_COUNT  10000
 
 /* Enough for 1 TiB in pages of 2 MiB. */
 #define TABLE_PAGES_MAX 1024
@@ -21,7 +32,8 @@ static struct {
     struct firmware_state firmware;
     struct page_table table;
     size_t table_pages;
-    bool has_table; /* and the processors' own descriptor tables are loaded */
+    uint64_t give_up_tsc; /* from then on the firmware is not waited for */
+    bool has_table;       /* and the processors' own descriptor tables are loaded */
 } self;
 
 void power_begin(const struct boot_info *boot)
@@ -77,10 +89,48 @@ static void call_power_off(void *context)
     self.boot->firmware_power_off(self.boot->efi_runtime_services);
 }
 
+/* Runtime services may be called with interrupts on (UEFI 2.10, 2.3.4), so that a timer can end one
+ * that does not return. */
+static void call_power_off_interruptibly(void *context)
+{
+    sti();
+    call_power_off(context);
+    cli();
+}
+
+static void on_timer(void *context)
+{
+    (void)context;
+    if (rdtsc() >= self.give_up_tsc)
+        trap_give_up_guarded_call();
+    else
+        lapic_start_timer(TIMER_VECTOR, TIMER_COUNT);
+}
+
+/* Before the clock runs there is no bound. */
+static bool call_firmware(struct trap_fault *fault)
+{
+    bool has_returned;
+
+    if (clock_tsc_hz() == 0)
+        return firmware_call(&self.firmware, &self.table, call_power_off, NULL, fault);
+    self.give_up_tsc = rdtsc() + clock_ticks_from_ns(FIRMWARE_NS);
+    trap_set_interrupt_handler(TIMER_VECTOR, on_timer, NULL);
+    lapic_start_timer(TIMER_VECTOR, TIMER_COUNT);
+    has_returned =
+        firmware_call(&self.firmware, &self.table, call_power_off_interruptibly, NULL, fault);
+    lapic_stop_timer();
+    return has_returned;
+}
+
 static void log_firmware_failure(bool has_returned, const struct trap_fault *fault)
 {
     if (has_returned)
         log_line("the firmware does not switch the machine off: ResetSystem returned");
+    else if (fault->vector == TIMER_VECTOR)
+        log_line("the firmware does not switch the machine off: ResetSystem was still at 0x%lx "
+                 "after %lu seconds",
+                 fault->rip, FIRMWARE_NS / NS_PER_SECOND);
     else
         log_line("the firmware does not switch the machine off: ResetSystem ended with %s at "
                  "0x%lx, cr2 0x%lx",
@@ -98,7 +148,7 @@ void power_off(void)
         vmx_disable();
     cpu->is_in_vmx_operation = false;
     if (self.has_table)
-        has_returned = firmware_call(&self.firmware, &self.table, call_power_off, NULL, &fault);
+        has_returned = call_firmware(&fault);
     else
         call_power_off(NULL);
     log_firmware_failure(has_returned, &fault);

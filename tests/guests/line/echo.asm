@@ -62,6 +62,8 @@ start:
         mov     esi, waiting
         call    put_text
 
+        mov     al, 0x30                ; stops the 8254, whose ticks would have the monitor look about
+        out     PIT + 3, al
         mov     ax, 0x0010              ; line 4
         call    pic_unmask
         mov     dx, MCR
