@@ -226,7 +226,8 @@ $(BUILD)/multiboot/%.bin: tests/multiboot/%.asm
 
 # What tests/machine boots. bench-exits measures exits.bin, too.
 MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(GUEST_PROGRAMS) \
-                 $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin $(BUILD)/firmware/reset_system.efi
+                 $(MULTIBOOT_KERNELS) $(BUILD)/bench/exits/exits.bin \
+                 $(BUILD)/firmware/reset_system.efi $(BUILD)/firmware/set_tsc.efi
 
 # A failure in one stage, except the build, does not stop the next stages: each stage writes its
 # counts to a file for the last one. The whole style stage counts as one test.
@@ -268,6 +269,7 @@ $(1): $(2)
 endef
 $(eval $(call EFI_RULE,$(NESTED)/native.efi,tools/native.c))
 $(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
+$(eval $(call EFI_RULE,$(BUILD)/firmware/set_tsc.efi,tests/firmware/set_tsc.c))
 
 $(NESTED)/initrd.img: tools/mknested $(addprefix tools/emulator/,linux.py nested.py qemu.py) tools/mkinitrd
 	tools/mknested $(@D)

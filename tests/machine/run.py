@@ -37,6 +37,7 @@ import line  # noqa: E402
 import multiboot  # noqa: E402
 import serial_ports  # noqa: E402
 import smp  # noqa: E402
+import tsc  # noqa: E402
 from bench import ROOT, Bench, Report  # noqa: E402
 
 # The longest first: what is short fills the gaps.
@@ -61,6 +62,7 @@ GROUPS = {
     "firmware": firmware.run,
     "serial-ports": serial_ports.run,
     "idle": idle.run,
+    "tsc": tsc.run,
 }
 MACHINES_AT_ONCE = 2
 

@@ -117,7 +117,7 @@ static void map_image(const struct boot_info *boot)
 
 /* --- The machine's interrupts and clock --- */
 
-/* Says what the boot stage has found. */
+/* At the rate that the boot stage has found; says by which clock, and what others gave. */
 static void start_clock(const struct tsc_calibration *tsc)
 {
     const char *note = "";
