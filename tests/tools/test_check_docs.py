@@ -82,7 +82,7 @@ class DifferenceTest(unittest.TestCase):
 
     def test_row_missing_in_source(self):
         self.edit("    IRQ_AUX = 12,\n", "", "vmm/board/board.h")
-        self.expect(1, "`IRQ_AUX`", "is not in enum machine_irq")
+        self.expect(1, "`IRQ_AUX`", "is not in enum board_irq")
 
     def test_source_moves_a_constant(self):
         self.edit("#define FW_CFG_PORT       0x510", "#define FW_CFG_PORT       0x520",

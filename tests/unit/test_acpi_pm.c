@@ -31,7 +31,7 @@ static void power_off(void *context)
     ((struct board *)context)->power_offs++;
 }
 
-static void reset_machine(void *context)
+static void reset_board(void *context)
 {
     struct board *board = context;
 
@@ -44,7 +44,7 @@ static void set_up(struct board *board, uint64_t now_ns)
     struct acpi_pm_wires wires = {
         .sci = {set_sci, board},
         .power_off = power_off,
-        .reset_machine = reset_machine,
+        .reset_board = reset_board,
         .context = board,
     };
 
@@ -184,10 +184,10 @@ static void test_reset(void **state)
     acpi_pm_write_reset_control(&board.pm, 0xff);
     assert_int_equal(board.resets, 2);
 
-    board.pm.wires.reset_machine = NULL;
+    board.pm.wires.reset_board = NULL;
     acpi_pm_write_reset_control(&board.pm, 0x0e);
     assert_int_equal(acpi_pm_read_reset_control(&board.pm), 0x0e);
-    board.pm.wires.reset_machine = reset_machine;
+    board.pm.wires.reset_board = reset_board;
     acpi_pm_write_reset_control(&board.pm, 0x0e); /* no rising edge */
     assert_int_equal(board.resets, 2);
     acpi_pm_write_reset_control(&board.pm, 0x00);

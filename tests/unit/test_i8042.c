@@ -31,7 +31,7 @@ static void set_auxiliary_irq(void *context, bool level)
     board->auxiliary_edges += level;
 }
 
-static void reset_machine(void *context)
+static void reset_board(void *context)
 {
     struct board *board = context;
 
@@ -44,7 +44,7 @@ static void set_up(struct board *board)
     struct i8042_wires wires = {
         .keyboard_irq = {set_keyboard_irq, board},
         .auxiliary_irq = {set_auxiliary_irq, board},
-        .reset_machine = reset_machine,
+        .reset_board = reset_board,
         .context = board,
     };
 
@@ -278,10 +278,10 @@ static void test_resets(void **state)
 
     out(&board, I8042_PORT_A, 0x03);
     assert_int_equal(board.resets, 2);
-    board.controller.wires.reset_machine = NULL;
+    board.controller.wires.reset_board = NULL;
     out(&board, I8042_PORT_A, 0x01);
     assert_int_equal(in(&board, I8042_PORT_A), 0x01);
-    board.controller.wires.reset_machine = reset_machine;
+    board.controller.wires.reset_board = reset_board;
     out(&board, I8042_PORT_A, 0x03); /* no rising edge */
     assert_int_equal(board.resets, 2);
 }

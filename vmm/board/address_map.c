@@ -11,172 +11,170 @@
 #define SIZES_1_2   (1 | 2)
 #define SIZES_1_2_4 (1 | 2 | 4)
 
-static enum io_outcome handled(struct machine *machine)
+static enum io_outcome handled(struct board *board)
 {
-    machine_unlock(machine);
+    board_unlock(board);
     return IO_HANDLED;
 }
 
 /* --- Ports --- */
 
 static __attribute__((noinline)) enum io_outcome
-access_pic_any(struct machine *machine, enum i8259_which which, struct io_access *access)
+access_pic_any(struct board *board, enum i8259_which which, struct io_access *access)
 {
     if (access->is_write)
-        i8259_write(&machine->pic, which, access->address & 1, (uint8_t)access->value);
+        i8259_write(&board->pic, which, access->address & 1, (uint8_t)access->value);
     else
-        access->value = i8259_read(&machine->pic, which, access->address & 1);
-    return handled(machine);
+        access->value = i8259_read(&board->pic, which, access->address & 1);
+    return handled(board);
 }
 
 /* What changes no interrupt is done here, without a call: the rest is the function above. */
-static inline enum io_outcome access_pic(struct machine *machine, enum i8259_which which,
+static inline enum io_outcome access_pic(struct board *board, enum i8259_which which,
                                          struct io_access *access)
 {
     unsigned offset = access->address & 1;
 
     if (__builtin_expect(access->is_write, 1)) {
-        if (__builtin_expect(i8259_write_mask(&machine->pic, which, offset, (uint8_t)access->value),
+        if (__builtin_expect(i8259_write_mask(&board->pic, which, offset, (uint8_t)access->value),
                              1))
-            return handled(machine);
-    } else if (i8259_read_status(&machine->pic, which, offset, &access->value))
-        return handled(machine);
-    return access_pic_any(machine, which, access);
+            return handled(board);
+    } else if (i8259_read_status(&board->pic, which, offset, &access->value))
+        return handled(board);
+    return access_pic_any(board, which, access);
 }
 
 static enum io_outcome on_pic_master(void *context, struct io_access *access)
 {
-    return access_pic(machine_lock(context), I8259_MASTER, access);
+    return access_pic(board_lock(context), I8259_MASTER, access);
 }
 
 static enum io_outcome on_pic_slave(void *context, struct io_access *access)
 {
-    return access_pic(machine_lock(context), I8259_SLAVE, access);
+    return access_pic(board_lock(context), I8259_SLAVE, access);
 }
 
 static enum io_outcome on_elcr(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     enum i8259_which which = access->address & 1 ? I8259_SLAVE : I8259_MASTER;
 
     if (access->is_write)
-        i8259_elcr_write(&machine->pic, which, (uint8_t)access->value);
+        i8259_elcr_write(&board->pic, which, (uint8_t)access->value);
     else
-        access->value = i8259_elcr_read(&machine->pic, which);
-    return handled(machine);
+        access->value = i8259_elcr_read(&board->pic, which);
+    return handled(board);
 }
 
-static __attribute__((noinline)) enum io_outcome access_pit_any(struct machine *machine,
+static __attribute__((noinline)) enum io_outcome access_pit_any(struct board *board,
                                                                 struct io_access *access)
 {
     unsigned offset = access->address & 3;
 
     if (access->is_write)
-        i8254_write(&machine->pit, offset, (uint8_t)access->value, machine_now_ns(machine));
+        i8254_write(&board->pit, offset, (uint8_t)access->value, board_now_ns(board));
     else
-        access->value = i8254_read(&machine->pit, offset, machine_now_ns(machine));
-    if (machine->pit.has_moved)
-        machine_update_timer(machine, TIMER_PIT);
-    return handled(machine);
+        access->value = i8254_read(&board->pit, offset, board_now_ns(board));
+    if (board->pit.has_moved)
+        board_update_timer(board, TIMER_PIT);
+    return handled(board);
 }
 
 /* Reading a counter moves no deadline, but for edges that came due meanwhile. */
 static enum io_outcome on_pit(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
-    if (!access->is_write && i8254_read_running(&machine->pit, access->address & 3,
-                                                machine_now_ns(machine), &access->value))
-        return handled(machine);
-    return access_pit_any(machine, access);
+    if (!access->is_write &&
+        i8254_read_running(&board->pit, access->address & 3, board_now_ns(board), &access->value))
+        return handled(board);
+    return access_pit_any(board, access);
 }
 
 static enum io_outcome on_port_61(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write)
-        port_61_write(&machine->port_61, (uint8_t)access->value, machine_now_ns(machine));
+        port_61_write(&board->port_61, (uint8_t)access->value, board_now_ns(board));
     else
-        access->value = port_61_read(&machine->port_61, machine_now_ns(machine));
-    if (machine->pit.has_moved)
-        machine_update_timer(machine, TIMER_PIT);
-    return handled(machine);
+        access->value = port_61_read(&board->port_61, board_now_ns(board));
+    if (board->pit.has_moved)
+        board_update_timer(board, TIMER_PIT);
+    return handled(board);
 }
 
 static enum io_outcome on_rtc(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = access->address & 1;
 
     if (access->is_write)
-        mc146818_write(&machine->rtc, offset, (uint8_t)access->value, machine_now_ns(machine));
+        mc146818_write(&board->rtc, offset, (uint8_t)access->value, board_now_ns(board));
     else
-        access->value = mc146818_read(&machine->rtc, offset, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_RTC);
-    return handled(machine);
+        access->value = mc146818_read(&board->rtc, offset, board_now_ns(board));
+    board_update_timer(board, TIMER_RTC);
+    return handled(board);
 }
 
 static enum io_outcome on_i8042(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     uint16_t port = (uint16_t)access->address;
 
     if (access->is_write)
-        i8042_write(&machine->i8042, port, (uint8_t)access->value, machine_now_ns(machine));
+        i8042_write(&board->i8042, port, (uint8_t)access->value, board_now_ns(board));
     else
-        access->value = i8042_read(&machine->i8042, port, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_I8042);
-    return handled(machine);
+        access->value = i8042_read(&board->i8042, port, board_now_ns(board));
+    board_update_timer(board, TIMER_I8042);
+    return handled(board);
 }
 
 static enum io_outcome on_com1(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = access->address & 7;
 
     if (access->is_write)
-        uart16550_write(&machine->com1, offset, (uint8_t)access->value, machine_now_ns(machine));
+        uart16550_write(&board->com1, offset, (uint8_t)access->value, board_now_ns(board));
     else
-        access->value = uart16550_read(&machine->com1, offset, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_COM1);
-    return handled(machine);
+        access->value = uart16550_read(&board->com1, offset, board_now_ns(board));
+    board_update_timer(board, TIMER_COM1);
+    return handled(board);
 }
 
 static enum io_outcome on_acpi_pm(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = (unsigned)(access->address - BOARD_ACPI_PM_PORT);
 
     if (access->is_write)
-        acpi_pm_write(&machine->acpi_pm, offset, access->size, (uint32_t)access->value,
-                      machine_now_ns(machine));
+        acpi_pm_write(&board->acpi_pm, offset, access->size, (uint32_t)access->value,
+                      board_now_ns(board));
     else
-        access->value =
-            acpi_pm_read(&machine->acpi_pm, offset, access->size, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_ACPI_PM);
-    return handled(machine);
+        access->value = acpi_pm_read(&board->acpi_pm, offset, access->size, board_now_ns(board));
+    board_update_timer(board, TIMER_ACPI_PM);
+    return handled(board);
 }
 
 static enum io_outcome on_smi_command(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write) {
-        acpi_pm_write_smi_command(&machine->acpi_pm, (uint8_t)access->value,
-                                  machine_now_ns(machine));
-        machine_update_timer(machine, TIMER_ACPI_PM);
+        acpi_pm_write_smi_command(&board->acpi_pm, (uint8_t)access->value, board_now_ns(board));
+        board_update_timer(board, TIMER_ACPI_PM);
     } else
-        access->value = acpi_pm_read_smi_command(&machine->acpi_pm);
-    return handled(machine);
+        access->value = acpi_pm_read_smi_command(&board->acpi_pm);
+    return handled(board);
 }
 
-static void access_reset_control(struct machine *machine, struct io_access *access)
+static void access_reset_control(struct board *board, struct io_access *access)
 {
     if (access->is_write)
-        acpi_pm_write_reset_control(&machine->acpi_pm, (uint8_t)access->value);
+        acpi_pm_write_reset_control(&board->acpi_pm, (uint8_t)access->value);
     else
-        access->value = acpi_pm_read_reset_control(&machine->acpi_pm);
+        access->value = acpi_pm_read_reset_control(&board->acpi_pm);
 }
 
 /* The configuration ports of a PCI bus that is not there read as ones. The reset control register
@@ -184,119 +182,119 @@ static void access_reset_control(struct machine *machine, struct io_access *acce
  * (Intel 82371AB datasheet, order number 290562, "RC - Reset Control Register"). */
 static enum io_outcome on_pci_config(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->address == ACPI_RESET_PORT && access->size == 1)
-        access_reset_control(machine, access);
+        access_reset_control(board, access);
     else if (!access->is_write)
         access->value = bytes_mask(access->size);
-    return handled(machine);
+    return handled(board);
 }
 
 static enum io_outcome on_debug_console(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write)
-        debug_console_write(&machine->debug_console, (uint8_t)access->value);
+        debug_console_write(&board->debug_console, (uint8_t)access->value);
     else
-        access->value = debug_console_read(&machine->debug_console);
-    return handled(machine);
+        access->value = debug_console_read(&board->debug_console);
+    return handled(board);
 }
 
 static enum io_outcome on_debug_exit(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write)
-        debug_exit_write(&machine->debug_exit, access->size, (uint32_t)access->value);
+        debug_exit_write(&board->debug_exit, access->size, (uint32_t)access->value);
     else
-        access->value = debug_exit_read(&machine->debug_exit, access->size);
-    return handled(machine);
+        access->value = debug_exit_read(&board->debug_exit, access->size);
+    return handled(board);
 }
 
 static enum io_outcome on_shutdown(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write)
-        shutdown_port_write(&machine->shutdown_port, (uint8_t)access->value);
+        shutdown_port_write(&board->shutdown_port, (uint8_t)access->value);
     else
-        access->value = shutdown_port_read(&machine->shutdown_port);
-    return handled(machine);
+        access->value = shutdown_port_read(&board->shutdown_port);
+    return handled(board);
 }
 
 static enum io_outcome on_fw_cfg(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = (unsigned)(access->address - FW_CFG_PORT);
 
     if (access->is_write)
-        fw_cfg_write(&machine->fw_cfg, offset, access->size, (uint16_t)access->value);
+        fw_cfg_write(&board->fw_cfg, offset, access->size, (uint16_t)access->value);
     else
-        access->value = fw_cfg_read(&machine->fw_cfg, offset, access->size);
-    return handled(machine);
+        access->value = fw_cfg_read(&board->fw_cfg, offset, access->size);
+    return handled(board);
 }
 
 static enum io_outcome on_testdev_latch(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = (unsigned)(access->address - TESTDEV_LATCH_PORT);
 
     if (access->is_write)
-        testdev_latch_write(&machine->testdev, offset, access->size, (uint32_t)access->value);
+        testdev_latch_write(&board->testdev, offset, access->size, (uint32_t)access->value);
     else
-        access->value = testdev_latch_read(&machine->testdev, offset, access->size);
-    return handled(machine);
+        access->value = testdev_latch_read(&board->testdev, offset, access->size);
+    return handled(board);
 }
 
 static enum io_outcome on_testdev_flush(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
     if (access->is_write)
-        testdev_flush_write(&machine->testdev, access->size, (uint32_t)access->value);
+        testdev_flush_write(&board->testdev, access->size, (uint32_t)access->value);
     else
-        access->value = testdev_flush_read(&machine->testdev);
-    return handled(machine);
+        access->value = testdev_flush_read(&board->testdev);
+    return handled(board);
 }
 
 static enum io_outcome on_testdev_line(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned line = (unsigned)(access->address - TESTDEV_LINE_PORT);
 
     if (access->is_write)
-        testdev_line_write(&machine->testdev, line, (uint8_t)access->value);
+        testdev_line_write(&board->testdev, line, (uint8_t)access->value);
     else
-        access->value = testdev_line_read(&machine->testdev, line);
-    return handled(machine);
+        access->value = testdev_line_read(&board->testdev, line);
+    return handled(board);
 }
 
 /* --- Memory-mapped devices --- */
 
 static enum io_outcome on_ioapic(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     unsigned offset = (unsigned)(access->address - I82093AA_ADDRESS);
 
     if (access->is_write)
-        i82093aa_write(&machine->ioapic, offset, access->size, (uint32_t)access->value);
+        i82093aa_write(&board->ioapic, offset, access->size, (uint32_t)access->value);
     else
-        access->value = i82093aa_read(&machine->ioapic, offset, access->size);
-    return handled(machine);
+        access->value = i82093aa_read(&board->ioapic, offset, access->size);
+    return handled(board);
 }
 
 static enum io_outcome on_testdev_memory(void *context, struct io_access *access)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
     uint64_t offset = access->address - TESTDEV_MEMORY;
 
     if (access->is_write)
-        testdev_memory_write(&machine->testdev, offset, access->size, access->value);
+        testdev_memory_write(&board->testdev, offset, access->size, access->value);
     else
-        access->value = testdev_memory_read(&machine->testdev, offset, access->size);
-    return handled(machine);
+        access->value = testdev_memory_read(&board->testdev, offset, access->size);
+    return handled(board);
 }
 
 /* --- The tables --- */
@@ -347,7 +345,7 @@ static const struct board_range testdev_mmio[] = {
     {"testdev memory", TESTDEV_MEMORY, TESTDEV_MEMORY_BYTES, IOBUS_SIZES_ALL, on_testdev_memory},
 };
 
-static struct iobus_range bus_range(struct machine *machine, const struct board_range *row)
+static struct iobus_range bus_range(struct board *board, const struct board_range *row)
 {
     bool is_own = row->handler != NULL;
 
@@ -356,44 +354,44 @@ static struct iobus_range bus_range(struct machine *machine, const struct board_
         .first = row->first,
         .length_bytes = row->length_bytes,
         .access_sizes = row->access_sizes,
-        .handler = is_own ? row->handler : machine->hooks.local_apic,
-        .context = is_own ? machine : machine->hooks.context,
+        .handler = is_own ? row->handler : board->hooks.local_apic,
+        .context = is_own ? board : board->hooks.context,
     };
 }
 
-static enum status register_ranges(struct machine *machine, struct iobus *bus,
+static enum status register_ranges(struct board *board, struct iobus *bus,
                                    const struct board_range *rows, size_t count)
 {
     struct iobus_range ranges[ARRAY_COUNT(board_ports)];
 
     CHECK(count <= ARRAY_COUNT(ranges));
     for (size_t i = 0; i < count; i++)
-        ranges[i] = bus_range(machine, &rows[i]);
+        ranges[i] = bus_range(board, &rows[i]);
     return iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
                         NULL);
 }
 
-enum status machine_register(struct machine *machine, struct iobus *ports, struct iobus *mmio)
+enum status board_register(struct board *board, struct iobus *ports, struct iobus *mmio)
 {
-    enum status status = register_ranges(machine, ports, board_ports, ARRAY_COUNT(board_ports));
+    enum status status = register_ranges(board, ports, board_ports, ARRAY_COUNT(board_ports));
 
     if (status == STATUS_OK)
-        status = register_ranges(machine, mmio, board_mmio, ARRAY_COUNT(board_mmio));
-    if (status != STATUS_OK || machine->config.testdev_memory == NULL)
+        status = register_ranges(board, mmio, board_mmio, ARRAY_COUNT(board_mmio));
+    if (status != STATUS_OK || board->config.testdev_memory == NULL)
         return status;
-    status = register_ranges(machine, ports, testdev_ports, ARRAY_COUNT(testdev_ports));
+    status = register_ranges(board, ports, testdev_ports, ARRAY_COUNT(testdev_ports));
     if (status == STATUS_OK)
-        status = register_ranges(machine, mmio, testdev_mmio, ARRAY_COUNT(testdev_mmio));
+        status = register_ranges(board, mmio, testdev_mmio, ARRAY_COUNT(testdev_mmio));
     return status;
 }
 
-enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
-                                       struct iobus_handle *handle)
+enum status board_register_apic_page(struct board *board, struct iobus *mmio, uint64_t page,
+                                     struct iobus_handle *handle)
 {
     const struct board_range row = {
         "local apic, moved", page, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, NULL,
     };
-    struct iobus_range range = bus_range(machine, &row);
+    struct iobus_range range = bus_range(board, &row);
 
     return iobus_register(mmio, &range, handle, NULL);
 }

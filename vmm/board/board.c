@@ -22,122 +22,120 @@ enum cmos {
 
 /* After anything that may have moved the deadline of one device: the common case, that nothing
  * changed, is a compare. */
-static void set_deadline(struct machine *machine, enum machine_timer timer, uint64_t deadline_ns)
+static void set_deadline(struct board *board, enum board_timer timer, uint64_t deadline_ns)
 {
     uint64_t earliest_ns = TIME_NEVER, ticks;
 
-    if (machine->deadlines_ns[timer] == deadline_ns)
+    if (board->deadlines_ns[timer] == deadline_ns)
         return;
-    machine->deadlines_ns[timer] = deadline_ns;
+    board->deadlines_ns[timer] = deadline_ns;
     for (unsigned i = 0; i < TIMER_COUNT; i++) {
-        if (machine->deadlines_ns[i] < earliest_ns)
-            earliest_ns = machine->deadlines_ns[i];
+        if (board->deadlines_ns[i] < earliest_ns)
+            earliest_ns = board->deadlines_ns[i];
     }
-    if (earliest_ns == machine->deadline_ns)
+    if (earliest_ns == board->deadline_ns)
         return;
-    machine->deadline_ns = earliest_ns;
+    board->deadline_ns = earliest_ns;
     ticks = clock_ticks_from_ns(earliest_ns);
-    atomic_store_explicit(&machine->deadline_tsc,
-                          ticks == UINT64_MAX ? UINT64_MAX : machine->start_tsc + ticks,
+    atomic_store_explicit(&board->deadline_tsc,
+                          ticks == UINT64_MAX ? UINT64_MAX : board->start_tsc + ticks,
                           memory_order_relaxed);
-    machine->hooks.deadline_moved(machine->hooks.context);
+    board->hooks.deadline_moved(board->hooks.context);
 }
 
-void machine_update_timer(struct machine *machine, enum machine_timer timer)
+void board_update_timer(struct board *board, enum board_timer timer)
 {
     switch (timer) {
-    case TIMER_PIT: set_deadline(machine, timer, i8254_next_deadline(&machine->pit)); break;
-    case TIMER_RTC: set_deadline(machine, timer, mc146818_next_deadline(&machine->rtc)); break;
-    case TIMER_COM1: set_deadline(machine, timer, uart16550_next_deadline(&machine->com1)); break;
-    case TIMER_I8042: set_deadline(machine, timer, i8042_next_deadline(&machine->i8042)); break;
-    case TIMER_ACPI_PM:
-        set_deadline(machine, timer, acpi_pm_next_deadline(&machine->acpi_pm));
-        break;
+    case TIMER_PIT: set_deadline(board, timer, i8254_next_deadline(&board->pit)); break;
+    case TIMER_RTC: set_deadline(board, timer, mc146818_next_deadline(&board->rtc)); break;
+    case TIMER_COM1: set_deadline(board, timer, uart16550_next_deadline(&board->com1)); break;
+    case TIMER_I8042: set_deadline(board, timer, i8042_next_deadline(&board->i8042)); break;
+    case TIMER_ACPI_PM: set_deadline(board, timer, acpi_pm_next_deadline(&board->acpi_pm)); break;
     case TIMER_COUNT: break;
     }
 }
 
-static void update_all(struct machine *machine)
+static void update_all(struct board *board)
 {
     for (unsigned timer = 0; timer < TIMER_COUNT; timer++)
-        machine_update_timer(machine, (enum machine_timer)timer);
+        board_update_timer(board, (enum board_timer)timer);
 }
 
-void machine_run_until(struct machine *machine, uint64_t now_tsc)
+void board_run_until(struct board *board, uint64_t now_tsc)
 {
     uint64_t now_ns;
 
-    if (now_tsc < machine_deadline_tsc(machine))
+    if (now_tsc < board_deadline_tsc(board))
         return;
-    machine_lock(machine);
-    now_ns = clock_ns_from_ticks(now_tsc - machine->start_tsc);
-    i8254_run(&machine->pit, now_ns);
-    mc146818_run(&machine->rtc, now_ns);
-    uart16550_run(&machine->com1, now_ns);
-    i8042_run(&machine->i8042, now_ns);
-    acpi_pm_run(&machine->acpi_pm, now_ns);
-    update_all(machine);
-    machine_unlock(machine);
+    board_lock(board);
+    now_ns = clock_ns_from_ticks(now_tsc - board->start_tsc);
+    i8254_run(&board->pit, now_ns);
+    mc146818_run(&board->rtc, now_ns);
+    uart16550_run(&board->com1, now_ns);
+    i8042_run(&board->i8042, now_ns);
+    acpi_pm_run(&board->acpi_pm, now_ns);
+    update_all(board);
+    board_unlock(board);
 }
 
 /* --- Lines --- */
 
 static void set_pic(void *context, unsigned irq, bool level)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    i8259_pair_set_line(&machine->pic, irq, level);
+    i8259_pair_set_line(&board->pic, irq, level);
 }
 
 static void set_ioapic(void *context, unsigned pin, bool level)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    i82093aa_set_line(&machine->ioapic, pin, level);
+    i82093aa_set_line(&board->ioapic, pin, level);
 }
 
-static struct line irq_line(struct machine *machine, enum machine_irq irq)
+static struct line irq_line(struct board *board, enum board_irq irq)
 {
-    return irq_lines_source(&machine->lines, irq, SOURCE_DEVICE);
+    return irq_lines_source(&board->lines, irq, SOURCE_DEVICE);
 }
 
 /* The 8259s' INT goes to LINT0 of the processors and to pin 0 of the I/O APIC, where software may
  * make an ExtINT of it. */
 static void on_pic_output(void *context, bool level)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    apic_bus_set_lint(&machine->apics, 0, level);
-    i82093aa_set_line(&machine->ioapic, 0, level);
+    apic_bus_set_lint(&board->apics, 0, level);
+    i82093aa_set_line(&board->ioapic, 0, level);
 }
 
 /* The RTC's line goes to the power management's alarm status, too. */
 static void set_rtc_irq(void *context, bool level)
 {
-    struct machine *machine = context;
-    struct line irq = irq_line(machine, IRQ_RTC);
+    struct board *board = context;
+    struct line irq = irq_line(board, IRQ_RTC);
 
     line_set(&irq, level);
     if (level) {
-        acpi_pm_rtc_alarm(&machine->acpi_pm, machine_now_ns(machine));
-        machine_update_timer(machine, TIMER_ACPI_PM);
+        acpi_pm_rtc_alarm(&board->acpi_pm, board_now_ns(board));
+        board_update_timer(board, TIMER_ACPI_PM);
     }
 }
 
 static bool send_from_ioapic(void *context, const struct apic_message *message)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    return apic_bus_send(&machine->apics, message, NULL);
+    return apic_bus_send(&board->apics, message, NULL);
 }
 
 /* Both controllers tell of the end while the line may still be lowered without another request;
- * so whoever drives it is told now, with the board locked, and machine_line knows. */
-static void tell_line_ended(struct machine *machine, unsigned line)
+ * so whoever drives it is told now, with the board locked, and board_line knows. */
+static void tell_line_ended(struct board *board, unsigned line)
 {
-    atomic_store_explicit(&machine->ending_on, cpu_this(), memory_order_relaxed);
-    machine->hooks.line_ended(machine->hooks.context, line);
-    atomic_store_explicit(&machine->ending_on, NULL, memory_order_relaxed);
+    atomic_store_explicit(&board->ending_on, cpu_this(), memory_order_relaxed);
+    board->hooks.line_ended(board->hooks.context, line);
+    atomic_store_explicit(&board->ending_on, NULL, memory_order_relaxed);
 }
 
 static void on_pic_end_of_interrupt(void *context, unsigned irq)
@@ -153,135 +151,135 @@ static void on_ioapic_end_of_interrupt(void *context, unsigned pin)
 
 static void on_apic_end_of_interrupt(void *context, uint8_t vector)
 {
-    struct machine *machine = machine_lock(context);
+    struct board *board = board_lock(context);
 
-    i82093aa_eoi(&machine->ioapic, vector);
-    machine_unlock(machine);
+    i82093aa_eoi(&board->ioapic, vector);
+    board_unlock(board);
 }
 
 static void set_line_from_outside(void *context, bool level)
 {
-    const struct machine_wire *wire = context;
+    const struct board_wire *wire = context;
     bool is_locked =
-        atomic_load_explicit(&wire->machine->ending_on, memory_order_relaxed) == cpu_this();
+        atomic_load_explicit(&wire->board->ending_on, memory_order_relaxed) == cpu_this();
 
     if (!is_locked)
-        machine_lock(wire->machine);
+        board_lock(wire->board);
     line_set(&wire->line, level);
     if (!is_locked)
-        machine_unlock(wire->machine);
+        board_unlock(wire->board);
 }
 
-struct line machine_line(struct machine *machine, unsigned line)
+struct line board_line(struct board *board, unsigned line)
 {
-    return (struct line){.set = set_line_from_outside, .context = &machine->wires[line]};
+    return (struct line){.set = set_line_from_outside, .context = &board->wires[line]};
 }
 
-static void wire_interrupt_controllers(struct machine *machine)
+static void wire_interrupt_controllers(struct board *board)
 {
-    irq_lines_init(&machine->lines, &(struct irq_lines_outputs){.set_pic = set_pic,
-                                                                .set_ioapic = set_ioapic,
-                                                                .context = machine});
-    apic_bus_init(&machine->apics, &(struct apic_bus_wires){.kick = machine->hooks.kick,
-                                                            .is_own = machine->hooks.is_own,
-                                                            .context = machine->hooks.context,
-                                                            .eoi = on_apic_end_of_interrupt,
-                                                            .eoi_context = machine});
-    i82093aa_init(&machine->ioapic, &(struct i82093aa_wires){
-                                        .send = send_from_ioapic,
-                                        .end_of_interrupt = on_ioapic_end_of_interrupt,
-                                        .context = machine,
-                                    });
-    i8259_pair_init(&machine->pic, (struct line){.set = on_pic_output, .context = machine});
-    i8259_pair_on_end_of_interrupt(&machine->pic, on_pic_end_of_interrupt, machine);
+    irq_lines_init(&board->lines, &(struct irq_lines_outputs){.set_pic = set_pic,
+                                                              .set_ioapic = set_ioapic,
+                                                              .context = board});
+    apic_bus_init(&board->apics, &(struct apic_bus_wires){.kick = board->hooks.kick,
+                                                          .is_own = board->hooks.is_own,
+                                                          .context = board->hooks.context,
+                                                          .eoi = on_apic_end_of_interrupt,
+                                                          .eoi_context = board});
+    i82093aa_init(&board->ioapic, &(struct i82093aa_wires){
+                                      .send = send_from_ioapic,
+                                      .end_of_interrupt = on_ioapic_end_of_interrupt,
+                                      .context = board,
+                                  });
+    i8259_pair_init(&board->pic, (struct line){.set = on_pic_output, .context = board});
+    i8259_pair_on_end_of_interrupt(&board->pic, on_pic_end_of_interrupt, board);
     for (unsigned line = 0; line < IRQ_LINE_COUNT; line++)
-        machine->wires[line] = (struct machine_wire){
-            machine, irq_lines_source(&machine->lines, line, SOURCE_ATTACHMENT)};
+        board->wires[line] =
+            (struct board_wire){board, irq_lines_source(&board->lines, line, SOURCE_ATTACHMENT)};
 }
 
 /* --- What else leaves the board --- */
 
 static bool transmit_serial(void *context, uint8_t byte)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    return machine->hooks.serial_transmit(machine->hooks.context, byte);
+    return board->hooks.serial_transmit(board->hooks.context, byte);
 }
 
 static void power_off(void *context)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    machine->hooks.power_off(machine->hooks.context);
+    board->hooks.power_off(board->hooks.context);
 }
 
 static void ask_for_reset(void *context)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    machine->hooks.reset(machine->hooks.context);
+    board->hooks.reset(board->hooks.context);
 }
 
 static void shut_down(void *context)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    machine->hooks.shut_down(machine->hooks.context);
+    board->hooks.shut_down(board->hooks.context);
 }
 
-static void wire_testdev(struct machine *machine)
+static void wire_testdev(struct board *board)
 {
-    struct testdev_wires wires = {.memory = machine->config.testdev_memory};
+    struct testdev_wires wires = {.memory = board->config.testdev_memory};
 
     for (unsigned line = 0; line < IRQ_LINE_COUNT; line++)
-        wires.lines[line] = irq_lines_source(&machine->lines, line, SOURCE_TESTDEV);
-    testdev_init(&machine->testdev, &wires);
-    fw_cfg_init(&machine->fw_cfg, machine->config.ram_bytes, (uint16_t)machine->config.cpu_count);
+        wires.lines[line] = irq_lines_source(&board->lines, line, SOURCE_TESTDEV);
+    testdev_init(&board->testdev, &wires);
+    fw_cfg_init(&board->fw_cfg, board->config.ram_bytes, (uint16_t)board->config.cpu_count);
 }
 
-static void wire_devices(struct machine *machine)
+static void wire_devices(struct board *board)
 {
-    machine->pit.out[0] = irq_line(machine, IRQ_TIMER);
-    machine->port_61.pit = &machine->pit;
-    uart16550_init(&machine->com1, &(struct uart16550_wires){
-                                       .irq = irq_line(machine, IRQ_COM1),
-                                       .transmit = transmit_serial,
-                                       .context = machine,
-                                   });
-    i8042_init(&machine->i8042, &(struct i8042_wires){
-                                    .keyboard_irq = irq_line(machine, IRQ_KEYBOARD),
-                                    .auxiliary_irq = irq_line(machine, IRQ_AUX),
-                                    .reset_machine = ask_for_reset,
-                                    .context = machine,
-                                });
-    acpi_pm_init(&machine->acpi_pm,
+    board->pit.out[0] = irq_line(board, IRQ_TIMER);
+    board->port_61.pit = &board->pit;
+    uart16550_init(&board->com1, &(struct uart16550_wires){
+                                     .irq = irq_line(board, IRQ_COM1),
+                                     .transmit = transmit_serial,
+                                     .context = board,
+                                 });
+    i8042_init(&board->i8042, &(struct i8042_wires){
+                                  .keyboard_irq = irq_line(board, IRQ_KEYBOARD),
+                                  .auxiliary_irq = irq_line(board, IRQ_AUX),
+                                  .reset_board = ask_for_reset,
+                                  .context = board,
+                              });
+    acpi_pm_init(&board->acpi_pm,
                  &(struct acpi_pm_wires){
-                     .sci = irq_line(machine, IRQ_SCI),
+                     .sci = irq_line(board, IRQ_SCI),
                      .power_off = power_off,
-                     .reset_machine = ask_for_reset,
-                     .context = machine,
+                     .reset_board = ask_for_reset,
+                     .context = board,
                  },
                  0);
-    debug_console_init(&machine->debug_console, machine->hooks.debug_byte, machine->hooks.context);
-    debug_exit_init(&machine->debug_exit, machine->hooks.debug_exit, machine->hooks.context);
-    shutdown_port_init(&machine->shutdown_port, shut_down, machine);
-    if (machine->config.testdev_memory != NULL)
-        wire_testdev(machine);
+    debug_console_init(&board->debug_console, board->hooks.debug_byte, board->hooks.context);
+    debug_exit_init(&board->debug_exit, board->hooks.debug_exit, board->hooks.context);
+    shutdown_port_init(&board->shutdown_port, shut_down, board);
+    if (board->config.testdev_memory != NULL)
+        wire_testdev(board);
 }
 
-void machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                  const struct machine_config *config)
+void board_init(struct board *board, const struct board_hooks *hooks,
+                const struct board_config *config)
 {
-    *machine = (struct machine){
+    *board = (struct board){
         .hooks = *hooks,
         .config = *config,
         .deadline_ns = TIME_NEVER,
         .deadline_tsc = UINT64_MAX,
     };
     for (unsigned i = 0; i < TIMER_COUNT; i++)
-        machine->deadlines_ns[i] = TIME_NEVER;
-    wire_interrupt_controllers(machine);
-    wire_devices(machine);
+        board->deadlines_ns[i] = TIME_NEVER;
+    wire_interrupt_controllers(board);
+    wire_devices(board);
 }
 
 /* --- Power-on and reset --- */
@@ -294,96 +292,96 @@ static void set_cmos16(struct mc146818 *rtc, unsigned index, uint64_t value)
     mc146818_set_cmos(rtc, index + 1, (uint8_t)(clamped >> 8));
 }
 
-static void reset(struct machine *machine)
+static void reset(struct board *board)
 {
-    uint64_t now_ns = machine_now_ns(machine);
+    uint64_t now_ns = board_now_ns(board);
 
-    i8259_pair_reset(&machine->pic);
-    i82093aa_reset(&machine->ioapic);
-    i8254_reset(&machine->pit, now_ns);
-    port_61_reset(&machine->port_61, now_ns);
-    mc146818_reset(&machine->rtc, now_ns);
-    uart16550_reset(&machine->com1);
-    uart16550_set_modem(&machine->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
-    i8042_reset(&machine->i8042);
-    acpi_pm_reset(&machine->acpi_pm, now_ns);
-    shutdown_port_reset(&machine->shutdown_port);
-    if (machine->config.testdev_memory != NULL) {
-        testdev_reset(&machine->testdev);
-        fw_cfg_reset(&machine->fw_cfg);
+    i8259_pair_reset(&board->pic);
+    i82093aa_reset(&board->ioapic);
+    i8254_reset(&board->pit, now_ns);
+    port_61_reset(&board->port_61, now_ns);
+    mc146818_reset(&board->rtc, now_ns);
+    uart16550_reset(&board->com1);
+    uart16550_set_modem(&board->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
+    i8042_reset(&board->i8042);
+    acpi_pm_reset(&board->acpi_pm, now_ns);
+    shutdown_port_reset(&board->shutdown_port);
+    if (board->config.testdev_memory != NULL) {
+        testdev_reset(&board->testdev);
+        fw_cfg_reset(&board->fw_cfg);
     }
-    update_all(machine);
+    update_all(board);
 }
 
-void machine_power_on(struct machine *machine, uint64_t wall_seconds)
+void board_power_on(struct board *board, uint64_t wall_seconds)
 {
-    uint64_t ram_bytes = machine->config.ram_bytes;
+    uint64_t ram_bytes = board->config.ram_bytes;
     uint64_t extended_kib = ram_bytes / KIB - KIB;
     uint64_t above_16m = ram_bytes > 16 * MIB ? ram_bytes - 16 * MIB : 0;
-    struct mc146818 *rtc = &machine->rtc;
+    struct mc146818 *rtc = &board->rtc;
 
-    machine_lock(machine);
-    machine->start_tsc = rdtsc();
-    mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = machine}, wall_seconds, 0);
+    board_lock(board);
+    board->start_tsc = rdtsc();
+    mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = board}, wall_seconds, 0);
     mc146818_set_cmos(rtc, CMOS_EQUIPMENT, CMOS_EQUIPMENT_FPU);
     set_cmos16(rtc, CMOS_BASE_MEMORY, BASE_MEMORY_KIB);
     set_cmos16(rtc, CMOS_EXTENDED_MEMORY, extended_kib);
     set_cmos16(rtc, CMOS_EXTENDED_MEMORY_POST, extended_kib);
     set_cmos16(rtc, CMOS_MEMORY_ABOVE_16M, above_16m / (64 * KIB));
-    reset(machine);
-    machine_unlock(machine);
+    reset(board);
+    board_unlock(board);
 }
 
-void machine_reset(struct machine *machine)
+void board_reset(struct board *board)
 {
-    machine_lock(machine);
-    reset(machine);
-    machine_unlock(machine);
+    board_lock(board);
+    reset(board);
+    board_unlock(board);
 }
 
 /* --- The processor's side --- */
 
-void machine_retry_interrupts(struct machine *machine)
+void board_retry_interrupts(struct board *board)
 {
-    machine_lock(machine);
-    i82093aa_retry(&machine->ioapic);
-    machine_unlock(machine);
+    board_lock(board);
+    i82093aa_retry(&board->ioapic);
+    board_unlock(board);
 }
 
-uint8_t machine_acknowledge_interrupt(struct machine *machine)
+uint8_t board_acknowledge_interrupt(struct board *board)
 {
     uint8_t vector;
 
-    machine_lock(machine);
-    vector = i8259_pair_acknowledge(&machine->pic);
-    machine_unlock(machine);
+    board_lock(board);
+    vector = i8259_pair_acknowledge(&board->pic);
+    board_unlock(board);
     return vector;
 }
 
 /* --- COM1's far side --- */
 
-size_t machine_serial_space(struct machine *machine)
+size_t board_serial_space(struct board *board)
 {
     size_t space;
 
-    machine_lock(machine);
-    space = uart16550_receive_space(&machine->com1);
-    machine_unlock(machine);
+    board_lock(board);
+    space = uart16550_receive_space(&board->com1);
+    board_unlock(board);
     return space;
 }
 
-void machine_serial_receive(struct machine *machine, uint8_t byte)
+void board_serial_receive(struct board *board, uint8_t byte)
 {
-    machine_lock(machine);
-    uart16550_receive(&machine->com1, byte, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_COM1);
-    machine_unlock(machine);
+    board_lock(board);
+    uart16550_receive(&board->com1, byte, board_now_ns(board));
+    board_update_timer(board, TIMER_COM1);
+    board_unlock(board);
 }
 
-void machine_serial_ready(struct machine *machine)
+void board_serial_ready(struct board *board)
 {
-    machine_lock(machine);
-    uart16550_transmit_ready(&machine->com1, machine_now_ns(machine));
-    machine_update_timer(machine, TIMER_COM1);
-    machine_unlock(machine);
+    board_lock(board);
+    uart16550_transmit_ready(&board->com1, board_now_ns(board));
+    board_update_timer(board, TIMER_COM1);
+    board_unlock(board);
 }

@@ -27,7 +27,7 @@
 #define BOARD_ACPI_PM_PORT 0x600 /* PM1a event, PM1a control, PM timer: enum in acpi_pm.h */
 
 /* Interrupt lines of the board, as on a PC/AT. */
-enum machine_irq {
+enum board_irq {
     IRQ_TIMER = 0,
     IRQ_KEYBOARD = 1,
     IRQ_COM1 = 4,
@@ -37,23 +37,23 @@ enum machine_irq {
 };
 
 /* Who may drive a line. */
-enum machine_source {
+enum board_source {
     SOURCE_DEVICE,     /* a chip of the board, one for each line */
     SOURCE_ATTACHMENT, /* what is attached at run time */
     SOURCE_TESTDEV,
 };
 
 struct cpu;
-struct machine;
+struct board;
 
 /* A line's end for somebody who does not have the board locked. */
-struct machine_wire {
-    struct machine *machine;
+struct board_wire {
+    struct board *board;
     struct line line;
 };
 
 /* What differs from board to board. */
-struct machine_config {
+struct board_config {
     uint64_t ram_bytes;
     uint32_t cpu_count;
     uint8_t
@@ -63,8 +63,8 @@ struct machine_config {
 /* What the board asks of its surroundings. All are called on whichever processor caused it, the
  * three of the local APICs from anywhere, the others with the board locked, and must not call the
  * board again. */
-struct machine_hooks {
-    /* A byte leaves COM1; false: not now, machine_serial_ready will tell. */
+struct board_hooks {
+    /* A byte leaves COM1; false: not now, board_serial_ready will tell. */
     bool (*serial_transmit)(void *context, uint8_t byte);
     void (*debug_byte)(void *context, uint8_t byte);
     void (*debug_exit)(void *context, uint64_t code);
@@ -82,7 +82,7 @@ struct machine_hooks {
 };
 
 /* The devices that have something to do at times of their own. */
-enum machine_timer {
+enum board_timer {
     TIMER_PIT,
     TIMER_RTC,
     TIMER_COM1,
@@ -94,16 +94,16 @@ enum machine_timer {
 /* Chips have no locks of their own: the board's keeps the vCPUs apart. It is taken by every
  * function below and by every access to the board, never around anything else. The local APICs do
  * without. */
-struct machine {
+struct board {
     struct spinlock lock;
     const struct cpu *_Atomic ending_on; /* has the board locked, and is in hooks.line_ended */
-    struct machine_hooks hooks;
-    struct machine_config config;
+    struct board_hooks hooks;
+    struct board_config config;
     struct i8259_pair pic;
     struct i82093aa ioapic;
     struct apic_bus apics;
     struct irq_lines lines;
-    struct machine_wire wires[IRQ_LINE_COUNT];
+    struct board_wire wires[IRQ_LINE_COUNT];
     struct i8254 pit;
     struct port_61 port_61;
     struct mc146818 rtc;
@@ -122,76 +122,75 @@ struct machine {
     _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
 
-/* Wires the board. The local APICs come onto machine->apics by their vCPUs. Devices are not in a
- * defined state before machine_power_on. hooks and config are copied. */
-void machine_init(struct machine *machine, const struct machine_hooks *hooks,
-                  const struct machine_config *config);
+/* Wires the board. The local APICs come onto board->apics by their vCPUs. Devices are not in a
+ * defined state before board_power_on. hooks and config are copied. */
+void board_init(struct board *board, const struct board_hooks *hooks,
+                const struct board_config *config);
 
-/* After machine_init: registers all ranges of the board on the guest's buses. STATUS_NO_MEMORY. */
-enum status machine_register(struct machine *machine, struct iobus *ports,
-                             struct iobus *mmio) MUST_USE;
+/* After board_init: registers all ranges of the board on the guest's buses. STATUS_NO_MEMORY. */
+enum status board_register(struct board *board, struct iobus *ports, struct iobus *mmio) MUST_USE;
 
 /* Lets local APICs answer at another page than the usual one, too. Errors as iobus_register. */
-enum status machine_register_apic_page(struct machine *machine, struct iobus *mmio, uint64_t page,
-                                       struct iobus_handle *handle) MUST_USE;
+enum status board_register_apic_page(struct board *board, struct iobus *mmio, uint64_t page,
+                                     struct iobus_handle *handle) MUST_USE;
 
 /* Power-on: the board's clock starts at 0 now and every chip is as after reset. wall_seconds: Unix
  * time for the RTC. */
-void machine_power_on(struct machine *machine, uint64_t wall_seconds);
+void board_power_on(struct board *board, uint64_t wall_seconds);
 
 /* The board's reset line: every chip as after reset; what a battery keeps, the RTC's clock and RAM,
  * and the board's clock go on. */
-void machine_reset(struct machine *machine);
+void board_reset(struct board *board);
 
 /* Nanoseconds since power-on. */
-static inline uint64_t machine_now_ns(const struct machine *machine)
+static inline uint64_t board_now_ns(const struct board *board)
 {
-    return clock_ns_from_ticks(rdtsc() - machine->start_tsc);
+    return clock_ns_from_ticks(rdtsc() - board->start_tsc);
 }
 
-/* When machine_run_until will have something to do. */
-static inline uint64_t machine_deadline_tsc(const struct machine *machine)
+/* When board_run_until will have something to do. */
+static inline uint64_t board_deadline_tsc(const struct board *board)
 {
-    return atomic_load_explicit(&machine->deadline_tsc, memory_order_relaxed);
+    return atomic_load_explicit(&board->deadline_tsc, memory_order_relaxed);
 }
 
 /* Does everything that device timers have due by now_tsc: one compare when nothing is. */
-void machine_run_until(struct machine *machine, uint64_t now_tsc);
+void board_run_until(struct board *board, uint64_t now_tsc);
 
 /* The lines for whoever is not part of the board: may be driven from anywhere, also from within
  * hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
-struct line machine_line(struct machine *machine, unsigned line);
+struct line board_line(struct board *board, unsigned line);
 
 /* A local APIC may take messages that it did not take before: what the I/O APIC could not deliver
  * is sent again. */
-void machine_retry_interrupts(struct machine *machine);
+void board_retry_interrupts(struct board *board);
 
 /* The acknowledge cycle of a processor that takes the PIC's interrupt: the vector. */
-uint8_t machine_acknowledge_interrupt(struct machine *machine);
+uint8_t board_acknowledge_interrupt(struct board *board);
 
 /* COM1's receiving side: how many bytes it takes now, and one byte. */
-size_t machine_serial_space(struct machine *machine);
-void machine_serial_receive(struct machine *machine, uint8_t byte);
+size_t board_serial_space(struct board *board);
+void board_serial_receive(struct board *board, uint8_t byte);
 
 /* What serial_transmit refused may be tried again. */
-void machine_serial_ready(struct machine *machine);
+void board_serial_ready(struct board *board);
 
 /* --- Within the board: board.c and address_map.c --- */
 
-static inline struct machine *machine_lock(void *context)
+static inline struct board *board_lock(void *context)
 {
-    struct machine *machine = context;
+    struct board *board = context;
 
-    spinlock_acquire(&machine->lock);
-    return machine;
+    spinlock_acquire(&board->lock);
+    return board;
 }
 
-static inline void machine_unlock(struct machine *machine)
+static inline void board_unlock(struct board *board)
 {
-    spinlock_release(&machine->lock);
+    spinlock_release(&board->lock);
 }
 
 /* After an access to the device: its next deadline counts. */
-void machine_update_timer(struct machine *machine, enum machine_timer timer);
+void board_update_timer(struct board *board, enum board_timer timer);
 
 #endif

@@ -158,8 +158,8 @@ void acpi_pm_write_reset_control(struct acpi_pm *pm, uint8_t value)
     bool reset = value & ~pm->reset_control & RESET_CPU;
 
     pm->reset_control = value & RESET_CONTROL;
-    if (reset && pm->wires.reset_machine != NULL)
-        pm->wires.reset_machine(pm->wires.context);
+    if (reset && pm->wires.reset_board != NULL)
+        pm->wires.reset_board(pm->wires.context);
 }
 
 void acpi_pm_rtc_alarm(struct acpi_pm *pm, uint64_t now_ns)

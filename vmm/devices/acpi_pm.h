@@ -43,10 +43,10 @@ enum {
 struct acpi_pm_wires {
     struct line sci; /* line 9, level-triggered, asserted when high */
 
-    /* Called when the guest asks for S5 or for a reset. Null ignores the request. reset_machine may
+    /* Called when the guest asks for S5 or for a reset. Null ignores the request. reset_board may
      * call acpi_pm_reset. */
     void (*power_off)(void *context);
-    void (*reset_machine)(void *context);
+    void (*reset_board)(void *context);
     void *context;
 };
 

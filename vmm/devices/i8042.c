@@ -110,10 +110,10 @@ static void reply(struct i8042 *controller, uint8_t byte)
     output(controller, byte, false, false);
 }
 
-static void reset_machine(struct i8042 *controller)
+static void reset_board(struct i8042 *controller)
 {
-    if (controller->wires.reset_machine != NULL)
-        controller->wires.reset_machine(controller->wires.context);
+    if (controller->wires.reset_board != NULL)
+        controller->wires.reset_board(controller->wires.context);
 }
 
 static void send(struct i8042 *controller, bool to_auxiliary, uint64_t now_ns)
@@ -140,7 +140,7 @@ static void write_output_port(struct i8042 *controller, uint8_t value)
 {
     controller->a20 = value & OUTPUT_A20;
     if (!(value & OUTPUT_NO_RESET))
-        reset_machine(controller);
+        reset_board(controller);
 }
 
 static uint8_t read_output_port(const struct i8042 *controller)
@@ -194,7 +194,7 @@ static void take_command(struct i8042 *controller, uint8_t command)
         /* Bits 3:0 that are 0 pull the output port's bits down for 6 us. Bit 0 is reset. A20
          * returns by itself. Bits 2 and 3 go to devices that are not there. */
         if (!(command & OUTPUT_NO_RESET))
-            reset_machine(controller);
+            reset_board(controller);
         break;
     }
 }
@@ -278,7 +278,7 @@ static void write_port_a(struct i8042 *controller, uint8_t value)
 
     controller->port_a = value & (PORT_A_A20 | PORT_A_FAST_RESET);
     if (reset)
-        reset_machine(controller);
+        reset_board(controller);
 }
 
 void i8042_init(struct i8042 *controller, const struct i8042_wires *wires)

@@ -30,7 +30,7 @@ struct i8042_wires {
 
     /* Called when the guest pulls the processor's reset line. Null ignores it. May call
      * i8042_reset. */
-    void (*reset_machine)(void *context);
+    void (*reset_board)(void *context);
     void *context;
 };
 

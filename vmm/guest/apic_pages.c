@@ -43,7 +43,7 @@ static void enter_apic_page(struct guest *guest, uint64_t page)
         return;
     }
     if (entry != NULL)
-        status = machine_register_apic_page(&guest->machine, &guest->mmio, page, &entry->handle);
+        status = board_register_apic_page(&guest->board, &guest->mmio, page, &entry->handle);
     if (status != STATUS_OK) {
         log_line("guest %s: a local APIC at 0x%lx does not answer there: %s", guest->config->name,
                  page, status_name(status));

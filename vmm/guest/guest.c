@@ -7,12 +7,12 @@
 
 uint64_t guest_deadline_tsc(const struct guest *guest)
 {
-    uint64_t board_tsc = machine_deadline_tsc(&guest->machine), tsc;
+    uint64_t board_tsc = board_deadline_tsc(&guest->board), tsc;
     uint64_t zones_ns = attachments_next_deadline(&guest->attachments);
 
     if (zones_ns == TIME_NEVER)
         return board_tsc;
-    tsc = guest->machine.start_tsc + clock_ticks_from_ns(zones_ns);
+    tsc = guest->board.start_tsc + clock_ticks_from_ns(zones_ns);
     return tsc < board_tsc ? tsc : board_tsc;
 }
 
@@ -32,12 +32,11 @@ void guest_collect_garbage(struct guest *guest)
 
 bool guest_work(struct guest *guest, uint64_t now_tsc)
 {
-    machine_run_until(&guest->machine, now_tsc);
+    board_run_until(&guest->board, now_tsc);
     if (attachments_has_work(&guest->attachments))
         attachments_work(&guest->attachments);
     if (attachments_next_deadline(&guest->attachments) != TIME_NEVER)
-        attachments_run(&guest->attachments,
-                        clock_ns_from_ticks(now_tsc - guest->machine.start_tsc));
+        attachments_run(&guest->attachments, clock_ns_from_ticks(now_tsc - guest->board.start_tsc));
     if (atomic_load_explicit(&guest->has_garbage, memory_order_relaxed))
         collect(guest);
     return attachments_has_work(&guest->attachments) ||
@@ -63,7 +62,7 @@ bool guest_add_dead(struct guest *guest)
     uint32_t before = atomic_fetch_add_explicit(&guest->dead_count, 1, memory_order_seq_cst);
 
     /* What was sent before everybody halted may not have been looked at. */
-    return before + 1 >= guest->vcpu_count && !apic_bus_needs_attention(&guest->machine.apics);
+    return before + 1 >= guest->vcpu_count && !apic_bus_needs_attention(&guest->board.apics);
 }
 
 void guest_remove_dead(struct guest *guest)

@@ -62,7 +62,7 @@ struct guest {
     struct ept ept;
     struct iobus ports;
     struct iobus mmio;
-    struct machine machine;
+    struct board board;
     struct attachments attachments;
     _Atomic bool has_garbage; /* replaced tables of the buses wait to be freed */
     struct vcpu *vcpus;

@@ -154,21 +154,21 @@ static size_t on_serial_space(void *context)
 {
     struct guest *guest = context;
 
-    return machine_serial_space(&guest->machine);
+    return board_serial_space(&guest->board);
 }
 
 static void on_serial_receive(void *context, uint8_t byte)
 {
     struct guest *guest = context;
 
-    machine_serial_receive(&guest->machine, byte);
+    board_serial_receive(&guest->board, byte);
 }
 
 static void on_serial_ready(void *context)
 {
     struct guest *guest = context;
 
-    machine_serial_ready(&guest->machine);
+    board_serial_ready(&guest->board);
 }
 
 static bool on_is_running(void *context)
@@ -193,7 +193,7 @@ static uint64_t attachments_now_ns(void *context)
 {
     const struct guest *guest = context;
 
-    return machine_now_ns(&guest->machine);
+    return board_now_ns(&guest->board);
 }
 
 static void trace_ring(void *context, const char *name, const struct io_access *access,
@@ -214,7 +214,7 @@ static void init_attachments(struct guest *guest, struct heap *heap)
         .ports = &guest->ports,
         .mmio = &guest->mmio,
         .allocator = {.allocate = allocate_for_bus, .release = release_for_bus, .context = heap},
-        .apics = &guest->machine.apics,
+        .apics = &guest->board.apics,
         .now_ns = attachments_now_ns,
         .trace = trace_ring,
         .deadline_changed = on_deadline_moved,
@@ -224,7 +224,7 @@ static void init_attachments(struct guest *guest, struct heap *heap)
 
     for (unsigned line = 0; line < ATTACHMENT_LINES; line++) {
         if (line != cascade)
-            setup.lines[line] = machine_line(&guest->machine, line);
+            setup.lines[line] = board_line(&guest->board, line);
     }
     attachments_init(&guest->attachments, &setup);
 }
@@ -329,7 +329,7 @@ static enum status create_vcpus(struct guest *guest, const struct guest_environm
 
 static enum status create_board(struct guest *guest, struct heap *heap)
 {
-    struct machine_hooks hooks = {
+    struct board_hooks hooks = {
         .serial_transmit = on_serial_transmit,
         .debug_byte = on_debug_byte,
         .debug_exit = on_debug_exit,
@@ -343,7 +343,7 @@ static enum status create_board(struct guest *guest, struct heap *heap)
         .local_apic = vcpu_on_local_apic,
         .context = guest,
     };
-    struct machine_config config = {
+    struct board_config config = {
         .ram_bytes = guest->config->memory_bytes,
         .cpu_count = guest->config->cpu_count,
     };
@@ -354,8 +354,8 @@ static enum status create_board(struct guest *guest, struct heap *heap)
             return STATUS_NO_MEMORY;
         config.testdev_memory = guest->testdev_memory;
     }
-    machine_init(&guest->machine, &hooks, &config);
-    return machine_register(&guest->machine, &guest->ports, &guest->mmio);
+    board_init(&guest->board, &hooks, &config);
+    return board_register(&guest->board, &guest->ports, &guest->mmio);
 }
 
 enum status guest_create(struct guest *guest, const struct guest_config *config,

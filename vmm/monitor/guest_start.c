@@ -118,7 +118,7 @@ static void start_other_vcpu(void *context)
 {
     struct vcpu *vcpu = context;
 
-    vcpu_start(vcpu, NULL, vcpu->guest->machine.start_tsc);
+    vcpu_start(vcpu, NULL, vcpu->guest->board.start_tsc);
 }
 
 enum status guest_start(struct guest *guest, const struct guest_environment *environment)
@@ -143,13 +143,13 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
         return status;
     }
     if (guest->start_count++ == 0)
-        machine_power_on(&guest->machine, wall_seconds_now(environment->boot));
+        board_power_on(&guest->board, wall_seconds_now(environment->boot));
     else
-        machine_reset(&guest->machine);
+        board_reset(&guest->board);
     state = start_state(&entry);
     attachments_reset(&guest->attachments);
     guest_reset_apic_pages(guest);
-    vcpu_start(&guest->vcpus[0], &state, guest->machine.start_tsc);
+    vcpu_start(&guest->vcpus[0], &state, guest->board.start_tsc);
     for (uint32_t i = 1; i < guest->vcpu_count; i++)
         cpus_call(guest->vcpus[i].notes.cpu->index, start_other_vcpu, &guest->vcpus[i]);
     atomic_store_explicit(&guest->dead_count, guest->vcpu_count - 1, memory_order_relaxed);

@@ -96,7 +96,7 @@ static __attribute__((noinline)) bool access_register(struct vcpu *vcpu, uint32_
         is_own =
             local_apic_mmio_read(apic, offset, access->size, vcpu_guest_tsc(vcpu), &access->value);
     if (access->is_write && may_open_apic(offset))
-        machine_retry_interrupts(&vcpu->guest->machine);
+        board_retry_interrupts(&vcpu->guest->board);
     vcpu_look_at_apic(vcpu);
     return is_own;
 }
@@ -124,7 +124,7 @@ void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset)
 {
     local_apic_written(&vcpu->apic, offset, vcpu_guest_tsc(vcpu));
     if (may_open_apic(offset))
-        machine_retry_interrupts(&vcpu->guest->machine);
+        board_retry_interrupts(&vcpu->guest->board);
     vcpu_look_at_apic(vcpu);
 }
 
@@ -133,7 +133,7 @@ bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
     if (!local_apic_write_msr(&vcpu->apic, index, vcpu_guest_tsc(vcpu), value))
         return false;
     if (may_open_apic((index - IA32_X2APIC_FIRST) * 16))
-        machine_retry_interrupts(&vcpu->guest->machine);
+        board_retry_interrupts(&vcpu->guest->board);
     vcpu_look_at_apic(vcpu);
     return true;
 }
@@ -146,7 +146,7 @@ bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value)
 
     if (!local_apic_write_base(&vcpu->apic, value))
         return false;
-    machine_retry_interrupts(&guest->machine);
+    board_retry_interrupts(&guest->board);
     vcpu_look_at_apic(vcpu);
     new_page = local_apic_base(&vcpu->apic) & APIC_PAGE_MASK;
     if (new_page != old_page)

@@ -155,7 +155,7 @@ static uint8_t take_interrupt(struct vcpu *vcpu)
         return local_apic_acknowledge(&vcpu->apic);
     }
     local_apic_extint_taken(&vcpu->apic);
-    return machine_acknowledge_interrupt(&vcpu->guest->machine);
+    return board_acknowledge_interrupt(&vcpu->guest->board);
 }
 
 static void inject_interrupt(struct vcpu *vcpu)

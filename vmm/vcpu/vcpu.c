@@ -61,7 +61,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         heap_release(heap, pages);
         return status;
     }
-    CHECK(apic_bus_add(&guest->machine.apics, &vcpu->apic,
+    CHECK(apic_bus_add(&guest->board.apics, &vcpu->apic,
                        &(struct local_apic_config){
                            .id = index,
                            .is_bsp = index == 0,
