@@ -29,7 +29,7 @@ enum exit_action exit_apic_access(struct vcpu *vcpu)
     switch (access.kind) {
     case EXIT_APIC_LINEAR_READ:
     case EXIT_APIC_LINEAR_WRITE:
-        return guest_cpu_execute(vcpu, GPA(LOCAL_APIC_DEFAULT_BASE + access.offset));
+        return vcpu_execute(vcpu, GPA(LOCAL_APIC_DEFAULT_BASE + access.offset));
     case EXIT_APIC_LINEAR_FETCH:
         vcpu_stop(vcpu, "instruction fetch from the local APIC's page");
         return EXIT_RESUME;

@@ -20,5 +20,5 @@ enum exit_action exit_io_string(struct vcpu *vcpu)
 {
     struct exit_io io = exit_qualification_io(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
 
-    return guest_cpu_string_io(vcpu, &io);
+    return vcpu_string_io(vcpu, &io);
 }

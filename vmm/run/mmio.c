@@ -68,7 +68,7 @@ handle_unusual(struct vcpu *vcpu, uint64_t qualification, uint64_t gpa)
         vcpu_stop(vcpu, "page tables at 0x%lx, where there is no RAM", gpa);
         return EXIT_RESUME;
     }
-    return guest_cpu_execute(vcpu, GPA(gpa));
+    return vcpu_execute(vcpu, GPA(gpa));
 }
 
 enum exit_action exit_ept_violation(struct vcpu *vcpu)
@@ -76,6 +76,6 @@ enum exit_action exit_ept_violation(struct vcpu *vcpu)
     uint64_t qualification = vmcs_read_natural(VMCS_EXIT_QUALIFICATION);
     uint64_t gpa = vmcs_read64(VMCS_GUEST_PHYSICAL_ADDRESS);
 
-    return exit_mmio_is_usual(qualification) ? guest_cpu_execute(vcpu, GPA(gpa))
+    return exit_mmio_is_usual(qualification) ? vcpu_execute(vcpu, GPA(gpa))
                                              : handle_unusual(vcpu, qualification, gpa);
 }

@@ -83,7 +83,7 @@ static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, u
     if (__builtin_expect(!exit_mmio_is_usual(vmcs_exit_qualification()), 0))
         return false;
     *rip = vmcs_guest_rip();
-    key = guest_cpu_code_key(vcpu, *rip);
+    key = vcpu_code_key(vcpu, *rip);
     plain = insn_cache_find(&vcpu->insn_cache, &key);
     if (__builtin_expect(plain == NULL, 0))
         return false;

@@ -71,7 +71,7 @@ enum exit_action exit_task_switch(struct vcpu *vcpu)
                            INTERRUPTION_TYPE(info) != INTERRUPTION_SOFTWARE_EXCEPTION;
     }
 
-    enum exit_action action = guest_cpu_task_switch(
+    enum exit_action action = vcpu_switch_task(
         vcpu, &task, (info & INTERRUPTION_ERROR_CODE_VALID) != 0 ? &error_code : NULL);
 
     if (task.is_entered)

@@ -22,7 +22,7 @@
 struct guest_cpu {
     struct vcpu *vcpu; /* first: guest_registers.h */
     struct insn_state state;
-    struct guest_linear linear;
+    struct vcpu_linear linear;
 };
 
 /* --- Registers --- */
@@ -38,7 +38,7 @@ static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_
 static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
 {
     cpu->vcpu = vcpu;
-    guest_linear_init(&cpu->linear, vcpu);
+    vcpu_linear_init(&cpu->linear, vcpu);
     cpu->state.rip = vmcs_read_natural(VMCS_GUEST_RIP);
     cpu->state.mode = code_mode(cpu, vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS));
 }
@@ -55,7 +55,7 @@ static void load_operands(struct guest_cpu *cpu, unsigned segments)
     state->rflags = cpu->linear.paging.rflags;
     for (unsigned i = 0; i < INSN_SEGMENT_COUNT; i++) {
         if ((segments & BIT(i)) != 0)
-            state->segments[i] = guest_read_segment(cpu, i);
+            state->segments[i] = vcpu_read_segment(cpu, i);
     }
     state->protected_mode = cpu->linear.paging.cr0 & CR0_PE;
     state->alignment_mask = cpu->linear.paging.cr0 & CR0_AM;
@@ -80,7 +80,7 @@ static enum insn_access_result on_read(void *context, gva_t address, void *data,
 {
     struct guest_cpu *cpu = context;
 
-    return guest_linear_read(&cpu->linear, address, data, size_bytes, fault);
+    return vcpu_linear_read(&cpu->linear, address, data, size_bytes, fault);
 }
 
 static enum insn_access_result on_write(void *context, gva_t address, const void *data,
@@ -88,7 +88,7 @@ static enum insn_access_result on_write(void *context, gva_t address, const void
 {
     struct guest_cpu *cpu = context;
 
-    return guest_linear_write(&cpu->linear, address, data, size_bytes, fault);
+    return vcpu_linear_write(&cpu->linear, address, data, size_bytes, fault);
 }
 
 static enum insn_access_result on_probe(void *context, gva_t address, size_t size_bytes,
@@ -96,7 +96,7 @@ static enum insn_access_result on_probe(void *context, gva_t address, size_t siz
 {
     struct guest_cpu *cpu = context;
 
-    return guest_linear_probe(&cpu->linear, address, size_bytes, is_write, fault);
+    return vcpu_linear_probe(&cpu->linear, address, size_bytes, is_write, fault);
 }
 
 static enum insn_access_result access_port(struct guest_cpu *cpu, struct io_access *access)
@@ -125,9 +125,9 @@ static enum insn_access_result on_port_write(void *context, uint16_t port, size_
 }
 
 /* Descriptors are accessed by the processor itself: at CPL 0, and SMAP knows no exception. */
-static struct guest_linear as_processor(const struct guest_cpu *cpu)
+static struct vcpu_linear as_processor(const struct guest_cpu *cpu)
 {
-    struct guest_linear linear = cpu->linear;
+    struct vcpu_linear linear = cpu->linear;
 
     linear.cpl = 0;
     linear.paging.rflags &= ~RFLAGS_AC;
@@ -137,17 +137,17 @@ static struct guest_linear as_processor(const struct guest_cpu *cpu)
 static enum insn_access_result on_table_read(void *context, gva_t address, void *data,
                                              size_t size_bytes, struct insn_fault *fault)
 {
-    struct guest_linear linear = as_processor(context);
+    struct vcpu_linear linear = as_processor(context);
 
-    return guest_linear_read(&linear, address, data, size_bytes, fault);
+    return vcpu_linear_read(&linear, address, data, size_bytes, fault);
 }
 
 static enum insn_access_result on_table_write(void *context, gva_t address, const void *data,
                                               size_t size_bytes, struct insn_fault *fault)
 {
-    struct guest_linear linear = as_processor(context);
+    struct vcpu_linear linear = as_processor(context);
 
-    return guest_linear_write(&linear, address, data, size_bytes, fault);
+    return vcpu_linear_write(&linear, address, data, size_bytes, fault);
 }
 
 /* DR7's L0 to L3 and LE (SDM vol. 3A, "Task Switching"). */
@@ -162,19 +162,19 @@ static bool on_enter_task(void *context, const uint32_t *cr3)
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_LOCAL);
     if (cr3 != NULL && (cr0 & CR0_PG) != 0 && !vcpu_load_cr3(cpu->vcpu, *cr3))
         return false;
-    guest_linear_init(&cpu->linear, cpu->vcpu);
+    vcpu_linear_init(&cpu->linear, cpu->vcpu);
     return true;
 }
 
 static const struct insn_system system_registers = {
-    .read_cr0 = guest_read_cr0,
-    .read_cr4 = guest_read_cr4,
-    .in_ia32e_mode = guest_in_ia32e_mode,
-    .read_selector = guest_read_selector,
-    .read_segment = guest_read_segment,
-    .load_segment = guest_load_segment,
-    .read_gdt = guest_read_gdt,
-    .read_ldt = guest_read_ldt,
+    .read_cr0 = vcpu_read_cr0,
+    .read_cr4 = vcpu_read_cr4,
+    .in_ia32e_mode = vcpu_in_ia32e_mode,
+    .read_selector = vcpu_read_selector,
+    .read_segment = vcpu_read_segment,
+    .load_segment = vcpu_load_segment,
+    .read_gdt = vcpu_read_gdt,
+    .read_ldt = vcpu_read_ldt,
     .enter_task = on_enter_task,
     .table_read = on_table_read,
     .table_write = on_table_write,
@@ -189,8 +189,8 @@ static struct insn_env environment(struct guest_cpu *cpu)
         .probe = on_probe,
         .port_read = on_port_read,
         .port_write = on_port_write,
-        .vector_read = guest_vector_read,
-        .vector_write = guest_vector_write,
+        .vector_read = vcpu_vector_read,
+        .vector_write = vcpu_vector_write,
         .system = &system_registers,
     };
 }
@@ -238,8 +238,8 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
 #define CODE_HAS_PSE    (UINT32_C(1) << 21)
 #define CODE_MODE(mode) ((uint32_t)(mode) << 24)
 
-struct insn_cache_key guest_cpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip,
-                                                uint32_t cs_access_rights)
+struct insn_cache_key vcpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip,
+                                           uint32_t cs_access_rights)
 {
     const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(&vcpu->vmx),
                                         .cr4 = vmx_vcpu_cr4(&vcpu->vmx)};
@@ -286,8 +286,8 @@ static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *ins
         struct guest_translation translation;
         const uint8_t *memory;
 
-        fetched->access = guest_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE,
-                                                 &translation, &fetched->fault);
+        fetched->access = vcpu_linear_translate(&cpu->linear, address, GUEST_ACCESS_EXECUTE,
+                                                &translation, &fetched->fault);
         if (fetched->access != INSN_ACCESS_OK)
             return INSN_UNSUPPORTED;
         if (fetched->count == 0)
@@ -322,7 +322,7 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
 
     if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
         return;
-    key = guest_cpu_code_key(cpu->vcpu, vmcs_guest_rip());
+    key = vcpu_code_key(cpu->vcpu, vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
 }
 
@@ -339,7 +339,7 @@ static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *by
     return EXIT_RESUME;
 }
 
-enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
+enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address)
 {
     struct guest_cpu cpu;
     struct insn insn;
@@ -370,7 +370,7 @@ enum exit_action guest_cpu_execute(struct vcpu *vcpu, gpa_t address)
     return action == EXIT_NEXT_INSTRUCTION ? EXIT_NEXT_DECODED : action;
 }
 
-enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
+enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
 {
     struct exit_string_io information =
         exit_information_string_io(vmcs_read32(VMCS_EXIT_INSTRUCTION_INFO));
@@ -393,8 +393,8 @@ enum exit_action guest_cpu_string_io(struct vcpu *vcpu, const struct exit_io *io
     return finish(&cpu, outcome, &fault);
 }
 
-enum exit_action guest_cpu_task_switch(struct vcpu *vcpu, struct insn_task_switch *task,
-                                       const uint32_t *error_code)
+enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *task,
+                                  const uint32_t *error_code)
 {
     struct guest_cpu cpu;
     struct insn_fault fault = {0};

@@ -19,7 +19,7 @@ static uint32_t read_pkru(void)
     return pkru;
 }
 
-void guest_linear_init(struct guest_linear *linear, struct vcpu *vcpu)
+void vcpu_linear_init(struct vcpu_linear *linear, struct vcpu *vcpu)
 {
     struct guest_paging *paging = &linear->paging;
 
@@ -45,7 +45,7 @@ void guest_linear_init(struct guest_linear *linear, struct vcpu *vcpu)
 
 static bool read_table(void *context, gpa_t address, size_t size_bytes, uint64_t *value)
 {
-    struct guest_linear *linear = context;
+    struct vcpu_linear *linear = context;
     const uint8_t *memory = guest_memory(linear->vcpu->guest, address, size_bytes);
 
     if (memory == NULL)
@@ -59,7 +59,7 @@ static bool read_table(void *context, gpa_t address, size_t size_bytes, uint64_t
 static bool exchange_table(void *context, gpa_t address, size_t size_bytes, uint64_t expected,
                            uint64_t desired)
 {
-    struct guest_linear *linear = context;
+    struct vcpu_linear *linear = context;
     void *memory = guest_memory(linear->vcpu->guest, address, size_bytes);
     uint32_t expected32 = (uint32_t)expected;
 
@@ -72,10 +72,10 @@ static bool exchange_table(void *context, gpa_t address, size_t size_bytes, uint
                                        __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-enum insn_access_result guest_linear_translate(struct guest_linear *linear, gva_t address,
-                                               enum guest_access_kind kind,
-                                               struct guest_translation *translation,
-                                               struct insn_fault *fault)
+enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t address,
+                                              enum guest_access_kind kind,
+                                              struct guest_translation *translation,
+                                              struct insn_fault *fault)
 {
     const struct guest_paging_memory tables = {
         .context = linear, .read = read_table, .compare_exchange = exchange_table};
@@ -104,7 +104,7 @@ struct pieces {
     } piece[2];
 };
 
-static enum insn_access_result translate_all(struct guest_linear *linear, gva_t address,
+static enum insn_access_result translate_all(struct vcpu_linear *linear, gva_t address,
                                              size_t size_bytes, enum guest_access_kind kind,
                                              struct pieces *pieces, struct insn_fault *fault)
 {
@@ -114,7 +114,7 @@ static enum insn_access_result translate_all(struct guest_linear *linear, gva_t 
         size_t length = size_bytes < in_page ? size_bytes : in_page;
         struct guest_translation translation;
         enum insn_access_result result =
-            guest_linear_translate(linear, address, kind, &translation, fault);
+            vcpu_linear_translate(linear, address, kind, &translation, fault);
 
         if (result != INSN_ACCESS_OK)
             return result;
@@ -127,8 +127,8 @@ static enum insn_access_result translate_all(struct guest_linear *linear, gva_t 
 }
 
 /* The bus takes 1, 2, 4 or 8 bytes: the largest of these that still fit, low address first. */
-static void access_mmio(struct guest_linear *linear, gpa_t address, uint8_t *data,
-                        size_t size_bytes, bool is_write)
+static void access_mmio(struct vcpu_linear *linear, gpa_t address, uint8_t *data, size_t size_bytes,
+                        bool is_write)
 {
     struct vcpu *vcpu = linear->vcpu;
 
@@ -147,7 +147,7 @@ static void access_mmio(struct guest_linear *linear, gpa_t address, uint8_t *dat
     }
 }
 
-static void access_pieces(struct guest_linear *linear, const struct pieces *pieces, uint8_t *data,
+static void access_pieces(struct vcpu_linear *linear, const struct pieces *pieces, uint8_t *data,
                           bool is_write)
 {
     for (unsigned i = 0; i < pieces->count; i++) {
@@ -164,8 +164,8 @@ static void access_pieces(struct guest_linear *linear, const struct pieces *piec
     }
 }
 
-enum insn_access_result guest_linear_read(struct guest_linear *linear, gva_t address, void *data,
-                                          size_t size_bytes, struct insn_fault *fault)
+enum insn_access_result vcpu_linear_read(struct vcpu_linear *linear, gva_t address, void *data,
+                                         size_t size_bytes, struct insn_fault *fault)
 {
     struct pieces pieces;
     enum insn_access_result result =
@@ -176,9 +176,9 @@ enum insn_access_result guest_linear_read(struct guest_linear *linear, gva_t add
     return result;
 }
 
-enum insn_access_result guest_linear_write(struct guest_linear *linear, gva_t address,
-                                           const void *data, size_t size_bytes,
-                                           struct insn_fault *fault)
+enum insn_access_result vcpu_linear_write(struct vcpu_linear *linear, gva_t address,
+                                          const void *data, size_t size_bytes,
+                                          struct insn_fault *fault)
 {
     struct pieces pieces;
     uint8_t copy[16];
@@ -192,9 +192,9 @@ enum insn_access_result guest_linear_write(struct guest_linear *linear, gva_t ad
     return result;
 }
 
-enum insn_access_result guest_linear_probe(struct guest_linear *linear, gva_t address,
-                                           size_t size_bytes, bool is_write,
-                                           struct insn_fault *fault)
+enum insn_access_result vcpu_linear_probe(struct vcpu_linear *linear, gva_t address,
+                                          size_t size_bytes, bool is_write,
+                                          struct insn_fault *fault)
 {
     struct pieces pieces;
 
@@ -215,15 +215,15 @@ static bool leave_table_alone(void *context, gpa_t address, size_t size_bytes, u
     return true;
 }
 
-size_t guest_linear_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes)
+size_t vcpu_linear_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes)
 {
-    struct guest_linear linear;
+    struct vcpu_linear linear;
     const struct guest_paging_memory tables = {
         .context = &linear, .read = read_table, .compare_exchange = leave_table_alone};
     const struct guest_access access = {.kind = GUEST_ACCESS_READ, .implicit_supervisor = true};
     size_t done = 0;
 
-    guest_linear_init(&linear, vcpu);
+    vcpu_linear_init(&linear, vcpu);
     while (done < size_bytes) {
         gva_t at = GVA(address.value + done);
         size_t in_page = PAGE_SIZE - (at.value & (PAGE_SIZE - 1));

@@ -9,39 +9,39 @@
 #include "vmm/vcpu/vcpu.h"
 
 /* What translations depend on, taken out of the VMCS once for an exit. */
-struct guest_linear {
+struct vcpu_linear {
     struct vcpu *vcpu;
     struct guest_paging paging;
     uint8_t cpl;
 };
 
 /* vcpu's VMCS is current. */
-void guest_linear_init(struct guest_linear *linear, struct vcpu *vcpu);
+void vcpu_linear_init(struct vcpu_linear *linear, struct vcpu *vcpu);
 
 /* Translates one address for an access of this kind at the guest's CPL; sets accessed and dirty
  * flags. INSN_ACCESS_OK: *translation says to where. INSN_ACCESS_FAULT: *fault is the page fault.
  * INSN_ACCESS_FAILED: a paging structure is not in RAM. */
-MUST_USE enum insn_access_result guest_linear_translate(struct guest_linear *linear, gva_t address,
-                                                        enum guest_access_kind kind,
-                                                        struct guest_translation *translation,
-                                                        struct insn_fault *fault);
+MUST_USE enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t address,
+                                                       enum guest_access_kind kind,
+                                                       struct guest_translation *translation,
+                                                       struct insn_fault *fault);
 
 /* Accesses of 1 to 16 bytes, which may cross a page: all or nothing. What is not RAM goes to the
- * MMIO bus in pieces of 8, 4, 2 and 1 bytes. Results as for guest_linear_translate. */
-MUST_USE enum insn_access_result guest_linear_read(struct guest_linear *linear, gva_t address,
-                                                   void *data, size_t size_bytes,
+ * MMIO bus in pieces of 8, 4, 2 and 1 bytes. Results as for vcpu_linear_translate. */
+MUST_USE enum insn_access_result vcpu_linear_read(struct vcpu_linear *linear, gva_t address,
+                                                  void *data, size_t size_bytes,
+                                                  struct insn_fault *fault);
+MUST_USE enum insn_access_result vcpu_linear_write(struct vcpu_linear *linear, gva_t address,
+                                                   const void *data, size_t size_bytes,
                                                    struct insn_fault *fault);
-MUST_USE enum insn_access_result guest_linear_write(struct guest_linear *linear, gva_t address,
-                                                    const void *data, size_t size_bytes,
-                                                    struct insn_fault *fault);
 
 /* Whether such an access would go through; touches nothing but accessed and dirty flags. */
-MUST_USE enum insn_access_result guest_linear_probe(struct guest_linear *linear, gva_t address,
-                                                    size_t size_bytes, bool is_write,
-                                                    struct insn_fault *fault);
+MUST_USE enum insn_access_result vcpu_linear_probe(struct vcpu_linear *linear, gva_t address,
+                                                   size_t size_bytes, bool is_write,
+                                                   struct insn_fault *fault);
 
 /* Copies up to size_bytes as the guest's supervisor sees them, for dumps: no fault, no side effect
  * on the guest, MMIO left alone. Returns how many bytes could be read. */
-size_t guest_linear_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes);
+size_t vcpu_linear_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes);
 
 #endif

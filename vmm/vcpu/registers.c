@@ -35,8 +35,8 @@ static enum insn_access_result check_usable(const struct vmx_vcpu *vmx, bool is_
     return INSN_ACCESS_OK;
 }
 
-enum insn_access_result guest_vector_read(void *context, const struct insn_operand *operand,
-                                          uint8_t bytes[16], struct insn_fault *fault)
+enum insn_access_result vcpu_vector_read(void *context, const struct insn_operand *operand,
+                                         uint8_t bytes[16], struct insn_fault *fault)
 {
     bool is_mmx = operand->kind == INSN_OPERAND_MMX;
     enum insn_access_result result = check_usable(vmx_of(context), is_mmx, fault);
@@ -50,8 +50,8 @@ enum insn_access_result guest_vector_read(void *context, const struct insn_opera
     return INSN_ACCESS_OK;
 }
 
-enum insn_access_result guest_vector_write(void *context, const struct insn_operand *operand,
-                                           const uint8_t bytes[16], struct insn_fault *fault)
+enum insn_access_result vcpu_vector_write(void *context, const struct insn_operand *operand,
+                                          const uint8_t bytes[16], struct insn_fault *fault)
 {
     bool is_mmx = operand->kind == INSN_OPERAND_MMX;
     enum insn_access_result result = check_usable(vmx_of(context), is_mmx, fault);
@@ -65,28 +65,28 @@ enum insn_access_result guest_vector_write(void *context, const struct insn_oper
     return INSN_ACCESS_OK;
 }
 
-uint64_t guest_read_cr0(void *context)
+uint64_t vcpu_read_cr0(void *context)
 {
     return vmx_vcpu_cr0(vmx_of(context));
 }
 
-uint64_t guest_read_cr4(void *context)
+uint64_t vcpu_read_cr4(void *context)
 {
     return vmx_vcpu_cr4(vmx_of(context));
 }
 
-bool guest_in_ia32e_mode(void *context)
+bool vcpu_in_ia32e_mode(void *context)
 {
     return vmx_vcpu_in_ia32e_mode(vmx_of(context));
 }
 
-uint16_t guest_read_selector(void *context, unsigned number)
+uint16_t vcpu_read_selector(void *context, unsigned number)
 {
     (void)context;
     return vmx_vcpu_selector((enum segment)number);
 }
 
-struct insn_segment guest_read_segment(void *context, unsigned number)
+struct insn_segment vcpu_read_segment(void *context, unsigned number)
 {
     (void)context;
     return (struct insn_segment){
@@ -96,8 +96,8 @@ struct insn_segment guest_read_segment(void *context, unsigned number)
     };
 }
 
-void guest_load_segment(void *context, unsigned number, uint16_t selector,
-                        const struct insn_segment *segment)
+void vcpu_load_segment(void *context, unsigned number, uint16_t selector,
+                       const struct insn_segment *segment)
 {
     (void)context;
     vmx_vcpu_set_segment((enum segment)number,
@@ -107,14 +107,14 @@ void guest_load_segment(void *context, unsigned number, uint16_t selector,
                                                .access_rights = segment->access_rights});
 }
 
-struct insn_table guest_read_gdt(void *context)
+struct insn_table vcpu_read_gdt(void *context)
 {
     (void)context;
     return (struct insn_table){.base = vmcs_read_natural(VMCS_GUEST_GDTR_BASE),
                                .limit = vmcs_read32(VMCS_GUEST_GDTR_LIMIT)};
 }
 
-struct insn_table guest_read_ldt(void *context)
+struct insn_table vcpu_read_ldt(void *context)
 {
     struct vmx_segment ldtr = vmx_vcpu_segment(SEGMENT_LDTR);
 

@@ -12,19 +12,19 @@
  * while an x87 exception is pending. Intel SDM vol. 3A, Sep 2023, tables "Action Taken By MMX
  * Instructions for Different Combinations of EM, MP and TS" and "Action Taken for Combinations of
  * OSFXSR, OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS". */
-enum insn_access_result guest_vector_read(void *context, const struct insn_operand *operand,
-                                          uint8_t bytes[16], struct insn_fault *fault);
-enum insn_access_result guest_vector_write(void *context, const struct insn_operand *operand,
-                                           const uint8_t bytes[16], struct insn_fault *fault);
+enum insn_access_result vcpu_vector_read(void *context, const struct insn_operand *operand,
+                                         uint8_t bytes[16], struct insn_fault *fault);
+enum insn_access_result vcpu_vector_write(void *context, const struct insn_operand *operand,
+                                          const uint8_t bytes[16], struct insn_fault *fault);
 
-uint64_t guest_read_cr0(void *context);
-uint64_t guest_read_cr4(void *context);
-bool guest_in_ia32e_mode(void *context);
-uint16_t guest_read_selector(void *context, unsigned number);
-struct insn_segment guest_read_segment(void *context, unsigned number);
-void guest_load_segment(void *context, unsigned number, uint16_t selector,
-                        const struct insn_segment *segment);
-struct insn_table guest_read_gdt(void *context);
-struct insn_table guest_read_ldt(void *context);
+uint64_t vcpu_read_cr0(void *context);
+uint64_t vcpu_read_cr4(void *context);
+bool vcpu_in_ia32e_mode(void *context);
+uint16_t vcpu_read_selector(void *context, unsigned number);
+struct insn_segment vcpu_read_segment(void *context, unsigned number);
+void vcpu_load_segment(void *context, unsigned number, uint16_t selector,
+                       const struct insn_segment *segment);
+struct insn_table vcpu_read_gdt(void *context);
+struct insn_table vcpu_read_ldt(void *context);
 
 #endif

@@ -50,7 +50,7 @@ static void dump_code(struct vcpu *vcpu)
 {
     uint8_t code[CODE_BYTES];
     gva_t address = GVA(vmcs_read_natural(VMCS_GUEST_CS_BASE) + vmcs_read_natural(VMCS_GUEST_RIP));
-    size_t count = guest_linear_peek(vcpu, address, code, sizeof(code));
+    size_t count = vcpu_linear_peek(vcpu, address, code, sizeof(code));
 
     log_text("  code at %016lx:", address.value);
     for (size_t i = 0; i < count; i++)
@@ -62,7 +62,7 @@ static void dump_stack(struct vcpu *vcpu)
 {
     uint64_t words[STACK_WORDS];
     gva_t address = GVA(vmcs_read_natural(VMCS_GUEST_SS_BASE) + vmcs_read_natural(VMCS_GUEST_RSP));
-    size_t count = guest_linear_peek(vcpu, address, words, sizeof(words)) / sizeof(words[0]);
+    size_t count = vcpu_linear_peek(vcpu, address, words, sizeof(words)) / sizeof(words[0]);
 
     log_text("  stack at %016lx:%s", address.value, count == 0 ? " not in RAM" : "");
     for (size_t i = 0; i < count; i++)
