@@ -20,7 +20,7 @@ static enum io_outcome handled(struct board *board)
 /* --- Ports --- */
 
 static __attribute__((noinline)) enum io_outcome
-access_pic_any(struct board *board, enum i8259_which which, struct io_access *access)
+access_pic_slow(struct board *board, enum i8259_which which, struct io_access *access)
 {
     if (access->is_write)
         i8259_write(&board->pic, which, access->address & 1, (uint8_t)access->value);
@@ -41,7 +41,7 @@ static inline enum io_outcome access_pic(struct board *board, enum i8259_which w
             return handled(board);
     } else if (i8259_read_status(&board->pic, which, offset, &access->value))
         return handled(board);
-    return access_pic_any(board, which, access);
+    return access_pic_slow(board, which, access);
 }
 
 static enum io_outcome on_pic_master(void *context, struct io_access *access)
@@ -66,8 +66,8 @@ static enum io_outcome on_elcr(void *context, struct io_access *access)
     return handled(board);
 }
 
-static __attribute__((noinline)) enum io_outcome access_pit_any(struct board *board,
-                                                                struct io_access *access)
+static __attribute__((noinline)) enum io_outcome access_pit_slow(struct board *board,
+                                                                 struct io_access *access)
 {
     unsigned offset = access->address & 3;
 
@@ -88,7 +88,7 @@ static enum io_outcome on_pit(void *context, struct io_access *access)
     if (!access->is_write &&
         i8254_read_running(&board->pit, access->address & 3, board_now_ns(board), &access->value))
         return handled(board);
-    return access_pit_any(board, access);
+    return access_pit_slow(board, access);
 }
 
 static enum io_outcome on_port_61(void *context, struct io_access *access)

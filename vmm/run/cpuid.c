@@ -10,7 +10,7 @@ static bool cpuid_depends_on_guest(uint32_t leaf)
     return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
 }
 
-void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+void exit_cpuid_slow(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_guest guest = {
         .cr4 = vmx_vcpu_cr4(&vcpu->vmx),

@@ -7,7 +7,7 @@
 
 /* CPUID with a leaf and subleaf that the vCPU does not have an answer for: asks the policy, and
  * keeps the answer if it stays the same. */
-void exit_cpuid_ask_policy(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
+void exit_cpuid_slow(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
 
 static inline void exit_cpuid_set(struct vcpu *vcpu, const struct cpuid_result *result)
 {
@@ -29,7 +29,7 @@ static inline __attribute__((always_inline)) void exit_cpuid(struct vcpu *vcpu)
     if (__builtin_expect(seen->key == vcpu_cpuid_key(leaf, subleaf), 1))
         exit_cpuid_set(vcpu, &seen->result);
     else
-        exit_cpuid_ask_policy(vcpu, leaf, subleaf);
+        exit_cpuid_slow(vcpu, leaf, subleaf);
 }
 
 #endif
