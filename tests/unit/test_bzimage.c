@@ -283,12 +283,12 @@ static void test_places(void **state)
 static void test_recognised(void **state)
 {
     (void)state;
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_BZIMAGE);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_BZIMAGE);
     file[0x202] = 'h';
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
     file[0x202] = 'H';
     put16(0x1fe, 0);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
     assert_string_equal(guest_format_name(GUEST_FORMAT_BZIMAGE), "Linux bzImage");
 }
 

@@ -72,7 +72,7 @@ static void test_cr(void **state)
 
 static void test_task_switch(void **state)
 {
-    struct exit_task_switch task = exit_qualification_task_switch(0xc0000028);
+    struct exit_task task = exit_qualification_task_switch(0xc0000028);
 
     (void)state;
     assert_int_equal(task.tss_selector, 0x28);
@@ -81,7 +81,7 @@ static void test_task_switch(void **state)
 
 static void test_apic(void **state)
 {
-    struct exit_apic_access access;
+    struct exit_apic access;
 
     (void)state;
     access = exit_qualification_apic_access(0x0390);

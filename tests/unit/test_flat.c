@@ -119,36 +119,36 @@ static void test_multiboot_is_found(void **state)
     /* The last places where each may stand. */
     memcpy(image + 8192 - 12, header, sizeof(header));
     set_file(image, 40000);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_MULTIBOOT);
     file[8191] ^= 1; /* the checksum is wrong */
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
     set_file(image, 8192);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_MULTIBOOT);
     set_file(image, 8191);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
 
     memset(image, 0, 40000);
     memcpy(image + 102, header, sizeof(header)); /* on 2 bytes, not on 4 */
     set_file(image, 40000);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
 
     memset(image, 0, 40000);
     memcpy(image + 8192, header, sizeof(header)); /* too late */
     set_file(image, 40000);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
 
     memset(image, 0, 40000);
     memcpy(image + 32768 - 16, header2, sizeof(header2));
     set_file(image, 40000);
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT2);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_MULTIBOOT2);
     REFUSED(STATUS_UNSUPPORTED,
             "guest 't': \\k: this is a Multiboot2 kernel without a Multiboot 1 header, which this "
             "version does not start; build it with one");
     memcpy(file + 400, header, sizeof(header)); /* with both, the first kind is taken */
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_MULTIBOOT);
     file[400] ^= 1;
     memmove(file + 8, file, 39992); /* too late */
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_FLAT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
     free(image);
 }
 

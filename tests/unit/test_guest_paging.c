@@ -181,7 +181,7 @@ static void test_off(void **state)
     (void)state;
     setup_long(false);
     base.cr0 = BIT(0);
-    assert_int_equal(guest_paging_mode(&base), GUEST_PAGING_OFF);
+    assert_int_equal(guest_paging_mode_of(&base), GUEST_PAGING_OFF);
     expect_page(0x12345678, WRITE, 3, 0x12345678);
     expect_page(0x112345678, EXECUTE, 3, 0x12345678);
     assert_int_equal(t.page_size_bytes, 4096);
@@ -191,7 +191,7 @@ static void test_32_bit(void **state)
 {
     (void)state;
     setup_32_bit();
-    assert_int_equal(guest_paging_mode(&base), GUEST_PAGING_32_BIT);
+    assert_int_equal(guest_paging_mode_of(&base), GUEST_PAGING_32_BIT);
     expect_page(LINEAR_32, READ, 3, PAGE32 | 0x678);
     assert_int_equal(t.page_size_bytes, 4096);
     assert_int_equal(get(ROOT + 4, 4), LEVEL_1 | ALL | A);
@@ -233,7 +233,7 @@ static void test_pae(void **state)
 {
     (void)state;
     setup_pae();
-    assert_int_equal(guest_paging_mode(&base), GUEST_PAGING_PAE);
+    assert_int_equal(guest_paging_mode_of(&base), GUEST_PAGING_PAE);
     expect_page(LINEAR_PAE, WRITE, 3, PAGE | 0x678);
     assert_int_equal(get(LEVEL_2 + 16, 8), LEVEL_1 | ALL | A);
     assert_int_equal(get(LEVEL_1 + 8, 8), PAGE | ALL | A | D);
@@ -262,7 +262,7 @@ static void test_long_modes(void **state)
         uint64_t linear = is_57 ? LINEAR_5 : LINEAR_4;
 
         setup_long(is_57);
-        assert_int_equal(guest_paging_mode(&base),
+        assert_int_equal(guest_paging_mode_of(&base),
                          is_57 ? GUEST_PAGING_5_LEVEL : GUEST_PAGING_4_LEVEL);
         expect_page(linear, READ, 3, PAGE | 0x678);
         assert_int_equal(get(ROOT + 8, 8), LEVEL_4 | ALL | (is_57 ? A : 0));

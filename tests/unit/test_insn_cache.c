@@ -106,7 +106,7 @@ static bool walk_and_decode(uint64_t linear, struct guest_translation *translati
         count = INSN_LENGTH_MAX;
     }
     return insn_decode(bytes, count, INSN_MODE_64, &insn) == INSN_DECODED &&
-           insn_plain(&insn, INSN_MODE_64, linear, plain);
+           insn_make_plain(&insn, INSN_MODE_64, linear, plain);
 }
 
 static bool keep(uint64_t linear)

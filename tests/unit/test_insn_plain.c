@@ -173,7 +173,7 @@ static void test_as_the_executor(void **state)
             continue;
         reset(mode);
         random_registers();
-        assert_int_equal(insn_plain(&insn, mode, s.rip, &plain), should_be_plain(&insn));
+        assert_int_equal(insn_make_plain(&insn, mode, s.rip, &plain), should_be_plain(&insn));
         if (!should_be_plain(&insn))
             others++;
         else if (compare(&insn, &plain)) {
@@ -196,7 +196,7 @@ static struct insn_plain plain_of(const char *bytes, size_t count)
 
     memcpy(buffer, bytes, count);
     assert_int_equal(insn_decode(buffer, count, INSN_MODE_64, &insn), INSN_DECODED);
-    assert_true(insn_plain(&insn, INSN_MODE_64, 0x700a, &plain));
+    assert_true(insn_make_plain(&insn, INSN_MODE_64, 0x700a, &plain));
     return plain;
 }
 

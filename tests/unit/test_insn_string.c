@@ -92,32 +92,32 @@ static void test_string_in(void **state)
     reset(INSN_MODE_32);
     s.gpr[INSN_RDI] = 0x0ffa;
     s.gpr[INSN_RCX] = 5;
-    assert_int_equal(insn_string_io(&io, &s, &env, 2, &fault), INSN_AGAIN);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 2, &fault), INSN_AGAIN);
     assert_string_equal(trace, "pwffa/2 in1f0/2 wffa/2 pwffc/2 in1f0/2 wffc/2 ");
     assert_int_equal(ram[0xffa], 0x10);
     assert_int_equal(ram[0xffc], 0x11);
     /* The page after is not writable: the port is not read for it. */
     read_only = 0x1000;
     trace[0] = 0;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
     assert_string_equal(trace, "pwffe/2 in1f0/2 wffe/2 pw1000/2 ");
     assert_int_equal(fault.cr2, 0x1000);
     assert_int_equal(s.gpr[INSN_RCX], 2);
     assert_int_equal(s.gpr[INSN_RDI], 0x1000);
     assert_int_equal(s.rip, 0x1000);
     read_only = UINT64_MAX;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_int_equal(ram[0x1002], 0x14);
     assert_int_equal(s.gpr[INSN_RCX], 0);
     trace[0] = 0;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_string_equal(trace, "");
     io.repeat = false; /* once, whatever the count */
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_int_equal(s.gpr[INSN_RCX], 0);
     assert_int_equal(s.gpr[INSN_RDI], 0x1006);
     s.segments[INSN_ES].limit = 0x1006;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
     assert_int_equal(fault.vector, VECTOR_GP);
 }
 
@@ -137,38 +137,38 @@ static void test_string_out(void **state)
     s.gpr[INSN_RCX] = 3;
     s.rflags |= RFLAGS_DF;
     port_value = 0;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_int_equal(port_value, 0x030201);
     assert_int_equal(s.gpr[INSN_RSI], 0xff);
     /* 32- and 16-bit addresses: the registers' other bits. */
     io.address_size_bytes = 4;
     s.gpr[INSN_RSI] = UINT64_C(0xaaaa00000000);
     s.gpr[INSN_RCX] = UINT64_C(0xbbbb00000001);
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_int_equal(s.gpr[INSN_RSI], 0xffffffff);
     assert_int_equal(s.gpr[INSN_RCX], 0);
     s.gpr[INSN_RCX] = UINT64_C(0xbbbb00000000); /* a count of 0 */
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_int_equal(s.gpr[INSN_RCX], UINT64_C(0xbbbb00000000));
     reset(INSN_MODE_16);
     io.address_size_bytes = 2;
     s.gpr[INSN_RSI] = 0x1ffff;
     s.gpr[INSN_RCX] = 0x10002;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_DONE);
     assert_string_equal(trace, "rffff/1 out3f8/1 r0/1 out3f8/1 ");
     assert_int_equal(s.gpr[INSN_RSI], 0x10001);
     assert_int_equal(s.gpr[INSN_RCX], 0x10000);
     hole_end = 0x10; /* memory that faults: the port is not written */
     trace[0] = 0;
     s.gpr[INSN_RCX] = 1;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_FAULT);
     assert_string_equal(trace, "r1/1 ");
     hole_end = 0;
     ports_fail = true;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_FAILED);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_FAILED);
     assert_int_equal(s.gpr[INSN_RCX], 1);
     env.port_write = NULL;
-    assert_int_equal(insn_string_io(&io, &s, &env, 100, &fault), INSN_FAILED);
+    assert_int_equal(insn_execute_string_io(&io, &s, &env, 100, &fault), INSN_FAILED);
     /* The decoded instruction does the same. */
     reset(INSN_MODE_64);
     s.gpr[INSN_RDX] = 0x123400e9;

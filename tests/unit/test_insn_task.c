@@ -193,7 +193,7 @@ static enum insn_outcome switch_task(enum insn_task_source source, uint16_t sele
     task->source = source;
     task->selector = selector;
     task->next_rip = 0x1007;
-    return insn_task_switch(task, &s, &env, &fault);
+    return insn_switch_task(task, &s, &env, &fault);
 }
 
 static void expect_new_state(uint64_t rflags)

@@ -204,7 +204,7 @@ static void test_linked_kernel(void **state)
     snprintf(command, sizeof(command), "rm -r %s", directory);
     assert_int_equal(system(command), 0);
 
-    assert_int_equal(guest_format(guest.kernel), GUEST_FORMAT_MULTIBOOT);
+    assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_MULTIBOOT);
     load();
     assert_in_range(entry.rip, 0x200000, 0x210000);
     assert_memory_equal(ram + entry.rip, code, sizeof(code));

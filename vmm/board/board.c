@@ -131,7 +131,7 @@ static bool send_from_ioapic(void *context, const struct apic_message *message)
 
 /* Both controllers tell of the end while the line may still be lowered without another request;
  * so whoever drives it is told now, with the board locked, and board_line knows. */
-static void tell_line_ended(struct board *board, unsigned line)
+static void end_line(struct board *board, unsigned line)
 {
     atomic_store_explicit(&board->ending_on, cpu_this(), memory_order_relaxed);
     board->hooks.line_ended(board->hooks.context, line);
@@ -140,13 +140,13 @@ static void tell_line_ended(struct board *board, unsigned line)
 
 static void on_pic_end_of_interrupt(void *context, unsigned irq)
 {
-    tell_line_ended(context, irq);
+    end_line(context, irq);
 }
 
 static void on_ioapic_end_of_interrupt(void *context, unsigned pin)
 {
     if (pin != 0) /* that is the 8259s' */
-        tell_line_ended(context, pin == IRQ_LINES_IOAPIC_TIMER ? (unsigned)IRQ_TIMER : pin);
+        end_line(context, pin == IRQ_LINES_IOAPIC_TIMER ? (unsigned)IRQ_TIMER : pin);
 }
 
 static void on_apic_end_of_interrupt(void *context, uint8_t vector)

@@ -292,7 +292,7 @@ static void release_backlog(struct console_client *client)
     }
 }
 
-static void tell_guest_of_room(void)
+static void offer_room(void)
 {
     struct console_client *client = NULL;
 
@@ -501,7 +501,7 @@ void console_work(void)
     send();
     unlock();
     set_deadline(now_tsc);
-    tell_guest_of_room();
+    offer_room();
     /* The guest empties its receiver at an exit of its own: look again after each until it has. */
     if (waits_for_guest || console.guest_was_refused)
         console_has_work = true;

@@ -36,7 +36,7 @@ static inline bool exit_code_is_success(uint64_t code)
 
 #define GUEST_END_REASON_BYTES 160
 
-struct guest_end {
+struct guest_outcome {
     _Atomic enum guest_state kind; /* written last */
     uint64_t exit_code;
     char reason[GUEST_END_REASON_BYTES];
@@ -74,7 +74,7 @@ struct guest {
     struct guest_apic_page apic_pages[GUEST_APIC_PAGES_MAX];
     struct spinlock apic_pages_lock;
     struct spinlock end_lock; /* only one way to end */
-    struct guest_end end;
+    struct guest_outcome end;
     uint32_t start_count;
 
     struct console_client console; /* COM1's other end */

@@ -153,9 +153,9 @@ static enum status prepare_additions(struct iobus *bus, const struct iobus_updat
     return STATUS_OK;
 }
 
-static void tell_conflict(struct iobus_conflict *conflict,
-                          const struct iobus_registration *new_side,
-                          const struct iobus_registration *old_side)
+static void report_conflict(struct iobus_conflict *conflict,
+                            const struct iobus_registration *new_side,
+                            const struct iobus_registration *old_side)
 {
     if (conflict == NULL)
         return;
@@ -201,7 +201,7 @@ static enum status prepare_layout(struct iobus *bus, struct preparation *prepara
                            &preparation->layout, &new_side, &old_side);
 
     if (status == STATUS_CONFLICT)
-        tell_conflict(conflict, new_side, old_side);
+        report_conflict(conflict, new_side, old_side);
     if (status == STATUS_NO_MEMORY && preparation->addition_count == 0) {
         preparation->layout = bury(old, preparation->removed);
         preparation->is_burial = true;

@@ -292,7 +292,7 @@ static void write_e820(uint8_t *boot_params, uint64_t memory_bytes)
 
         store_u64(entry, ranges[i].gpa.value);
         store_u64(entry + 8, ranges[i].size_bytes);
-        store_u32(entry + 16, guest_e820_type(ranges[i].kind));
+        store_u32(entry + 16, guest_e820_type_of(ranges[i].kind));
     }
     boot_params[E820_ENTRIES] = (uint8_t)count;
 }

@@ -53,7 +53,7 @@ static bool has_multiboot2_header(struct blob file)
     return false;
 }
 
-enum guest_format guest_format(struct blob kernel)
+enum guest_format guest_format_of(struct blob kernel)
 {
     if (kernel.size_bytes >= 0x206 && load_u16(kernel.data + 0x1fe) == 0xaa55 &&
         memcmp(kernel.data + 0x202, "HdrS", 4) == 0)
@@ -93,7 +93,7 @@ enum status loader_check(const struct guest_config *guest, const char *kernel_fi
         return loader_refuse(&report, kernel_file, STATUS_OUT_OF_RANGE,
                              "%llu bytes of memory are not a positive multiple of 2 MiB",
                              (unsigned long long)guest->memory_bytes);
-    return loaders[guest_format(guest->kernel)]->check(guest, &report);
+    return loaders[guest_format_of(guest->kernel)]->check(guest, &report);
 }
 
 enum status loader_load(const struct guest_config *guest, uint8_t *ram, gpa_t acpi_rsdp,
@@ -105,6 +105,6 @@ enum status loader_load(const struct guest_config *guest, uint8_t *ram, gpa_t ac
         return status;
     *entry = (struct loader_entry){0};
     bios_area_write(ram);
-    loaders[guest_format(guest->kernel)]->load(guest, ram, acpi_rsdp, entry);
+    loaders[guest_format_of(guest->kernel)]->load(guest, ram, acpi_rsdp, entry);
     return STATUS_OK;
 }

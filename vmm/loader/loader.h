@@ -19,7 +19,7 @@ enum guest_format {
 /* Returns the format of the content; no side effects. The content itself decides: "HdrS" (Linux
  * boot protocol, "The Real-Mode Kernel Header"), a Multiboot header with a correct checksum
  * (Multiboot 0.6.96, 3.1.1; Multiboot2 2.0, 3.1.1), an ELF header. */
-enum guest_format guest_format(struct blob kernel);
+enum guest_format guest_format_of(struct blob kernel);
 
 /* Returns the format's name for messages: "Linux bzImage". Never null. */
 const char *guest_format_name(enum guest_format format);

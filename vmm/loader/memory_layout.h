@@ -44,7 +44,7 @@ enum guest_e820_type {
 };
 
 /* Returns the type under which a memory map lists RAM of this kind. */
-static inline enum guest_e820_type guest_e820_type(enum guest_ram_kind kind)
+static inline enum guest_e820_type guest_e820_type_of(enum guest_ram_kind kind)
 {
     return kind == GUEST_RAM_USABLE ? GUEST_E820_RAM : GUEST_E820_RESERVED;
 }

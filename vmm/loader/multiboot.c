@@ -274,7 +274,7 @@ static void write_memory(const struct guest_config *guest, const struct plan *pl
         store_u32(entry + MMAP_SIZE, MMAP_ENTRY_BYTES - sizeof(uint32_t));
         store_u64(entry + MMAP_BASE_ADDR, ranges[i].gpa.value);
         store_u64(entry + MMAP_BYTES, ranges[i].size_bytes);
-        store_u32(entry + MMAP_TYPE, guest_e820_type(ranges[i].kind));
+        store_u32(entry + MMAP_TYPE, guest_e820_type_of(ranges[i].kind));
     }
 }
 

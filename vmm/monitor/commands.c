@@ -39,7 +39,7 @@ static void print_slot(const struct command_output *output, const struct guest_s
                                                       : "ended";
 
     command_print(output, "%-16s %-18s %4u %6lu MiB  %s", slot->config->name,
-                  guest_format_name(guest_format(slot->config->kernel)), slot->config->cpu_count,
+                  guest_format_name(guest_format_of(slot->config->kernel)), slot->config->cpu_count,
                   slot->config->memory_bytes / MIB, state);
     if (guest != NULL && guest->end.kind != GUEST_RUNNING)
         command_print(output, ": %s (exit code %lu)", guest->end.reason, guest->end.exit_code);

@@ -75,7 +75,7 @@ static void run_to_end(struct guest_slot *slot)
 }
 
 /* Creates the guest, unless it is there already, and runs it. */
-static void live(void *context)
+static void run_slot(void *context)
 {
     struct guest_slot *slot = context;
     struct monitor *monitor = slot->monitor;
@@ -90,7 +90,7 @@ static void live(void *context)
         console_connect(&slot->guest->console);
     if (slot->guest->start_count == 0)
         log_line("guest %s starts: %s, %lu MiB", config->name,
-                 guest_format_name(guest_format(config->kernel)), config->memory_bytes / MIB);
+                 guest_format_name(guest_format_of(config->kernel)), config->memory_bytes / MIB);
     run_to_end(slot);
     if (slot->guest->end.kind == GUEST_QUIT) {
         log_line("guest %s ends: quit at the prompt", config->name);
@@ -108,9 +108,9 @@ static void start(struct guest_slot *slot)
 {
     set_state(slot, SLOT_ACTIVE);
     if (slot->first_cpu == 0)
-        live(slot);
+        run_slot(slot);
     else
-        cpus_run(cpus_get(slot->first_cpu), live, slot);
+        cpus_run(cpus_get(slot->first_cpu), run_slot, slot);
 }
 
 static bool is_busy(const struct guest_slot *slot)

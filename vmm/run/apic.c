@@ -18,7 +18,7 @@
  * its operand on the MMIO bus. Even where the vCPU's own APIC is elsewhere, or disabled. */
 enum exit_action exit_apic_access(struct vcpu *vcpu)
 {
-    struct exit_apic_access access =
+    struct exit_apic access =
         exit_qualification_apic_access(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
 
     events_requeue_interrupted(vcpu);

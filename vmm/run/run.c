@@ -202,7 +202,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
 
 /* A note, a deadline, or the slack is used up: then the timer is set anew, and for the same
  * deadline, since nobody left a note that it has moved. */
-static __attribute__((noinline)) bool look_up(struct vcpu *vcpu, bool has_advanced)
+static __attribute__((noinline)) bool run_due(struct vcpu *vcpu, bool has_advanced)
 {
     uint32_t attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_relaxed);
     uint64_t now_tsc;
@@ -237,7 +237,7 @@ static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu,
                                  atomic_load_explicit(&vcpu->notes.look_tsc, memory_order_relaxed),
                          1))
         return true;
-    return look_up(vcpu, has_advanced);
+    return run_due(vcpu, has_advanced);
 }
 
 /* The same after an instruction that the exit gives the length of. */

@@ -53,7 +53,7 @@ static void update_interruptibility(enum insn_task_source source, uint32_t info)
 
 enum exit_action exit_task_switch(struct vcpu *vcpu)
 {
-    struct exit_task_switch exit =
+    struct exit_task exit =
         exit_qualification_task_switch(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     struct insn_task_switch task = {.source = (enum insn_task_source)exit.source,
                                     .selector = exit.tss_selector,

@@ -10,7 +10,7 @@
 /* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
 enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
 
-static enum exception_class exception_class(uint8_t vector)
+static enum exception_class class_of(uint8_t vector)
 {
     switch (vector) {
     case VECTOR_DE:
@@ -46,10 +46,10 @@ static bool makes_double_fault(uint32_t first_info, enum trap_vector second)
 
     if (INTERRUPTION_TYPE(first_info) != INTERRUPTION_HARDWARE_EXCEPTION)
         return false;
-    first_class = exception_class(INTERRUPTION_VECTOR(first_info));
+    first_class = class_of(INTERRUPTION_VECTOR(first_info));
     if (first_class == CLASS_CONTRIBUTORY)
-        return exception_class((uint8_t)second) == CLASS_CONTRIBUTORY;
-    return first_class == CLASS_PAGE_FAULT && exception_class((uint8_t)second) != CLASS_BENIGN;
+        return class_of((uint8_t)second) == CLASS_CONTRIBUTORY;
+    return first_class == CLASS_PAGE_FAULT && class_of((uint8_t)second) != CLASS_BENIGN;
 }
 
 void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)

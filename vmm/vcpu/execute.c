@@ -243,7 +243,7 @@ struct insn_cache_key vcpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip
 {
     const struct guest_paging paging = {.cr0 = vmx_vcpu_cr0(&vcpu->vmx),
                                         .cr4 = vmx_vcpu_cr4(&vcpu->vmx)};
-    enum guest_paging_mode mode = guest_paging_mode(&paging);
+    enum guest_paging_mode mode = guest_paging_mode_of(&paging);
     uint32_t linear = (uint32_t)(rip + vmcs_read_natural(VMCS_GUEST_CS_BASE));
     struct insn_cache_key key = {
         .linear = linear,
@@ -320,7 +320,7 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
     struct insn_cache_key key;
     struct insn_plain plain;
 
-    if (!insn_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
+    if (!insn_make_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
         return;
     key = vcpu_code_key(cpu->vcpu, vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
@@ -389,7 +389,7 @@ enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
     load_operands(&cpu, insn_segments_that_count(1u << string_io.segment, cpu.state.mode));
     struct insn_env env = environment(&cpu);
     enum insn_outcome outcome =
-        insn_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
+        insn_execute_string_io(&string_io, &cpu.state, &env, iterations_max(&cpu), &fault);
     return finish(&cpu, outcome, &fault);
 }
 
@@ -404,7 +404,7 @@ enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *ta
     load_operands(&cpu, INSN_SEGMENTS_ALL);
     struct insn_env env = environment(&cpu);
 
-    outcome = insn_task_switch(task, &cpu.state, &env, &fault);
+    outcome = insn_switch_task(task, &cpu.state, &env, &fault);
     if (task->is_entered) {
         vcpu->event.info = 0;
         store(&cpu);

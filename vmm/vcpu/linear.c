@@ -35,7 +35,7 @@ void vcpu_linear_init(struct vcpu_linear *linear, struct vcpu *vcpu)
         .physical_address_bits = linear->vcpu->physical_address_bits,
         .has_1g_pages = linear->vcpu->has_1g_pages,
     };
-    if (guest_paging_mode(paging) == GUEST_PAGING_PAE) {
+    if (guest_paging_mode_of(paging) == GUEST_PAGING_PAE) {
         for (unsigned i = 0; i < 4; i++)
             paging->pdpte[i] = vmcs_read64((enum vmcs_field64)(VMCS_GUEST_PDPTE0 + 2 * i));
     }

@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-static struct cpuid_board cpuid_board(uint32_t index, uint32_t cpu_count)
+static struct cpuid_board make_cpuid_board(uint32_t index, uint32_t cpu_count)
 {
     struct cpuid_board board = cpu_this()->cpuid;
 
@@ -47,7 +47,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         .guest = guest,
         .index = index,
         .notes = {.cpu = cpu_this()},
-        .cpuid = cpuid_board(index, guest->config->cpu_count),
+        .cpuid = make_cpuid_board(index, guest->config->cpu_count),
     };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);

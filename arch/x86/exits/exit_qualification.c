@@ -44,17 +44,17 @@ struct exit_cr exit_qualification_cr(uint64_t qualification)
     };
 }
 
-struct exit_apic_access exit_qualification_apic_access(uint64_t qualification)
+struct exit_apic exit_qualification_apic_access(uint64_t qualification)
 {
-    return (struct exit_apic_access){
+    return (struct exit_apic){
         .offset = (uint16_t)BITS(qualification, 11, 0),
         .kind = (enum exit_apic_access_kind)BITS(qualification, 15, 12),
     };
 }
 
-struct exit_task_switch exit_qualification_task_switch(uint64_t qualification)
+struct exit_task exit_qualification_task_switch(uint64_t qualification)
 {
-    return (struct exit_task_switch){
+    return (struct exit_task){
         .tss_selector = (uint16_t)BITS(qualification, 15, 0),
         .source = (enum exit_task_switch_source)BITS(qualification, 31, 30),
     };

@@ -74,7 +74,7 @@ enum exit_apic_access_kind {
     EXIT_APIC_PHYSICAL_INSTRUCTION = 15, /* a fetch, or a walk of the guest's page tables */
 };
 
-struct exit_apic_access {
+struct exit_apic {
     uint16_t offset; /* in the APIC page; only for linear accesses */
     enum exit_apic_access_kind kind;
 };
@@ -91,7 +91,7 @@ enum exit_task_switch_source {
 };
 
 /* Table "Exit Qualification for Task Switches" */
-struct exit_task_switch {
+struct exit_task {
     uint16_t tss_selector;
     enum exit_task_switch_source source;
 };
@@ -102,7 +102,7 @@ struct exit_io exit_qualification_io(uint64_t qualification);
 struct exit_string_io exit_information_string_io(uint32_t instruction_information);
 struct exit_ept exit_qualification_ept(uint64_t qualification);
 struct exit_cr exit_qualification_cr(uint64_t qualification);
-struct exit_apic_access exit_qualification_apic_access(uint64_t qualification);
-struct exit_task_switch exit_qualification_task_switch(uint64_t qualification);
+struct exit_apic exit_qualification_apic_access(uint64_t qualification);
+struct exit_task exit_qualification_task_switch(uint64_t qualification);
 
 #endif

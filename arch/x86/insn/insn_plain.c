@@ -49,8 +49,8 @@ static void describe_offset(struct insn_plain *plain, const struct insn *insn, u
     }
 }
 
-bool insn_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
-                struct insn_plain *plain)
+bool insn_make_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
+                     struct insn_plain *plain)
 {
     enum insn_segment_register segment = insn->memory.segment;
     const struct insn_operand *destination = &insn->destination, *source = &insn->source;

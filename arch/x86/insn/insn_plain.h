@@ -36,8 +36,8 @@ struct insn_plain {
 /* Fills in *plain and returns true if insn, decoded in this mode, is MOV, MOVNTI, MOVZX, MOVSX,
  * MOVSXD, CMP or TEST with one operand in memory and does not use RSP. Else returns false and
  * leaves *plain alone. rip is the address of the instruction. */
-MUST_USE bool insn_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
-                         struct insn_plain *plain);
+MUST_USE bool insn_make_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
+                              struct insn_plain *plain);
 
 /* Returns bits 11:0 of the operand's offset in its segment, whatever the address size. If the
  * segment's base is 0 or not added, they are also bits 11:0 of its linear address. gpr is in the

@@ -3,9 +3,9 @@
 
 #include "arch/x86/insn/insn_string.h"
 
-enum insn_outcome insn_string_io(const struct insn_string_io *io, struct insn_state *state,
-                                 const struct insn_env *env, unsigned iterations_max,
-                                 struct insn_fault *fault)
+enum insn_outcome insn_execute_string_io(const struct insn_string_io *io, struct insn_state *state,
+                                         const struct insn_env *env, unsigned iterations_max,
+                                         struct insn_fault *fault)
 {
     const struct insn insn = {
         .op = io->is_in ? INSN_INS : INSN_OUTS,

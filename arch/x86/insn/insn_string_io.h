@@ -23,8 +23,10 @@ struct insn_string_io {
  * rip does not change. Outcomes and *fault are those of insn_execute; INSN_FAILED also if env has
  * no ports. Intel SDM vol. 2A, Sep 2023, "INS/INSB/INSW/INSD"; vol. 2B, "OUTS/OUTSB/OUTSW/OUTSD";
  * vol. 3C, table 28-5 "Exit Qualification for I/O Instructions". */
-MUST_USE enum insn_outcome insn_string_io(const struct insn_string_io *io, struct insn_state *state,
-                                          const struct insn_env *env, unsigned iterations_max,
-                                          struct insn_fault *fault);
+MUST_USE enum insn_outcome insn_execute_string_io(const struct insn_string_io *io,
+                                                  struct insn_state *state,
+                                                  const struct insn_env *env,
+                                                  unsigned iterations_max,
+                                                  struct insn_fault *fault);
 
 #endif

@@ -331,7 +331,7 @@ static enum insn_outcome enter_task(const struct insn_task_switch *task, struct 
     return load_segments(l, new);
 }
 
-enum insn_outcome insn_task_switch(struct insn_task_switch *task, struct insn_state *state,
+enum insn_outcome insn_switch_task(struct insn_task_switch *task, struct insn_state *state,
                                    const struct insn_env *env, struct insn_fault *fault)
 {
     struct insn_loading tss = {.state = state,

@@ -39,7 +39,7 @@ struct insn_task_switch {
  * Where the manual leaves it open: upper halves that a 16-bit TSS does not have are 0, and so are
  * FS and GS. A segment register whose new selector is bad has the new selector but keeps its old
  * hidden part. Needs system->read_segment and system->enter_task. */
-MUST_USE enum insn_outcome insn_task_switch(struct insn_task_switch *task, struct insn_state *state,
+MUST_USE enum insn_outcome insn_switch_task(struct insn_task_switch *task, struct insn_state *state,
                                             const struct insn_env *env, struct insn_fault *fault);
 
 /* Pushes the error code of the event on the new task's stack. Outcomes are those of

@@ -26,7 +26,7 @@ struct walk {
     uint64_t rights; /* RW and US if all entries have it, XD if any entry has it */
 };
 
-enum guest_paging_mode guest_paging_mode(const struct guest_paging *paging)
+enum guest_paging_mode guest_paging_mode_of(const struct guest_paging *paging)
 {
     if (!(paging->cr0 & CR0_PG))
         return GUEST_PAGING_OFF;
@@ -258,7 +258,7 @@ enum guest_paging_result guest_paging_translate(const struct guest_paging *pagin
     enum guest_paging_result result = GUEST_PAGING_RETRY;
 
     *translation = (struct guest_translation){.page_size_bytes = PAGE_SIZE};
-    walk.mode = guest_paging_mode(paging);
+    walk.mode = guest_paging_mode_of(paging);
     walk.linear = walk.mode >= GUEST_PAGING_4_LEVEL ? linear.value : linear.value & UINT32_MAX;
     if (walk.mode == GUEST_PAGING_OFF) {
         translation->address = GPA(walk.linear);

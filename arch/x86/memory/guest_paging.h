@@ -86,7 +86,7 @@ struct guest_translation {
 
 /* Returns the mode that CR0, CR4 and IA32_EFER select. Intel SDM vol. 3A, 4.1.1 "Four Paging
  * Modes". */
-enum guest_paging_mode guest_paging_mode(const struct guest_paging *paging);
+enum guest_paging_mode guest_paging_mode_of(const struct guest_paging *paging);
 
 /* Translates linear for the given access. Walks the tables, checks reserved bits and rights (R/W
  * with CR0.WP, U/S, XD with IA32_EFER.NXE, SMEP, SMAP with RFLAGS.AC, protection keys), and sets

@@ -16,7 +16,7 @@ static enum timer_mode mode_of(uint32_t lvt)
     return (enum timer_mode)BITS(lvt, 18, 17);
 }
 
-static enum timer_mode timer_mode(const struct local_apic *apic)
+static enum timer_mode mode_now(const struct local_apic *apic)
 {
     return mode_of(apic->lvt[LOCAL_APIC_LVT_TIMER]);
 }
@@ -39,7 +39,7 @@ static unsigned divide_shift(const struct local_apic *apic)
  * come. */
 static bool is_due(const struct local_apic *apic, uint64_t now_tsc)
 {
-    if (timer_mode(apic) == TIMER_TSC_DEADLINE)
+    if (mode_now(apic) == TIMER_TSC_DEADLINE)
         return now_tsc >= apic->timer_deadline_tsc;
     return (now_tsc - apic->timer_deadline_tsc) >> 63 == 0;
 }
@@ -55,7 +55,7 @@ void local_apic_run(struct local_apic *apic, uint64_t now_tsc)
     apic->timer_seen_tsc = now_tsc;
     if (!apic->timer_is_armed || !is_due(apic, now_tsc))
         return;
-    if (timer_mode(apic) == TIMER_PERIODIC) {
+    if (mode_now(apic) == TIMER_PERIODIC) {
         uint64_t period = (uint64_t)apic->initial_count << divide_shift(apic);
         uint64_t late = now_tsc - apic->timer_deadline_tsc;
         apic->timer_deadline_tsc += (late / period + 1) * period;
@@ -75,13 +75,13 @@ uint64_t local_apic_next_deadline(const struct local_apic *apic)
      * a few ticks still makes progress between the interrupts. The processor may take a virtual
      * APIC's request at any moment unseen. Then the periods are still counted, but not one by
      * one. */
-    bool is_waiting = timer_mode(apic) == TIMER_PERIODIC &&
+    bool is_waiting = mode_now(apic) == TIMER_PERIODIC &&
                       vector_test(&APIC_REGISTER(apic, REGISTER_IRR), (uint8_t)(lvt & LVT_VECTOR));
     if (is_waiting && !apic->is_virtual)
         return LOCAL_APIC_NO_DEADLINE;
     /* The deadline is beyond the TSC's wrap: ask again shortly before the wrap. */
     bool is_beyond =
-        timer_mode(apic) != TIMER_TSC_DEADLINE && apic->timer_deadline_tsc < apic->timer_seen_tsc;
+        mode_now(apic) != TIMER_TSC_DEADLINE && apic->timer_deadline_tsc < apic->timer_seen_tsc;
     if (is_beyond || apic->timer_deadline_tsc == LOCAL_APIC_NO_DEADLINE)
         return LOCAL_APIC_NO_DEADLINE - 1;
     uint64_t least = apic->timer_seen_tsc + apic->merge_ticks;
@@ -95,7 +95,7 @@ uint64_t local_apic_next_deadline(const struct local_apic *apic)
  * expect that. */
 void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt)
 {
-    enum timer_mode old = timer_mode(apic), new = mode_of(lvt);
+    enum timer_mode old = mode_now(apic), new = mode_of(lvt);
     apic->lvt[LOCAL_APIC_LVT_TIMER] = lvt;
     if (old != new && !(counts_down(old) && counts_down(new)))
         apic->timer_is_armed = false;
@@ -103,7 +103,7 @@ void local_apic_timer_write_lvt(struct local_apic *apic, uint32_t lvt)
 
 void local_apic_timer_write_initial_count(struct local_apic *apic, uint32_t count)
 {
-    if (!counts_down(timer_mode(apic)))
+    if (!counts_down(mode_now(apic)))
         return; /* "writes to the initial-count register are ignored" */
     apic->initial_count = count;
     start(apic, count);
@@ -119,7 +119,7 @@ void local_apic_timer_write_divide(struct local_apic *apic, uint32_t divide_conf
 
 uint32_t local_apic_timer_current_count(const struct local_apic *apic)
 {
-    if (!apic->timer_is_armed || !counts_down(timer_mode(apic)))
+    if (!apic->timer_is_armed || !counts_down(mode_now(apic)))
         return 0;
     uint64_t left = apic->timer_deadline_tsc - apic->timer_seen_tsc;
     unsigned shift = divide_shift(apic);
@@ -129,14 +129,14 @@ uint32_t local_apic_timer_current_count(const struct local_apic *apic)
 uint64_t local_apic_tsc_deadline(struct local_apic *apic, uint64_t now_tsc)
 {
     local_apic_run(apic, now_tsc);
-    bool is_set = apic->timer_is_armed && timer_mode(apic) == TIMER_TSC_DEADLINE;
+    bool is_set = apic->timer_is_armed && mode_now(apic) == TIMER_TSC_DEADLINE;
     return is_set ? apic->timer_deadline_tsc : 0;
 }
 
 void local_apic_write_tsc_deadline(struct local_apic *apic, uint64_t value, uint64_t now_tsc)
 {
     local_apic_run(apic, now_tsc);
-    if (timer_mode(apic) != TIMER_TSC_DEADLINE)
+    if (mode_now(apic) != TIMER_TSC_DEADLINE)
         return;
     apic->timer_is_armed = value != 0;
     apic->timer_deadline_tsc = value;
@@ -147,7 +147,7 @@ bool local_apic_move_tsc_deadline(struct local_apic *apic, uint64_t value, uint6
 {
     bool is_due_now = apic->timer_is_armed && apic->timer_deadline_tsc <= now_tsc;
 
-    if (timer_mode(apic) != TIMER_TSC_DEADLINE || is_due_now || value <= now_tsc)
+    if (mode_now(apic) != TIMER_TSC_DEADLINE || is_due_now || value <= now_tsc)
         return false;
     apic->timer_seen_tsc = now_tsc;
     apic->timer_is_armed = true;
@@ -158,6 +158,6 @@ bool local_apic_move_tsc_deadline(struct local_apic *apic, uint64_t value, uint6
 void local_apic_tsc_adjusted(struct local_apic *apic, uint64_t delta)
 {
     apic->timer_seen_tsc += delta;
-    if (apic->timer_is_armed && counts_down(timer_mode(apic)))
+    if (apic->timer_is_armed && counts_down(mode_now(apic)))
         apic->timer_deadline_tsc += delta;
 }
