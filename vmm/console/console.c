@@ -556,7 +556,9 @@ bool console_use_interrupt(uint8_t vector)
     console_flush(); /* an empty transmitter is a reason to interrupt */
     trap_set_interrupt_handler(vector, on_interrupt, NULL);
     uart_set_interrupts(&console.uart, false, false);
-    is_another = interrupt_comes() && interrupt_comes(); /* one may be from before */
+    is_another = interrupt_comes();
+    if (is_another) /* it may be from before */
+        is_another = interrupt_comes();
     uart_set_interrupts(&console.uart, false, true);
     is_ours = interrupt_comes();
     uart_set_interrupts(&console.uart, is_ours && !is_another, false);
