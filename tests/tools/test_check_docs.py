@@ -95,24 +95,30 @@ class DifferenceTest(unittest.TestCase):
 
     def test_row_of_another_shape(self):
         self.edit('{"i8254", 0x40,', '{.name = "i8254", 0x40,', "vmm/board/address_map.c")
-        self.expect(2, "board_ports[]")
+        self.expect(2, "board_devices[].ports")
 
     def test_unknown_constant(self):
         self.edit("I82093AA_WINDOW_BYTES,", "sizeof(struct i82093aa),", "vmm/board/address_map.c")
         self.expect(2, "sizeof")
 
     def test_no_array(self):
-        self.edit("board_mmio[] = {", "board_memory[] = {", "vmm/board/address_map.c")
-        self.expect(2, "board_mmio[]")
+        self.edit("board_devices[DEVICE_COUNT] = {", "devices[DEVICE_COUNT] = {",
+                  "vmm/board/address_map.c")
+        self.expect(2, "board_devices[]")
+
+    def test_member_of_another_shape(self):
+        self.edit(".ports = {\n            {\"i8254\",", ".ports = RANGES({\"i8254\",",
+                  "vmm/board/address_map.c")
+        self.expect(2, "board_devices[].ports")
 
     def test_no_table(self):
         with open(os.path.join(self.root, "docs/board.md"), "w", encoding="utf-8") as file:
             file.write("# nothing\n")
-        self.expect(2, "board_ports[]")
+        self.expect(2, "board_devices[].ports")
 
     def test_other_columns(self):
         self.edit("| First | Bytes | Sizes | Name |", "| From | Bytes | Sizes | Name |")
-        self.expect(2, "board_mmio[]", "First")
+        self.expect(2, "board_devices[].memory", "First")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The board's address map: which chip answers where. Each handler takes the accesses that its row
- * of the tables at the end lets through. docs/board.md shows them with what each chip is for. */
+/* The board's devices, one row each in the tables at the end: where a device answers, how it is
+ * reset, and when it has something to do. Each handler takes the accesses that its range lets
+ * through. docs/board.md shows the ranges and says what each device is for. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/board/board.h"
@@ -76,7 +77,7 @@ static __attribute__((noinline)) enum io_outcome access_pit_slow(struct board *b
     else
         access->value = i8254_read(&board->pit, offset, board_now_ns(board));
     if (board->pit.has_moved)
-        board_update_timer(board, TIMER_PIT);
+        board_update_timer(board, DEVICE_PIT);
     return handled(board);
 }
 
@@ -100,7 +101,7 @@ static enum io_outcome on_port_61(void *context, struct io_access *access)
     else
         access->value = port_61_read(&board->port_61, board_now_ns(board));
     if (board->pit.has_moved)
-        board_update_timer(board, TIMER_PIT);
+        board_update_timer(board, DEVICE_PIT);
     return handled(board);
 }
 
@@ -113,7 +114,7 @@ static enum io_outcome on_rtc(void *context, struct io_access *access)
         mc146818_write(&board->rtc, offset, (uint8_t)access->value, board_now_ns(board));
     else
         access->value = mc146818_read(&board->rtc, offset, board_now_ns(board));
-    board_update_timer(board, TIMER_RTC);
+    board_update_timer(board, DEVICE_RTC);
     return handled(board);
 }
 
@@ -126,7 +127,7 @@ static enum io_outcome on_i8042(void *context, struct io_access *access)
         i8042_write(&board->i8042, port, (uint8_t)access->value, board_now_ns(board));
     else
         access->value = i8042_read(&board->i8042, port, board_now_ns(board));
-    board_update_timer(board, TIMER_I8042);
+    board_update_timer(board, DEVICE_I8042);
     return handled(board);
 }
 
@@ -139,7 +140,7 @@ static enum io_outcome on_com1(void *context, struct io_access *access)
         uart16550_write(&board->com1, offset, (uint8_t)access->value, board_now_ns(board));
     else
         access->value = uart16550_read(&board->com1, offset, board_now_ns(board));
-    board_update_timer(board, TIMER_COM1);
+    board_update_timer(board, DEVICE_COM1);
     return handled(board);
 }
 
@@ -153,7 +154,7 @@ static enum io_outcome on_acpi_pm(void *context, struct io_access *access)
                       board_now_ns(board));
     else
         access->value = acpi_pm_read(&board->acpi_pm, offset, access->size, board_now_ns(board));
-    board_update_timer(board, TIMER_ACPI_PM);
+    board_update_timer(board, DEVICE_ACPI_PM);
     return handled(board);
 }
 
@@ -163,7 +164,7 @@ static enum io_outcome on_smi_command(void *context, struct io_access *access)
 
     if (access->is_write) {
         acpi_pm_write_smi_command(&board->acpi_pm, (uint8_t)access->value, board_now_ns(board));
-        board_update_timer(board, TIMER_ACPI_PM);
+        board_update_timer(board, DEVICE_ACPI_PM);
     } else
         access->value = acpi_pm_read_smi_command(&board->acpi_pm);
     return handled(board);
@@ -297,53 +298,209 @@ static enum io_outcome on_testdev_memory(void *context, struct io_access *access
     return handled(board);
 }
 
+/* --- Reset, and times of their own --- */
+
+static void reset_pic(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    i8259_pair_reset(&board->pic);
+}
+
+static void reset_ioapic(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    i82093aa_reset(&board->ioapic);
+}
+
+static void reset_pit(struct board *board, uint64_t now_ns)
+{
+    i8254_reset(&board->pit, now_ns);
+}
+
+static void reset_port_61(struct board *board, uint64_t now_ns)
+{
+    port_61_reset(&board->port_61, now_ns);
+}
+
+static void reset_rtc(struct board *board, uint64_t now_ns)
+{
+    mc146818_reset(&board->rtc, now_ns);
+}
+
+static void reset_com1(struct board *board, uint64_t now_ns)
+{
+    uart16550_reset(&board->com1);
+    uart16550_set_modem(&board->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
+}
+
+static void reset_i8042(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    i8042_reset(&board->i8042);
+}
+
+static void reset_acpi_pm(struct board *board, uint64_t now_ns)
+{
+    acpi_pm_reset(&board->acpi_pm, now_ns);
+}
+
+static void reset_shutdown(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    shutdown_port_reset(&board->shutdown_port);
+}
+
+static void reset_testdev(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    testdev_reset(&board->testdev);
+}
+
+static void reset_fw_cfg(struct board *board, uint64_t now_ns)
+{
+    (void)now_ns;
+    fw_cfg_reset(&board->fw_cfg);
+}
+
+/* The two functions of a chip that does something at times of its own. */
+#define TIMED_DEVICE(member, chip)                                                                 \
+    static uint64_t next_deadline_of_##member(struct board *board)                                 \
+    {                                                                                              \
+        return chip##_next_deadline(&board->member);                                               \
+    }                                                                                              \
+                                                                                                   \
+    static void run_##member(struct board *board, uint64_t now_ns)                                 \
+    {                                                                                              \
+        chip##_run(&board->member, now_ns);                                                        \
+    }
+
+TIMED_DEVICE(pit, i8254)
+TIMED_DEVICE(rtc, mc146818)
+TIMED_DEVICE(com1, uart16550)
+TIMED_DEVICE(i8042, i8042)
+TIMED_DEVICE(acpi_pm, acpi_pm)
+
 /* --- The tables --- */
 
-struct board_range {
-    const char *name;
-    uint64_t first;
-    uint32_t length_bytes;
-    uint8_t access_sizes;
-    io_handler *handler; /* null: the local APICs', which is the hooks' */
+/* A range is a line. */
+/* clang-format off */
+const struct board_device board_devices[DEVICE_COUNT] = {
+    [DEVICE_PIC] = {
+        .ports = {
+            {"i8259 master", 0x20, 2, IOBUS_SIZES_1, on_pic_master},
+            {"i8259 slave", 0xa0, 2, IOBUS_SIZES_1, on_pic_slave},
+            {"i8259 elcr", 0x4d0, 2, IOBUS_SIZES_1, on_elcr},
+        },
+        .reset = reset_pic,
+    },
+    [DEVICE_IOAPIC] = {
+        .memory = {
+            {"i82093aa", I82093AA_ADDRESS, I82093AA_WINDOW_BYTES, SIZES_1_2_4, on_ioapic},
+        },
+        .reset = reset_ioapic,
+    },
+    [DEVICE_LOCAL_APICS] = {
+        .memory = {
+            {"local apic", LOCAL_APIC_DEFAULT_BASE, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, NULL},
+        },
+    },
+    [DEVICE_PIT] = {
+        .ports = {
+            {"i8254", 0x40, 4, IOBUS_SIZES_1, on_pit},
+        },
+        .reset = reset_pit,
+        .next_deadline = next_deadline_of_pit,
+        .run = run_pit,
+    },
+    [DEVICE_PORT_61] = {
+        .ports = {
+            {"port 61", 0x61, 1, IOBUS_SIZES_1, on_port_61},
+        },
+        .reset = reset_port_61,
+    },
+    [DEVICE_RTC] = {
+        .ports = {
+            {"mc146818", 0x70, 2, IOBUS_SIZES_1, on_rtc},
+        },
+        .reset = reset_rtc,
+        .next_deadline = next_deadline_of_rtc,
+        .run = run_rtc,
+    },
+    [DEVICE_COM1] = {
+        .ports = {
+            {"uart16550 com1", BOARD_COM1_PORT, UART16550_PORT_COUNT, IOBUS_SIZES_1, on_com1},
+        },
+        .reset = reset_com1,
+        .next_deadline = next_deadline_of_com1,
+        .run = run_com1,
+    },
+    [DEVICE_I8042] = {
+        .ports = {
+            {"i8042 data", I8042_PORT_DATA, 1, IOBUS_SIZES_1, on_i8042},
+            {"i8042 command", I8042_PORT_COMMAND, 1, IOBUS_SIZES_1, on_i8042},
+            {"port 92", I8042_PORT_A, 1, IOBUS_SIZES_1, on_i8042},
+        },
+        .reset = reset_i8042,
+        .next_deadline = next_deadline_of_i8042,
+        .run = run_i8042,
+    },
+    [DEVICE_ACPI_PM] = {
+        .ports = {
+            {"acpi smi command", ACPI_SMI_COMMAND_PORT, 1, IOBUS_SIZES_1, on_smi_command},
+            {"acpi pm", BOARD_ACPI_PM_PORT, ACPI_PM_BLOCK_BYTES, SIZES_1_2_4, on_acpi_pm},
+        },
+        .reset = reset_acpi_pm,
+        .next_deadline = next_deadline_of_acpi_pm,
+        .run = run_acpi_pm,
+    },
+    [DEVICE_PCI_ABSENT] = {
+        .ports = {
+            {"pci absent", PCI_CONFIG_PORT, 8, SIZES_1_2_4, on_pci_config},
+        },
+    },
+    [DEVICE_DEBUG_CONSOLE] = {
+        .ports = {
+            {"debug console", DEBUG_CONSOLE_PORT, 1, IOBUS_SIZES_1, on_debug_console},
+        },
+    },
+    [DEVICE_DEBUG_EXIT] = {
+        .ports = {
+            {"debug exit", DEBUG_EXIT_PORT, DEBUG_EXIT_PORT_COUNT, SIZES_1_2_4, on_debug_exit},
+        },
+    },
+    [DEVICE_SHUTDOWN] = {
+        .ports = {
+            {"shutdown", SHUTDOWN_PORT, 1, IOBUS_SIZES_1, on_shutdown},
+        },
+        .reset = reset_shutdown,
+    },
 };
 
-static const struct board_range board_ports[] = {
-    {"i8259 master", 0x20, 2, IOBUS_SIZES_1, on_pic_master},
-    {"i8254", 0x40, 4, IOBUS_SIZES_1, on_pit},
-    {"i8042 data", I8042_PORT_DATA, 1, IOBUS_SIZES_1, on_i8042},
-    {"port 61", 0x61, 1, IOBUS_SIZES_1, on_port_61},
-    {"i8042 command", I8042_PORT_COMMAND, 1, IOBUS_SIZES_1, on_i8042},
-    {"mc146818", 0x70, 2, IOBUS_SIZES_1, on_rtc},
-    {"port 92", I8042_PORT_A, 1, IOBUS_SIZES_1, on_i8042},
-    {"i8259 slave", 0xa0, 2, IOBUS_SIZES_1, on_pic_slave},
-    {"acpi smi command", ACPI_SMI_COMMAND_PORT, 1, IOBUS_SIZES_1, on_smi_command},
-    {"debug console", DEBUG_CONSOLE_PORT, 1, IOBUS_SIZES_1, on_debug_console},
-    {"debug exit", DEBUG_EXIT_PORT, DEBUG_EXIT_PORT_COUNT, SIZES_1_2_4, on_debug_exit},
-    {"uart16550 com1", BOARD_COM1_PORT, UART16550_PORT_COUNT, IOBUS_SIZES_1, on_com1},
-    {"i8259 elcr", 0x4d0, 2, IOBUS_SIZES_1, on_elcr},
-    {"acpi pm", BOARD_ACPI_PM_PORT, ACPI_PM_BLOCK_BYTES, SIZES_1_2_4, on_acpi_pm},
-    {"pci absent", PCI_CONFIG_PORT, 8, SIZES_1_2_4, on_pci_config},
-    {"shutdown", SHUTDOWN_PORT, 1, IOBUS_SIZES_1, on_shutdown},
+const struct board_device testdev_devices[TESTDEV_DEVICE_COUNT] = {
+    {
+        .ports = {
+            {"testdev latch", TESTDEV_LATCH_PORT, TESTDEV_LATCH_COUNT, SIZES_1_2_4,
+             on_testdev_latch},
+            {"testdev flush", TESTDEV_FLUSH_PORT, TESTDEV_FLUSH_COUNT, SIZES_1_2_4,
+             on_testdev_flush},
+            {"testdev bytes", TESTDEV_BYTES_PORT, 4, IOBUS_SIZES_1, on_testdev_latch},
+            {"testdev lines", TESTDEV_LINE_PORT, TESTDEV_LINE_COUNT, IOBUS_SIZES_1,
+             on_testdev_line},
+        },
+        .memory = {
+            {"testdev memory", TESTDEV_MEMORY, TESTDEV_MEMORY_BYTES, IOBUS_SIZES_ALL,
+             on_testdev_memory},
+        },
+        .reset = reset_testdev,
+    },
+    {
+        .ports = {
+            {"fw_cfg", FW_CFG_PORT, FW_CFG_PORT_COUNT, SIZES_1_2, on_fw_cfg},
+        },
+        .reset = reset_fw_cfg,
+    },
 };
-
-/* With testdev = on. */
-static const struct board_range testdev_ports[] = {
-    {"testdev latch", TESTDEV_LATCH_PORT, TESTDEV_LATCH_COUNT, SIZES_1_2_4, on_testdev_latch},
-    {"testdev flush", TESTDEV_FLUSH_PORT, TESTDEV_FLUSH_COUNT, SIZES_1_2_4, on_testdev_flush},
-    {"testdev bytes", TESTDEV_BYTES_PORT, 4, IOBUS_SIZES_1, on_testdev_latch},
-    {"fw_cfg", FW_CFG_PORT, FW_CFG_PORT_COUNT, SIZES_1_2, on_fw_cfg},
-    {"testdev lines", TESTDEV_LINE_PORT, TESTDEV_LINE_COUNT, IOBUS_SIZES_1, on_testdev_line},
-};
-
-/* The board's memory map, RAM aside. */
-static const struct board_range board_mmio[] = {
-    {"i82093aa", I82093AA_ADDRESS, I82093AA_WINDOW_BYTES, SIZES_1_2_4, on_ioapic},
-    {"local apic", LOCAL_APIC_DEFAULT_BASE, LOCAL_APIC_MMIO_BYTES, IOBUS_SIZES_ALL, NULL},
-};
-
-static const struct board_range testdev_mmio[] = {
-    {"testdev memory", TESTDEV_MEMORY, TESTDEV_MEMORY_BYTES, IOBUS_SIZES_ALL, on_testdev_memory},
-};
+/* clang-format on */
 
 static struct iobus_range bus_range(struct board *board, const struct board_range *row)
 {
@@ -360,29 +517,39 @@ static struct iobus_range bus_range(struct board *board, const struct board_rang
 }
 
 static enum status register_ranges(struct board *board, struct iobus *bus,
-                                   const struct board_range *rows, size_t count)
+                                   const struct board_range rows[BOARD_RANGES_MAX])
 {
-    struct iobus_range ranges[ARRAY_COUNT(board_ports)];
+    struct iobus_range ranges[BOARD_RANGES_MAX];
+    size_t count = 0;
 
-    CHECK(count <= ARRAY_COUNT(ranges));
-    for (size_t i = 0; i < count; i++)
-        ranges[i] = bus_range(board, &rows[i]);
+    for (; count < BOARD_RANGES_MAX && rows[count].name != NULL; count++)
+        ranges[count] = bus_range(board, &rows[count]);
+    if (count == 0)
+        return STATUS_OK;
     return iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
                         NULL);
 }
 
+static enum status register_devices(struct board *board, struct iobus *ports, struct iobus *mmio,
+                                    const struct board_device *devices, size_t count)
+{
+    enum status status = STATUS_OK;
+
+    for (size_t i = 0; i < count && status == STATUS_OK; i++) {
+        status = register_ranges(board, ports, devices[i].ports);
+        if (status == STATUS_OK)
+            status = register_ranges(board, mmio, devices[i].memory);
+    }
+    return status;
+}
+
 enum status board_register(struct board *board, struct iobus *ports, struct iobus *mmio)
 {
-    enum status status = register_ranges(board, ports, board_ports, ARRAY_COUNT(board_ports));
+    enum status status = register_devices(board, ports, mmio, board_devices, DEVICE_COUNT);
 
-    if (status == STATUS_OK)
-        status = register_ranges(board, mmio, board_mmio, ARRAY_COUNT(board_mmio));
     if (status != STATUS_OK || board->config.testdev_memory == NULL)
         return status;
-    status = register_ranges(board, ports, testdev_ports, ARRAY_COUNT(testdev_ports));
-    if (status == STATUS_OK)
-        status = register_ranges(board, mmio, testdev_mmio, ARRAY_COUNT(testdev_mmio));
-    return status;
+    return register_devices(board, ports, mmio, testdev_devices, TESTDEV_DEVICE_COUNT);
 }
 
 enum status board_register_apic_page(struct board *board, struct iobus *mmio, uint64_t page,

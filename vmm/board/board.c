@@ -22,14 +22,14 @@ enum cmos {
 
 /* After anything that may have moved the deadline of one device: the common case, that nothing
  * changed, is a compare. */
-static void set_deadline(struct board *board, enum board_timer timer, uint64_t deadline_ns)
+static void set_deadline(struct board *board, enum board_device_number device, uint64_t deadline_ns)
 {
     uint64_t earliest_ns = TIME_NEVER, ticks;
 
-    if (board->deadlines_ns[timer] == deadline_ns)
+    if (board->deadlines_ns[device] == deadline_ns)
         return;
-    board->deadlines_ns[timer] = deadline_ns;
-    for (unsigned i = 0; i < TIMER_COUNT; i++) {
+    board->deadlines_ns[device] = deadline_ns;
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
         if (board->deadlines_ns[i] < earliest_ns)
             earliest_ns = board->deadlines_ns[i];
     }
@@ -43,22 +43,17 @@ static void set_deadline(struct board *board, enum board_timer timer, uint64_t d
     board->hooks.deadline_moved(board->hooks.context);
 }
 
-void board_update_timer(struct board *board, enum board_timer timer)
+void board_update_timer(struct board *board, enum board_device_number device)
 {
-    switch (timer) {
-    case TIMER_PIT: set_deadline(board, timer, i8254_next_deadline(&board->pit)); break;
-    case TIMER_RTC: set_deadline(board, timer, mc146818_next_deadline(&board->rtc)); break;
-    case TIMER_COM1: set_deadline(board, timer, uart16550_next_deadline(&board->com1)); break;
-    case TIMER_I8042: set_deadline(board, timer, i8042_next_deadline(&board->i8042)); break;
-    case TIMER_ACPI_PM: set_deadline(board, timer, acpi_pm_next_deadline(&board->acpi_pm)); break;
-    case TIMER_COUNT: break;
-    }
+    set_deadline(board, device, board_devices[device].next_deadline(board));
 }
 
 static void update_all(struct board *board)
 {
-    for (unsigned timer = 0; timer < TIMER_COUNT; timer++)
-        board_update_timer(board, (enum board_timer)timer);
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        if (board_devices[i].next_deadline != NULL)
+            board_update_timer(board, (enum board_device_number)i);
+    }
 }
 
 void board_run_until(struct board *board, uint64_t now_tsc)
@@ -69,11 +64,10 @@ void board_run_until(struct board *board, uint64_t now_tsc)
         return;
     board_lock(board);
     now_ns = clock_ns_from_ticks(now_tsc - board->start_tsc);
-    i8254_run(&board->pit, now_ns);
-    mc146818_run(&board->rtc, now_ns);
-    uart16550_run(&board->com1, now_ns);
-    i8042_run(&board->i8042, now_ns);
-    acpi_pm_run(&board->acpi_pm, now_ns);
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        if (board_devices[i].run != NULL)
+            board_devices[i].run(board, now_ns);
+    }
     update_all(board);
     board_unlock(board);
 }
@@ -118,7 +112,7 @@ static void set_rtc_irq(void *context, bool level)
     line_set(&irq, level);
     if (level) {
         acpi_pm_rtc_alarm(&board->acpi_pm, board_now_ns(board));
-        board_update_timer(board, TIMER_ACPI_PM);
+        board_update_timer(board, DEVICE_ACPI_PM);
     }
 }
 
@@ -276,7 +270,7 @@ void board_init(struct board *board, const struct board_hooks *hooks,
         .deadline_ns = TIME_NEVER,
         .deadline_tsc = UINT64_MAX,
     };
-    for (unsigned i = 0; i < TIMER_COUNT; i++)
+    for (unsigned i = 0; i < DEVICE_COUNT; i++)
         board->deadlines_ns[i] = TIME_NEVER;
     wire_interrupt_controllers(board);
     wire_devices(board);
@@ -292,24 +286,21 @@ static void set_cmos16(struct mc146818 *rtc, unsigned index, uint64_t value)
     mc146818_set_cmos(rtc, index + 1, (uint8_t)(clamped >> 8));
 }
 
-static void reset(struct board *board)
+static void reset_devices(struct board *board, const struct board_device *devices, size_t count)
 {
     uint64_t now_ns = board_now_ns(board);
 
-    i8259_pair_reset(&board->pic);
-    i82093aa_reset(&board->ioapic);
-    i8254_reset(&board->pit, now_ns);
-    port_61_reset(&board->port_61, now_ns);
-    mc146818_reset(&board->rtc, now_ns);
-    uart16550_reset(&board->com1);
-    uart16550_set_modem(&board->com1, UART16550_CTS | UART16550_DSR | UART16550_DCD, now_ns);
-    i8042_reset(&board->i8042);
-    acpi_pm_reset(&board->acpi_pm, now_ns);
-    shutdown_port_reset(&board->shutdown_port);
-    if (board->config.testdev_memory != NULL) {
-        testdev_reset(&board->testdev);
-        fw_cfg_reset(&board->fw_cfg);
+    for (size_t i = 0; i < count; i++) {
+        if (devices[i].reset != NULL)
+            devices[i].reset(board, now_ns);
     }
+}
+
+static void reset(struct board *board)
+{
+    reset_devices(board, board_devices, DEVICE_COUNT);
+    if (board->config.testdev_memory != NULL)
+        reset_devices(board, testdev_devices, TESTDEV_DEVICE_COUNT);
     update_all(board);
 }
 
@@ -374,7 +365,7 @@ void board_serial_receive(struct board *board, uint8_t byte)
 {
     board_lock(board);
     uart16550_receive(&board->com1, byte, board_now_ns(board));
-    board_update_timer(board, TIMER_COM1);
+    board_update_timer(board, DEVICE_COM1);
     board_unlock(board);
 }
 
@@ -382,6 +373,6 @@ void board_serial_ready(struct board *board)
 {
     board_lock(board);
     uart16550_transmit_ready(&board->com1, board_now_ns(board));
-    board_update_timer(board, TIMER_COM1);
+    board_update_timer(board, DEVICE_COM1);
     board_unlock(board);
 }

@@ -81,14 +81,22 @@ struct board_hooks {
     void *context;
 };
 
-/* The devices that have something to do at times of their own. */
-enum board_timer {
-    TIMER_PIT,
-    TIMER_RTC,
-    TIMER_COM1,
-    TIMER_I8042,
-    TIMER_ACPI_PM,
-    TIMER_COUNT,
+/* The board's devices, in the order in which they are reset and run; rows of board_devices[]. */
+enum board_device_number {
+    DEVICE_PIC,
+    DEVICE_IOAPIC,
+    DEVICE_LOCAL_APICS,
+    DEVICE_PIT,
+    DEVICE_PORT_61,
+    DEVICE_RTC,
+    DEVICE_COM1,
+    DEVICE_I8042,
+    DEVICE_ACPI_PM,
+    DEVICE_PCI_ABSENT,
+    DEVICE_DEBUG_CONSOLE,
+    DEVICE_DEBUG_EXIT,
+    DEVICE_SHUTDOWN,
+    DEVICE_COUNT,
 };
 
 /* Chips have no locks of their own: the board's keeps the vCPUs apart. It is taken by every
@@ -117,7 +125,7 @@ struct board {
     struct testdev testdev;
 
     uint64_t start_tsc; /* when the guest's clock read 0 */
-    uint64_t deadlines_ns[TIMER_COUNT];
+    uint64_t deadlines_ns[DEVICE_COUNT];
     uint64_t deadline_ns;          /* the earliest of them */
     _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
@@ -177,6 +185,33 @@ void board_serial_ready(struct board *board);
 
 /* --- Within the board: board.c and address_map.c --- */
 
+/* Addresses of a device. */
+struct board_range {
+    const char *name; /* null: no range, and none behind it */
+    uint64_t first;
+    uint32_t length_bytes;
+    uint8_t access_sizes;
+    io_handler *handler; /* null: the local APICs', which is the hooks' */
+};
+
+#define BOARD_RANGES_MAX 4
+
+/* All that the board has to know of one device, its wires aside. Null: the device has none. The
+ * board is locked in each function. */
+struct board_device {
+    struct board_range ports[BOARD_RANGES_MAX];
+    struct board_range memory[BOARD_RANGES_MAX];
+    void (*reset)(struct board *board, uint64_t now_ns);
+    uint64_t (*next_deadline)(struct board *board);    /* ns of board_now_ns, or TIME_NEVER */
+    void (*run)(struct board *board, uint64_t now_ns); /* does what is due by now_ns */
+};
+
+/* What each board has; and what it has besides with testdev = on. */
+extern const struct board_device board_devices[DEVICE_COUNT];
+
+#define TESTDEV_DEVICE_COUNT 2
+extern const struct board_device testdev_devices[TESTDEV_DEVICE_COUNT];
+
 static inline struct board *board_lock(void *context)
 {
     struct board *board = context;
@@ -190,7 +225,7 @@ static inline void board_unlock(struct board *board)
     spinlock_release(&board->lock);
 }
 
-/* After an access to the device: its next deadline counts. */
-void board_update_timer(struct board *board, enum board_timer timer);
+/* After an access to a device that has deadlines: its next one counts. */
+void board_update_timer(struct board *board, enum board_device_number device);
 
 #endif
