@@ -165,9 +165,6 @@ void uefi_read_acpi(struct uefi *uefi, struct host_acpi *acpi)
 /* Each allocation may add descriptors, also the allocation for the map itself. */
 #define MAP_SPARE_DESCRIPTORS 64
 
-/* How many places are tried before memory counts as used up. */
-#define PLACES_MAX 1024
-
 EFI_STATUS uefi_read_memory_map(struct uefi *uefi, struct uefi_memory_map *map)
 {
     UINT32 version;
@@ -221,14 +218,18 @@ void uefi_release_all(struct uefi *uefi)
         release_last(uefi);
 }
 
-/* Returns the highest place that the map has below limit; 0 if there is none. */
-static uint64_t highest_place(const struct uefi_memory_map *map, uint64_t size_bytes,
-                              uint64_t alignment_bytes, uint64_t limit)
+/* Returns the highest free place as uefi_allocate_below looks for it; 0 if there is none.
+ * AllocateAnyPages has no alignment, so the monitor chooses places itself. */
+static EFI_PHYSICAL_ADDRESS find_place(struct uefi *uefi, uint64_t size_bytes,
+                                       uint64_t alignment_bytes, uint64_t limit)
 {
-    uint64_t best = 0;
+    struct uefi_memory_map map = {.descriptors = NULL};
+    EFI_PHYSICAL_ADDRESS best = 0;
 
-    for (size_t i = 0; i < uefi_descriptor_count(map); i++) {
-        const struct efi_range range = uefi_range(uefi_descriptor(map, i));
+    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
+        return 0;
+    for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
+        const struct efi_range range = uefi_range(uefi_descriptor(&map, i));
         uint64_t place = range.type == EfiConventionalMemory
                              ? memory_highest_place(&range, size_bytes, alignment_bytes, limit)
                              : 0;
@@ -236,38 +237,37 @@ static uint64_t highest_place(const struct uefi_memory_map *map, uint64_t size_b
         if (place > best)
             best = place;
     }
+    release_last(uefi); /* the map */
     return best;
 }
 
-/* AllocateAnyPages has no alignment, so this function chooses the place: the highest one. OVMF
- * lists places as conventional memory that it does not give: then the next lower one is tried. */
+/* Some firmware lists memory as free and refuses it all the same, OVMF for one. A lower place is
+ * then tried. Each step down is twice as far as the last one, so that a few dozen of them reach the
+ * lowest address. */
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit)
 {
-    struct uefi_memory_map map = {.descriptors = NULL};
-    EFI_PHYSICAL_ADDRESS place = 0;
-    EFI_STATUS status = EFI_NOT_FOUND;
+    EFI_PHYSICAL_ADDRESS place;
 
-    if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE)
+    if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE ||
+        uefi->allocation_count == UEFI_ALLOCATIONS_MAX)
         return NULL;
     size_bytes = align_up(size_bytes, PAGE_SIZE);
-    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
-        return NULL;
-    for (unsigned i = 0; i < PLACES_MAX && EFI_ERROR(status); i++) {
-        place = highest_place(&map, size_bytes, alignment_bytes, limit);
+    for (uint64_t step = alignment_bytes; step != 0; step *= 2) {
+        place = find_place(uefi, size_bytes, alignment_bytes, limit);
         if (place == 0)
-            break;
-        status = uefi->services->AllocatePages(AllocateAddress, EfiLoaderData,
-                                               size_bytes / PAGE_SIZE, &place);
-        limit = place + size_bytes - 1;
+            return NULL;
+        if (!EFI_ERROR(uefi->services->AllocatePages(AllocateAddress, EfiLoaderData,
+                                                     size_bytes / PAGE_SIZE, &place))) {
+            uefi->allocations[uefi->allocation_count++] =
+                (struct uefi_allocation){.base = place, .page_count = size_bytes / PAGE_SIZE};
+            return (void *)place;
+        }
+        if (place <= step)
+            return NULL;
+        limit = place - step + size_bytes;
     }
-    release_last(uefi); /* the map */
-    if (EFI_ERROR(status))
-        return NULL;
-    /* There is room: the map's place has just been given back. */
-    uefi->allocations[uefi->allocation_count++] =
-        (struct uefi_allocation){.base = place, .page_count = size_bytes / PAGE_SIZE};
-    return (void *)place;
+    return NULL;
 }
 
 void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)

@@ -19,6 +19,8 @@ static struct {
     uint8_t *low, *high;
     EFI_MEMORY_DESCRIPTOR map[2];
     unsigned pages_taken;
+    uint64_t refused_from; /* memory from here on is listed as free, and refused; 0: none is */
+    unsigned refusals;
 } memory;
 
 static EFI_STATUS EFIAPI get_memory_map(UINTN *size_bytes, EFI_MEMORY_DESCRIPTOR *map, UINTN *key,
@@ -36,11 +38,18 @@ static EFI_STATUS EFIAPI get_memory_map(UINTN *size_bytes, EFI_MEMORY_DESCRIPTOR
     return EFI_SUCCESS;
 }
 
-/* From the ends of the two pieces, as the monitor asks for the highest place. */
+/* From the ends of the two pieces, as the monitor asks for the highest place. Below refused_from, any
+ * place is taken, and the map is left alone. */
 static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE type, EFI_MEMORY_TYPE memory_type,
                                         UINTN page_count, EFI_PHYSICAL_ADDRESS *base)
 {
     (void)memory_type;
+    if (memory.refused_from != 0 && type == AllocateAddress) {
+        bool is_refused = *base + page_count * PAGE_SIZE > memory.refused_from;
+
+        memory.refusals += is_refused;
+        return is_refused ? EFI_NOT_FOUND : EFI_SUCCESS;
+    }
     memory.pages_taken += (unsigned)page_count;
     if (type == AllocateAnyPages) { /* the memory map: anywhere */
         *base = (EFI_PHYSICAL_ADDRESS)aligned_alloc(PAGE_SIZE, page_count * PAGE_SIZE);
@@ -255,6 +264,8 @@ static int set_up(void **state)
                                             .PhysicalStart = (uint64_t)memory.high,
                                             .NumberOfPages = HIGH_BYTES / PAGE_SIZE};
     memory.pages_taken = 0;
+    memory.refused_from = 0;
+    memory.refusals = 0;
     memset(&disk, 0, sizeof(disk));
     disk.root.Open = file_open;
     disk.root.Close = file_close;
@@ -362,6 +373,26 @@ static void test_refused(void **state)
     free(content);
 }
 
+/* A firmware that lists memory as free and refuses it: lower places are tried, each further away, and
+ * their number is bounded. */
+static void test_refused_places(void **state)
+{
+    uint64_t top = (uint64_t)memory.high + HIGH_BYTES;
+
+    (void)state;
+    memory.refused_from = top - 5 * PAGE_SIZE;
+    assert_in_range(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE), top - 16 * PAGE_SIZE,
+                    memory.refused_from - PAGE_SIZE);
+    assert_in_range(memory.refusals, 1, 5);
+    memory.refused_from = (uint64_t)memory.high + PAGE_SIZE; /* nearly all of the upper piece */
+    assert_non_null(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE));
+    memory.refused_from = 1;
+    memory.refusals = 0;
+    assert_null(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE));
+    assert_in_range(memory.refusals, 2, 64);
+    uefi.allocation_count = 0; /* the fake gave nothing away */
+}
+
 static void test_no_low_memory(void **state)
 {
     (void)state;
@@ -394,6 +425,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_high_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pieces, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_refused_places, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_low_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_checksums, set_up, tear_down),
     };
