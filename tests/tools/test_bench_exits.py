@@ -19,6 +19,8 @@ import boot  # noqa: E402
 import budgets  # noqa: E402
 import exit_trace  # noqa: E402
 import operations  # noqa: E402
+# Several programs here are called run: pylint may look at another one.
+# pylint: disable=too-many-function-args,no-value-for-parameter,no-member
 import run  # noqa: E402
 
 REPORTED = """\
