@@ -35,7 +35,7 @@ HOST_LIB     := $(BUILD)/host/portcullis.a
 TEST_BINS    := $(UNIT_TESTS:%=$(BUILD)/host/test_%)
 TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 
-.PHONY: check clean help quick
+.PHONY: check clean help quick unit
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
@@ -47,8 +47,13 @@ quick: export QUICK := 1
 quick: $(BUILD)/BOOTX64.EFI $(TEST_BINS) ## for the edit loop: builds what depends on the change; short unit tests
 	@$(PYTHON) tests/run_unit.py $(filter-out $(SLOW_TOOL_TESTS),$(TOOL_TESTS)) $(TEST_BINS)
 
+RUN_UNIT = @$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
+
 check: lint $(TEST_BINS) ## lint, then unit tests of monitor and tools on this machine
-	@$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
+	$(RUN_UNIT)
+
+unit: $(TEST_BINS) ## the unit tests alone
+	$(RUN_UNIT)
 
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
@@ -368,6 +373,7 @@ $(LINT)/style: tools/check-style $(C_FILES) $(ASM_FILES) $(PYTHON_FILES) $(SHELL
 
 # Checks the monitor's sources with clang, with gcc's flags, and then with clang-tidy.
 $(LINT)/boot/%.tidy: MONITOR_CFLAGS += $(EFI_CFLAGS)
+TIDY :=
 # The host's <string.h> has other names for the arguments.
 $(LINT)/arch/x86/string.tidy: TIDY := --checks=-readability-inconsistent-declaration-parameter-name
 
@@ -407,7 +413,7 @@ $(LINT)/shell: $(SHELL_PROGRAMS)
 # --- For development --------------------------------------------------------------------------------
 .PHONY: compile-commands coverage format
 coverage: ## which lines the unit tests reach: build/coverage/html/index.html
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage HOST_EXTRA=--coverage check
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage HOST_EXTRA=--coverage unit
 	@lcov --quiet --capture --directory $(BUILD)/coverage/host --output-file $(BUILD)/coverage/all.info
 	@lcov --quiet --remove $(BUILD)/coverage/all.info '*/tests/*' '/usr/*' --output-file $(BUILD)/coverage/portable.info
 	@genhtml --quiet --output-directory $(BUILD)/coverage/html $(BUILD)/coverage/portable.info

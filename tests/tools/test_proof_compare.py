@@ -10,7 +10,7 @@ import tool
 
 ROOT = os.path.join(tool.TOOLS, "..")
 sys.path.insert(0, os.path.join(ROOT, "tests", "proof"))
-import compare  # pylint: disable=wrong-import-position # the path has to be known first
+import compare
 
 COMPILED = """\
 #define MANY 3 /* so many */
