@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The slow half of fast.h, which carries out any access: one that a range takes whole goes straight
- * to its handler; all else goes through a transfer, which accounts for each byte. */
+/* The slow half of fast.h carries out any access. An access that one range takes as a whole goes
+ * straight to the range's handler. Every other access goes through a struct transfer, which
+ * accounts for each byte. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/iobus/fast.h"
 #include "vmm/iobus/layout.h"
 
-/* Of a bus without a clock, all handlers take no time. */
+/* Returns the cycle count; 0 on a bus without a clock, so that handlers there take no time. */
 static uint64_t read_clock(const struct iobus_table *table)
 {
     return table->clock == NULL ? 0 : table->clock();
 }
 
-/* Calls the handler and accounts for it. True if it answered. The handler may publish another
- * table, but this one stays until the vCPU's next quiescent point. */
+/* Calls the handler and accounts for the call. Returns true if the handler answered. The handler
+ * may publish another table; this one stays until the vCPU's next quiescent point. */
 static bool make_call(const struct iobus_table *table, struct iobus_reader *reader,
                       const struct iobus_call *call, void *context, struct io_access *access)
 {
@@ -33,14 +34,14 @@ static bool call_target(const struct iobus_table *table, struct iobus_reader *re
     return make_call(table, reader, call, call->context, access);
 }
 
-/* An access on its way from candidate to candidate. Byte i is bit i of pending. */
+/* An access that is offered to one candidate after another. */
 struct transfer {
     struct iobus_reader *reader;
     const struct iobus_table *table;
     uint64_t address;
-    uint64_t value; /* of a read: what has been answered, ones elsewhere */
+    uint64_t value; /* of a read: the bytes answered so far, ones elsewhere */
     bool is_write;
-    unsigned pending; /* bytes nobody has answered yet */
+    unsigned pending; /* bit i: nobody has answered byte i yet */
 };
 
 static unsigned low_bits(unsigned count_bits)
@@ -48,13 +49,14 @@ static unsigned low_bits(unsigned count_bits)
     return (1u << count_bits) - 1;
 }
 
-/* How many bytes from `at` on, below end, are pending without a gap. */
+/* Counts the pending bytes without a gap from byte `at` on, below end. */
 static unsigned pending_run(const struct transfer *transfer, unsigned at, unsigned end)
 {
     return (unsigned)__builtin_ctz(~(transfer->pending >> at & low_bits(end - at)));
 }
 
-/* The largest size that is taken, aligned at address, and no more than limit_bytes; 0 if none. */
+/* Returns the largest size in access_sizes that is aligned at address and is at most limit_bytes; 0
+ * if there is none. */
 static unsigned piece_size(unsigned access_sizes, uint64_t address, unsigned limit_bytes)
 {
     for (unsigned size = 8; size != 0; size /= 2) {
@@ -64,8 +66,8 @@ static unsigned piece_size(unsigned access_sizes, uint64_t address, unsigned lim
     return 0;
 }
 
-/* Offers size bytes from byte `at` on to a target, from a copy: a handler that scribbles on the
- * access and declines does no harm. */
+/* Offers size bytes from byte `at` on to a target. The handler gets a copy, so a handler that
+ * changes the access and declines does no harm. */
 static void offer(struct transfer *transfer, uint32_t target, unsigned at, unsigned size)
 {
     uint64_t mask = bytes_mask(size);
@@ -83,8 +85,8 @@ static void offer(struct transfer *transfer, uint32_t target, unsigned at, unsig
     transfer->pending &= ~(low_bits(size) << at);
 }
 
-/* Offers the pending bytes from..end-1, which lie in the range `target`, to it and to the ranges
- * around it. */
+/* Offers the pending bytes from..end-1, which lie in the range `target`, to this range and then to
+ * the ranges around it. */
 static void offer_outwards(struct transfer *transfer, uint32_t target, unsigned from, unsigned end)
 {
     const struct iobus_table *table = transfer->table;
@@ -112,7 +114,7 @@ static void note_unclaimed(const struct iobus_table *table, struct iobus_reader 
     iobus_unclaimed_note(&reader->unclaimed, address, is_write);
 }
 
-/* Notes the pending bytes from..end-1 as unclaimed, each run of them once. */
+/* Counts the pending bytes from..end-1 as unclaimed, each run of them once. */
 static void leave_unclaimed(struct transfer *transfer, unsigned from, unsigned end)
 {
     while (from < end) {
@@ -125,7 +127,8 @@ static void leave_unclaimed(struct transfer *transfer, unsigned from, unsigned e
     }
 }
 
-/* The innermost range that is alive in a segment. */
+/* Returns the innermost range of a segment that has not been removed; IOBUS_NONE if there is
+ * none. */
 static uint32_t innermost(const struct iobus_table *table, uint32_t segment)
 {
     uint32_t target = table->segments[segment].target;
@@ -135,9 +138,9 @@ static uint32_t innermost(const struct iobus_table *table, uint32_t segment)
     return target;
 }
 
-/* Where the part that begins at byte `from` and has one innermost range ends, at most at size.
- * Moves *segment to the segment of that end, if it is below size. Segments that differ only in
- * their doorbells, or in ranges that are dead, are not cut apart. */
+/* Returns the end of the part that begins at byte `from` and has one innermost range; at most size.
+ * Moves *segment to the segment of that end if the end is below size. Segments that differ only in
+ * their doorbells, or in removed ranges, belong to the same part. */
 static unsigned part_end(const struct transfer *transfer, uint32_t *segment, unsigned from,
                          unsigned size)
 {
@@ -157,8 +160,8 @@ static unsigned part_end(const struct transfer *transfer, uint32_t *segment, uns
     }
 }
 
-/* The doorbell at a point that answers a write: the exact width's or any width's with this value.
- */
+/* Finds the doorbell with data at a point that matches the value written. width is the index of an
+ * exact width, or IOBUS_WIDTH_ANY. Returns IOBUS_NONE if there is none. */
 static uint32_t doorbell_with_data(const struct iobus_table *table, const struct iobus_point *point,
                                    unsigned width, uint64_t value)
 {
@@ -171,8 +174,8 @@ static uint32_t doorbell_with_data(const struct iobus_table *table, const struct
     return table->data[found] == value ? found : IOBUS_NONE;
 }
 
-/* Offers the access as the guest made it to the doorbells that match, but to the one asked before,
- * whose counter is asked. True if one answered. */
+/* Offers the access, as the guest made it, to the doorbells that match, except the one whose
+ * counter is `asked`: that one has declined already. Returns true if a doorbell answered. */
 static bool ring(const struct transfer *transfer, const struct iobus_point *point,
                  const struct io_access *access, uint32_t asked)
 {
@@ -197,8 +200,8 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
     return false;
 }
 
-/* Everything but the common case. asked is the counter of a doorbell that has declined already, or
- * IOBUS_NONE. */
+/* Makes any access, by way of a transfer. asked is the counter of a doorbell that has declined
+ * already, or IOBUS_NONE. */
 static __attribute__((noinline)) void access_any(const struct iobus_table *table,
                                                  struct iobus_reader *reader,
                                                  struct io_access *access, uint32_t asked)
@@ -206,7 +209,7 @@ static __attribute__((noinline)) void access_any(const struct iobus_table *table
     CHECK(access->size == 1 || access->size == 2 || access->size == 4 || access->size == 8);
 
     uint64_t mask = bytes_mask(access->size);
-    unsigned size = access->size; /* as far as it lies in the address space */
+    unsigned size = access->size; /* the bytes within the address space */
     struct transfer transfer = {
         .reader = reader,
         .table = table,
@@ -236,13 +239,14 @@ static __attribute__((noinline)) void access_any(const struct iobus_table *table
             leave_unclaimed(&transfer, from, end);
         }
     }
-    if (size < access->size) /* past the end of the space; there is no better address for it */
+    if (size < access->size) /* past the end of the space: no better address exists for it */
         note_unclaimed(table, reader, access->address, access->is_write);
     if (!access->is_write)
         access->value = transfer.value & mask;
 }
 
-/* The call had the whole access and declined. Where doorbells are, a write went to one of them. */
+/* Goes on after a call got the whole access and declined it. Where a point has doorbells, a write
+ * had gone to one of them. */
 static void access_declined(const struct iobus_table *table, struct iobus_reader *reader,
                             struct io_access *access, const struct iobus_call *call)
 {
@@ -269,7 +273,7 @@ static void access_declined(const struct iobus_table *table, struct iobus_reader
         access->value = transfer.value & mask;
 }
 
-/* The doorbell with this key and data, or null. */
+/* Returns the doorbell with this key and data; null if there is none. */
 static inline const struct iobus_call *bell_call(const struct iobus_table *table, uint32_t key,
                                                  uint64_t data)
 {
@@ -278,8 +282,9 @@ static inline const struct iobus_call *bell_call(const struct iobus_table *table
     return bell->point == key && bell->data == data ? bell : NULL;
 }
 
-/* A write to the doorbells of a point, while nothing is dead: the one of its width and data, which
- * in nearly all cases answers, is asked at once. *asked is its counter if it has declined. */
+/* Offers a write at once to the doorbell that has its width and data, at the point with this
+ * number. That doorbell answers in nearly all cases. The table has no removed registrations.
+ * Returns true if it answered. If it declined, sets *asked to its counter. */
 static inline bool ring_at_once(const struct iobus_table *table, struct iobus_reader *reader,
                                 const struct io_access *access, uint32_t number, uint32_t *asked)
 {
@@ -303,7 +308,7 @@ static inline bool ring_at_once(const struct iobus_table *table, struct iobus_re
     return false;
 }
 
-/* The call is that of the access's first byte, but does not take the access. */
+/* Makes an access for which the call of its first byte is known but does not take it. */
 static void access_refused(const struct iobus_table *table, struct iobus_reader *reader,
                            struct io_access *access, const struct iobus_call *call)
 {
@@ -323,9 +328,9 @@ static void access_refused(const struct iobus_table *table, struct iobus_reader 
     access_any(table, reader, access, asked);
 }
 
-/* The call for the address; null if there is none, which only a port past the last has. *poison is
- * 0, or all ones where the processor runs ahead with an address outside of what the call is for: no
- * device is then touched. */
+/* Finds the call for the address. Returns null if there is none: the address is past the last. Sets
+ * *poison to 0, or to all ones if the processor runs ahead with an address that the call is not
+ * for: the speculative call then touches no device. */
 static const struct iobus_call *find_call(const struct iobus_table *table,
                                           struct iobus_reader *reader, uint64_t address,
                                           bool is_write, uintptr_t *poison)
@@ -346,11 +351,11 @@ static const struct iobus_call *find_call(const struct iobus_table *table,
     return &entry->call;
 }
 
-/* Offers an access to the call of its first byte. poison is as in find_call. */
+/* Offers an access to the call of its first byte. poison is that of find_call. */
 static void offer_whole(const struct iobus_table *table, struct iobus_reader *reader,
                         struct io_access *access, const struct iobus_call *call, uintptr_t poison)
 {
-    struct io_access piece = *access; /* the handler's own: it may scribble on it */
+    struct io_access piece = *access; /* a copy for the handler, which may change it */
 
     if (!is_aligned(access->address, access->size) ||
         (call->refused_sizes[access->is_write] & access->size) != 0) {

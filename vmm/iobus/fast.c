@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "vmm/iobus/fast.h"
 
-/* 16, so that no size is beyond. */
+/* Has 16 elements, so that an index masked with 15 is always valid. */
 const uint64_t iobus_byte_masks[16] = {
     [1] = 0xff, [2] = 0xffff, [4] = 0xffffffff, [8] = UINT64_MAX};
 

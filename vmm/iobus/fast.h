@@ -1,42 +1,43 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The fast half of the bus: the one copy of "look up, call, nobody, or the slow way". Nearly every
- * access goes whole to one handler, or to nobody. All of it is inline, as it is in the way of each
- * exit; unit tests and benchmarks make their accesses by it, too.
+/* The fast half of the bus: looks up who answers an access and calls it. Nearly every access goes
+ * as a whole to one handler, or nobody answers it; this file does these. access.c does all other
+ * accesses (iobus_access_slow).
  *
- * It serves buses whose clock is iobus_tsc. What it does not do, access.c does: iobus_access_slow.
- */
+ * The functions are inline because every exit for an access runs through them. The exits, the unit
+ * tests and the benchmarks use this one copy. It serves buses whose clock is iobus_tsc. */
 #ifndef VMM_IOBUS_FAST_H
 #define VMM_IOBUS_FAST_H
 
 #include "vmm/iobus/table.h"
 
-/* What a lookup found: a call that takes the whole access, and what belongs to it. */
+/* What a lookup found: a call that takes the whole access, and what belongs to the call. */
 struct iobus_found {
-    const struct iobus_table *table; /* null, as call is: nothing was found */
+    const struct iobus_table *table; /* null, and call is null too: the lookup found nothing */
     const struct iobus_call *call;
-    uintptr_t poison; /* 0; all ones where the processor runs ahead with an address that the call is
-                       * not for, so that no device is touched */
+    uintptr_t poison; /* all ones if the processor runs ahead with an address that the call is not
+                       * for: then the speculative call touches no device; else 0 */
 };
 
 enum iobus_lookup {
-    IOBUS_CALL,   /* there is a call to make */
-    IOBUS_NOBODY, /* nobody is there: that is noted, and a read is all ones */
-    IOBUS_SLOW,   /* neither, and nothing has happened */
+    IOBUS_CALL,   /* found->call is to be made */
+    IOBUS_NOBODY, /* nobody answers: this is counted as unclaimed, and a read gives all ones */
+    IOBUS_SLOW,   /* the slow half has to do the access; nothing has happened */
 };
 
-/* The entry that the tree names for the address, and a hint of it for the next access. A guess,
- * too: whoever uses an entry looks whether it covers the address, and entries cover disjoint
- * addresses. */
+/* Returns the entry that the tree names for the address, and stores a hint for the next access in
+ * the reader. The result is a guess, as the first two are: the caller checks that the entry covers
+ * the address. Entries cover disjoint addresses. */
 const struct iobus_entry *iobus_third_guess(const struct iobus_table *table,
                                             struct iobus_reader *reader, uint64_t address);
 
-/* The table of an access that begins now. */
+/* Returns the table for an access that begins now. */
 static inline const struct iobus_table *iobus_in_force(struct iobus *bus)
 {
     return atomic_load_explicit(&bus->table, memory_order_acquire);
 }
 
-/* The doorbell of this data that hangs at a call which does not take the write; or null. */
+/* Returns the doorbell that matches the data and width of a write, at the point of a call that does
+ * not take the write; null if there is none. */
 static inline __attribute__((always_inline)) const struct iobus_call *
 iobus_bell_at(const struct iobus_table *table, const struct iobus_call *call,
               const struct io_access *access)
@@ -48,8 +49,8 @@ iobus_bell_at(const struct iobus_table *table, const struct iobus_call *call,
     return bell->point == key && bell->data == access->value ? bell : NULL;
 }
 
-/* Turns found->call, that of the access's first byte, into the call to make. granule: what
- * unclaimed addresses are rounded down to. */
+/* Turns found->call, the call for the access's first byte, into the call to make. granule is a
+ * power of two, to which unclaimed addresses are rounded down. */
 static inline __attribute__((always_inline)) enum iobus_lookup
 iobus_look_up_at(struct iobus_reader *reader, uint64_t granule, const struct io_access *access,
                  struct iobus_found *found)
@@ -71,7 +72,7 @@ iobus_look_up_at(struct iobus_reader *reader, uint64_t granule, const struct io_
     return found->call != NULL ? IOBUS_CALL : IOBUS_SLOW;
 }
 
-/* The lookup on a bus of ports, of an access of size 1, 2 or 4. */
+/* Looks up an access of size 1, 2 or 4 on a bus of ports. */
 static inline __attribute__((always_inline)) enum iobus_lookup
 iobus_look_up_port(struct iobus *bus, struct iobus_reader *reader, const struct io_access *access,
                    struct iobus_found *found)
@@ -87,7 +88,7 @@ iobus_look_up_port(struct iobus *bus, struct iobus_reader *reader, const struct 
     return iobus_look_up_at(reader, 1, access, found);
 }
 
-/* The call of an entry, for reads or for writes. */
+/* Returns an entry's call for reads or for writes. */
 static inline const struct iobus_call *iobus_entry_call(const struct iobus_entry *entry,
                                                         bool is_write)
 {
@@ -96,7 +97,7 @@ static inline const struct iobus_call *iobus_entry_call(const struct iobus_entry
     return (const struct iobus_call *)(const void *)(is_write ? call + entry->write_call_at : call);
 }
 
-/* The lookup on a bus that is not of ports, of an access of size 1, 2, 4 or 8. */
+/* Looks up an access of size 1, 2, 4 or 8 on a bus that is not one of ports. */
 static inline __attribute__((always_inline)) enum iobus_lookup
 iobus_look_up_memory(struct iobus *bus, struct iobus_reader *reader, const struct io_access *access,
                      struct iobus_found *found)
@@ -125,7 +126,8 @@ iobus_look_up_memory(struct iobus *bus, struct iobus_reader *reader, const struc
     return iobus_look_up_at(reader, IOBUS_UNCLAIMED_GRANULE, access, found);
 }
 
-/* Makes the call that was found. False: it declined. */
+/* Makes the call that was found. value and tsc are those of iobus_fast. Returns false if the
+ * handler declined; then *value and *tsc are unchanged. */
 static inline __attribute__((always_inline)) bool iobus_make_call(struct iobus_reader *reader,
                                                                   const struct iobus_found *found,
                                                                   const struct io_access *access,
@@ -150,12 +152,15 @@ static inline __attribute__((always_inline)) bool iobus_make_call(struct iobus_r
     return true;
 }
 
-/* Makes an access of size 1, 2 or 4 on a bus of ports, or of size 1, 2, 4 or 8 on another bus
- * (is_ports is a constant); a write's value has zeros above the size. True: it is done; *value is
- * what was read, with anything above the size. False: iobus_access_slow has to do it, with found's
- * table and call. *tsc is a reading since which the handler's cycles count, then one after it: a
- * caller that wants the time, too, need not read it again. The caller runs on the reader's vCPU,
- * begun and not parked. */
+/* Makes an access if the fast half can do it. The access has size 1, 2 or 4 on a bus of ports, and
+ * size 1, 2, 4 or 8 on another bus; is_ports is a constant. The value of a write has zeros above
+ * its size. The caller runs on the reader's vCPU, after iobus_reader_begin and not parked.
+ * Returns true if the access is done; *value is then the value read, whose bits above the size have
+ * no meaning.
+ * Returns false if it is not done; then the caller calls iobus_access_slow with found's table and
+ * call.
+ * On entry *tsc is the time-stamp from which the handler's cycles count. If the result is true,
+ * *tsc becomes one taken at the end, so a caller that needs the time does not read it again. */
 static inline __attribute__((always_inline)) bool iobus_fast(struct iobus *bus, bool is_ports,
                                                              struct iobus_reader *reader,
                                                              const struct io_access *access,
@@ -167,7 +172,7 @@ static inline __attribute__((always_inline)) bool iobus_fast(struct iobus *bus, 
     case IOBUS_CALL: return iobus_make_call(reader, found, access, value, tsc);
     case IOBUS_NOBODY:
         *value = UINT64_MAX;
-        *tsc += (uint32_t)(iobus_read_tsc() - *tsc); /* it was a moment ago */
+        *tsc += (uint32_t)(iobus_read_tsc() - *tsc); /* 32 bits are enough, as *tsc is recent */
         return true;
     case IOBUS_SLOW: break;
     }
@@ -175,13 +180,16 @@ static inline __attribute__((always_inline)) bool iobus_fast(struct iobus *bus, 
     return false;
 }
 
-/* What iobus_fast did not do, from the beginning; or, with a call, what that call declined. As
- * iobus_access otherwise. */
+/* Makes an access that iobus_fast did not make. If declined is null, makes it from the beginning
+ * and does not use table. Otherwise declined is the call, found in table, that declined the access,
+ * and the access goes to those that come after it. Sets the value of a read as iobus_access
+ * does. */
 void iobus_access_slow(struct iobus *bus, struct iobus_reader *reader, struct io_access *access,
                        const struct iobus_table *table, const struct iobus_call *declined);
 
-/* iobus_access on a bus whose clock is iobus_tsc, the fast half first. *tsc as in iobus_fast, with
- * a new reading at the end whatever was done. Any address and size. */
+/* Does iobus_access on a bus whose clock is iobus_tsc, with the fast half first. Takes any address,
+ * and size 1, 2, 4 or 8. *tsc is that of iobus_fast, but comes out as a new time-stamp in every
+ * case. */
 static inline void iobus_access_timed(struct iobus *bus, struct iobus_reader *reader,
                                       struct io_access *access, uint64_t *tsc)
 {
@@ -203,7 +211,7 @@ static inline void iobus_access_timed(struct iobus *bus, struct iobus_reader *re
         access->value = value & iobus_byte_masks[access->size & 15];
 }
 
-/* The same for a caller that does not want the time. */
+/* Does iobus_access_timed for a caller that does not need the time. */
 static inline void iobus_access_fast(struct iobus *bus, struct iobus_reader *reader,
                                      struct io_access *access)
 {
