@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Exits that APIC virtualization leaves to the monitor: accesses that the processor does not carry
- * out, writes that it has only put into the page, and the ends of level-triggered interrupts.
+/* Handles the exits that APIC virtualization leaves to the monitor: accesses that the processor
+ * does not carry out, writes that it has only put into the page, and the ends of level-triggered
+ * interrupts.
  *
  * Intel SDM vol. 3C (Sep 2023), "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write VM Exits",
  * "EOI Virtualization". */
@@ -14,8 +15,9 @@
 #include "vmm/vcpu/execute.h"
 #include "vmm/vcpu/stop.h"
 
-/* As an EPT violation at this address would be: the instruction is executed in the guest's stead,
- * its operand on the MMIO bus. Even where the vCPU's own APIC is elsewhere, or disabled. */
+/* Handles an access in the APIC-access page as an EPT violation at that address: executes the
+ * instruction in the guest's stead, with its operand on the MMIO bus. This is also right if the
+ * vCPU's own APIC is at another address, or disabled. */
 enum exit_action exit_apic_access(struct vcpu *vcpu)
 {
     struct exit_apic access =
@@ -40,14 +42,14 @@ enum exit_action exit_apic_access(struct vcpu *vcpu)
     }
 }
 
-/* Trap-like: RIP is behind the instruction. */
+/* The exit is trap-like: RIP is already behind the instruction. */
 enum exit_action exit_apic_write(struct vcpu *vcpu)
 {
     vcpu_apic_written(vcpu, EXIT_APIC_WRITE_OFFSET(vmcs_read_natural(VMCS_EXIT_QUALIFICATION)));
     return EXIT_RESUME;
 }
 
-/* Trap-like, too. */
+/* This exit is trap-like, too. */
 enum exit_action exit_virtualized_eoi(struct vcpu *vcpu)
 {
     local_apic_ended(&vcpu->apic, EXIT_EOI_VECTOR(vmcs_read_natural(VMCS_EXIT_QUALIFICATION)));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Writes to CR0, CR4 and XCR0 that the guest may not make alone, and CR8.
+/* Handles writes to CR0, CR4 and XCR0 that the guest may not make alone, and accesses to CR8.
  *
- * What is legal, vmm/policy/control_registers.h says. Here the new value takes effect: in the VMCS,
- * with the consequences that the instruction has on a processor (IA-32e mode, PDPTEs, TLB). Intel
- * SDM vol. 3A (Sep 2023), "Control Registers"; vol. 3C, "Instructions That Cause VM Exits
- * Conditionally". */
+ * vmm/policy/control_registers.h says which values are legal. This file puts a new value into
+ * force: it writes the VMCS, with the consequences that the instruction has on a processor (IA-32e
+ * mode, PDPTEs, TLB). Intel SDM vol. 3A (Sep 2023), "Control Registers"; vol. 3C, "Instructions
+ * That Cause VM Exits Conditionally". */
 #include "arch/x86/cpu.h"
 #include "arch/x86/exits/exit_qualification.h"
 #include "arch/x86/msr.h"
@@ -96,7 +96,7 @@ enum exit_action exit_control_register(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-/* CPL and CR4.OSXSAVE were checked by the processor before the exit. */
+/* The processor has checked CPL and CR4.OSXSAVE before the exit. */
 enum exit_action exit_xsetbv(struct vcpu *vcpu)
 {
     const uint64_t *gpr = vcpu->vmx.registers.gpr;
@@ -104,6 +104,6 @@ enum exit_action exit_xsetbv(struct vcpu *vcpu)
 
     if ((uint32_t)gpr[GPR_RCX] != 0 || !xcr0_is_valid(value, xcr0_allowed_mask(&vcpu->cpuid)))
         return events_general_protection(vcpu);
-    xsetbv(0, value); /* the monitor touches no extended state: the register is the guest's */
+    xsetbv(0, value); /* the monitor uses no extended state: the register is the guest's */
     return EXIT_NEXT_INSTRUCTION;
 }

@@ -4,7 +4,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
 
-/* Leaves that show what the guest has set in CR4, XCR0, IA32_APIC_BASE, or the size of its code. */
+/* Returns whether a leaf shows what the guest has set in CR4, XCR0 or IA32_APIC_BASE, or the size
+ * of its code. */
 static bool cpuid_depends_on_guest(uint32_t leaf)
 {
     return leaf == 0x1 || leaf == 0x7 || leaf == 0xd || leaf == 0x80000001;
@@ -20,7 +21,7 @@ void exit_cpuid_slow(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
         .disables_execute_disable = (vcpu->msrs.misc_enable & MISC_ENABLE_XD_DISABLE) != 0,
         .apic_enabled = (local_apic_base(&vcpu->apic) & APIC_BASE_ENABLE) != 0,
     };
-    /* The guest's XCR0 is the one in the processor. Reading it without CR4.OSXSAVE is #UD. */
+    /* The processor's XCR0 is the guest's. Without CR4.OSXSAVE, XGETBV causes #UD. */
     if ((read_cr4() & CR4_OSXSAVE) != 0)
         guest.xcr0 = xgetbv(0);
 

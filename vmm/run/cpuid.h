@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* CPUID. Inline, as it is what the run loop does itself. */
+/* Handles CPUID. The functions are inline because the run loop handles this exit by itself. */
 #ifndef VMM_RUN_CPUID_H
 #define VMM_RUN_CPUID_H
 
 #include "vmm/vcpu/vcpu.h"
 
-/* CPUID with a leaf and subleaf that the vCPU does not have an answer for: asks the policy, and
- * keeps the answer if it stays the same. */
+/* Executes CPUID with a leaf and subleaf for which the vCPU has no answer: asks the policy, and
+ * keeps the answer if nothing that the guest does can change it. */
 void exit_cpuid_slow(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf);
 
 static inline void exit_cpuid_set(struct vcpu *vcpu, const struct cpuid_result *result)
@@ -19,7 +19,8 @@ static inline void exit_cpuid_set(struct vcpu *vcpu, const struct cpuid_result *
     gpr[GPR_RDX] = result->edx;
 }
 
-/* CPUID: an instruction that does nothing but exit, and is often executed because of that. */
+/* Executes CPUID. The instruction does nothing except exit, so guests often execute it for the
+ * exit. */
 static inline __attribute__((always_inline)) void exit_cpuid(struct vcpu *vcpu)
 {
     const uint64_t *gpr = vcpu->vmx.registers.gpr;

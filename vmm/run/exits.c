@@ -12,7 +12,8 @@
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
-/* DR6 bits that a #DB exit's qualification holds ("Exit Qualification for Debug Exceptions"). */
+/* The DR6 bits that the qualification of a #DB exit holds ("Exit Qualification for Debug
+ * Exceptions"). */
 #define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
 #define DR7_GD         BIT(13)
 
@@ -22,11 +23,12 @@ static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-/* The guest's own #DB: a VM exit leaves DR6 and DR7.GD to the monitor to update, as delivery in the
- * guest would have ("Architectural State Before a VM Exit"). INT1's comes with RIP on the
- * instruction, and leaves DR6 alone. In a shadow of STI or MOV SS an entry with RFLAGS.TF has to
- * have a single-step trap pending ("Checks on Guest Non-Register State"); as an exception is
- * injected, the trap is dropped ("Delivery of Pending Debug Exceptions after VM Entry"). */
+/* Injects the guest's own #DB. A VM exit does not update DR6 and DR7.GD, so the monitor does it, as
+ * delivery in the guest would have done ("Architectural State Before a VM Exit"). The #DB of INT1
+ * exits with RIP on the instruction and does not change DR6. In a shadow of STI or MOV SS an entry
+ * with RFLAGS.TF needs a pending single-step trap ("Checks on Guest Non-Register State"). As the
+ * entry injects an exception, the processor drops this trap ("Delivery of Pending Debug Exceptions
+ * after VM Entry"). */
 static enum exit_action reinject_debug_exception(struct vcpu *vcpu, uint32_t info)
 {
     bool is_int1 = INTERRUPTION_TYPE(info) == INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION;
@@ -49,7 +51,8 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
     uint32_t info = vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO);
 
     events_requeue_interrupted(vcpu);
-    /* IRET had unblocked NMIs before it faulted; the fault goes back in, so block them again. */
+    /* IRET had unblocked NMIs before it faulted. The fault is injected, so NMIs are blocked
+     * again. */
     if ((info & INTERRUPTION_NMI_UNBLOCKING) != 0 && vcpu->event.info == 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
                      vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
@@ -70,8 +73,9 @@ static enum exit_action exit_exception_or_nmi(struct vcpu *vcpu)
     }
 }
 
-/* The interrupt was acknowledged by the exit ("acknowledge interrupt on exit"). Who kicked has left
- * a note. The others are the console's. */
+/* Handles an interrupt for the monitor. The exit has acknowledged it ("acknowledge interrupt on
+ * exit"). A CPU that kicks this one has left a note before. All other interrupts are the
+ * console's. */
 static enum exit_action exit_external_interrupt(struct vcpu *vcpu)
 {
     uint8_t vector = INTERRUPTION_VECTOR(vmcs_read32(VMCS_EXIT_INTERRUPTION_INFO));
@@ -93,19 +97,19 @@ static enum exit_action exit_triple_fault(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-/* Only the run loop's bookkeeping is wanted: it injects, or runs what is due, before the next
- * entry. */
+/* Handles an exit that only has to get the run loop to work: before the next entry the run loop
+ * injects, or runs what is due. */
 static enum exit_action exit_for_the_run_loop(struct vcpu *vcpu)
 {
     vcpu_note(vcpu, ATTENTION_EVENT);
     return EXIT_RESUME;
 }
 
-/* What KVM's hypercalls answer where there is no such call: ENOSYS of its interface for guests. */
+/* The answer that KVM's interface for guests gives to an unknown hypercall: its ENOSYS. */
 #define HYPERCALL_UNKNOWN ((uint64_t)-1000)
 
-/* There are no hypercalls. Test suites written for QEMU's PC make some all the same, taking for
- * granted that VMCALL is no fault. */
+/* Answers VMCALL. There are no hypercalls. But test suites written for QEMU's PC make some, because
+ * they take for granted that VMCALL does not fault. */
 static enum exit_action exit_vmcall(struct vcpu *vcpu)
 {
     if (!vcpu->guest->config->has_testdev)
@@ -119,20 +123,20 @@ static enum exit_action exit_hlt(struct vcpu *vcpu)
 {
     uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
 
-    if (events_single_steps(rflags)) /* its trap ends HLT as soon as that has begun */
+    if (events_single_steps(rflags)) /* the single-step trap would end HLT at once */
         return EXIT_NEXT_INSTRUCTION;
     vcpu->halted = true;
     vcpu_note(vcpu, ATTENTION_EVENT);
-    /* With interrupts off only NMI and INIT end HLT. When no vCPU is left to send one, it is over.
-     */
+    /* With interrupts off only NMI and INIT end HLT. If no vCPU is left that could send one,
+     * nothing can wake the guest. */
     if ((rflags & RFLAGS_IF) == 0 && vcpu->nmis_pending == 0)
         vcpu_die(vcpu);
     return EXIT_NEXT_INSTRUCTION;
 }
 
-/* Guest memory is write-back and no device reads it past the processor's caches: there is nothing
- * that writing them back would show, and INVD's throwing them away would lose other people's data.
- */
+/* Handles WBINVD and INVD by doing nothing. Guest memory is write-back, and no device reads it past
+ * the processor's caches, so nobody could see that the caches were written back. INVD on the
+ * processor would lose the data of others. */
 static enum exit_action exit_cache_flush(struct vcpu *vcpu)
 {
     (void)vcpu;
@@ -156,9 +160,9 @@ static enum exit_action exit_without_policy(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-/* Every reason that the controls in use can produce, and those that no control gates. */
+/* Covers every reason that the controls in use can produce, and those that no control gates. */
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init" /* that is what the first line is for */
+#pragma GCC diagnostic ignored "-Woverride-init" /* the first line sets all elements */
 exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [0 ... EXIT_REASON_COUNT - 1] = exit_without_policy,
     [EXIT_REASON_EXCEPTION_OR_NMI] = exit_exception_or_nmi,
@@ -182,7 +186,7 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_VIRTUALIZED_EOI] = exit_virtualized_eoi,
     [EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
     [EXIT_REASON_EPT_MISCONFIGURATION] = exit_ept_misconfiguration,
-    /* Instructions of features that CPUID denies. */
+    /* These instructions belong to features that CPUID denies. */
     [EXIT_REASON_GETSEC] = exit_undefined_opcode,
     [EXIT_REASON_MONITOR] = exit_undefined_opcode,
     [EXIT_REASON_MWAIT] = exit_undefined_opcode,

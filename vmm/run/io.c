@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* I/O instructions, the rarer ones; the others are in io.h. */
+/* The rarer half of the I/O instructions; io.h has the frequent half. */
 #include "vmm/run/io.h"
 
 #include "vmm/run/exits.h"

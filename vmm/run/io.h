@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* I/O instructions: the exit qualification becomes a struct io_access, the bus answers. Inline, as
- * it is the exit that a guest makes most: the run loop has the registers free that a function of
- * its own would have to save. */
+/* Handles I/O instructions: makes a struct io_access from the exit qualification, which the bus
+ * answers. The functions are inline because guests make this exit most often: the run loop has free
+ * registers, which a separate function would have to save. */
 #ifndef VMM_RUN_IO_H
 #define VMM_RUN_IO_H
 
@@ -11,7 +11,8 @@
 #include "vmm/iobus/fast.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* The port access of a qualification, which is not that of a string instruction. */
+/* Returns the port access that a qualification describes. The instruction is not a string
+ * instruction. */
 static inline __attribute__((always_inline)) struct io_access
 exit_io_access(const struct vcpu *vcpu, uint64_t qualification, bool is_write)
 {
@@ -25,7 +26,8 @@ exit_io_access(const struct vcpu *vcpu, uint64_t qualification, bool is_write)
     };
 }
 
-/* IN to AL and AX leaves the rest of RAX alone, IN to EAX clears it (SDM vol. 2A, "IN"). */
+/* Puts the value that IN has read into the accumulator. IN to AL and AX keeps the rest of RAX; IN
+ * to EAX clears the upper half (SDM vol. 2A, "IN"). */
 static inline void exit_io_set_accumulator(struct vcpu *vcpu, uint64_t size_bytes, uint64_t value)
 {
     uint64_t *rax = &vcpu->vmx.registers.gpr[GPR_RAX];
@@ -38,12 +40,13 @@ static inline void exit_io_set_accumulator(struct vcpu *vcpu, uint64_t size_byte
         *rax = (uint32_t)value;
 }
 
-/* The slow half: an access that call declined; with null, one that is made from the beginning.
- * Takes it from the VMCS once more, so that nothing has to be kept for it. */
+/* Makes an access that the fast half did not make, and sets the accumulator after a read. table and
+ * call are those of iobus_access_slow: call is the one that declined the access, or null. Reads the
+ * access from the VMCS again, so that the fast half need not keep it. */
 void exit_io_slow(struct vcpu *vcpu, const struct iobus_table *table,
                   const struct iobus_call *call);
 
-/* *tsc as for iobus_fast. */
+/* Makes one port access. *tsc is the time-stamp of the exit, and becomes one taken at the end. */
 static inline __attribute__((always_inline)) void
 exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t *tsc)
 {
@@ -60,8 +63,8 @@ exit_io_port(struct vcpu *vcpu, uint64_t qualification, bool is_write, uint64_t 
         exit_io_set_accumulator(vcpu, EXIT_IO_SIZE_BYTES(qualification), value);
 }
 
-/* One IN or OUT, carried out. *tsc: of the exit; then of the end of what was done. False: a string
- * instruction, nothing has happened. */
+/* Executes IN or OUT. *tsc is the time-stamp of the exit, and becomes one taken at the end. Returns
+ * false for a string instruction; then nothing has happened. */
 static inline __attribute__((always_inline)) bool exit_io_instruction(struct vcpu *vcpu,
                                                                       uint64_t *tsc)
 {
@@ -69,7 +72,7 @@ static inline __attribute__((always_inline)) bool exit_io_instruction(struct vcp
 
     if (__builtin_expect((qualification & EXIT_IO_STRING) != 0, 0))
         return false;
-    /* Two copies, each of which knows its direction. */
+    /* The compiler makes two copies, each for one direction. */
     if ((qualification & EXIT_IO_IN) == 0)
         exit_io_port(vcpu, qualification, true, tsc);
     else

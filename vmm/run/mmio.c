@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* EPT violations, the rarer ones; the others are in mmio.h. */
+/* The rarer half of the EPT violations; mmio.h has the frequent half. */
 #include "vmm/run/mmio.h"
 
 #include "vmm/run/exits.h"
@@ -43,15 +43,16 @@ void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64
     *tsc = iobus_read_tsc();
 }
 
-/* What is seldom: an event whose delivery was interrupted, an IRET, and what is no access to a
- * device. */
+/* Handles the rare cases: an exit during the delivery of an event, an IRET that has unblocked NMIs,
+ * and an access that is not one of an instruction to a device. */
 static __attribute__((noinline)) enum exit_action
 handle_unusual(struct vcpu *vcpu, uint64_t qualification, uint64_t gpa)
 {
     struct exit_ept violation = exit_qualification_ept(qualification);
 
     events_requeue_interrupted(vcpu);
-    /* IRET had unblocked NMIs before it touched the device: it will be executed again. */
+    /* IRET had unblocked NMIs before it touched the device. It will be executed again, so NMIs are
+     * blocked again. */
     if (violation.nmi_unblocked && vcpu->event.info == 0)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
                      vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* EPT violations, the usual ones: everything that is not RAM is on the MMIO bus.
+/* Handles the frequent EPT violations: every address without RAM is on the MMIO bus.
  *
- * Nearly all are plain loads, stores and comparisons that were executed before: then the
- * instruction is known, the exit says where it went, and no page table is walked and no instruction
- * decoded. Inline, as io.h is. */
+ * Nearly all of them come from plain loads, stores and comparisons that were executed before. Then
+ * the instruction is known and the exit gives the address, so the monitor walks no page table and
+ * decodes no instruction. The functions are inline, as those of io.h. */
 #ifndef VMM_RUN_MMIO_H
 #define VMM_RUN_MMIO_H
 
@@ -13,8 +13,8 @@
 #include "vmm/iobus/fast.h"
 #include "vmm/vcpu/execute.h"
 
-/* Whether an access that reached the beginning of a page begins there, too, and not in the page
- * before. */
+/* Returns whether an access whose exit gives the first address of a page also begins there, and not
+ * in the page before. */
 bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *plain);
 
 static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
@@ -29,12 +29,13 @@ static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
     };
 }
 
-/* The slow half: an access that call declined; with null, one that is made from the beginning.
- * Takes gpa from the VMCS once more. */
+/* Makes an access that the fast half did not make, and sets the register after a load. table and
+ * call are those of iobus_access_slow: call is the one that declined the access, or null. Reads the
+ * guest-physical address from the VMCS again. */
 void exit_mmio_slow(struct vcpu *vcpu, const struct insn_plain *plain,
                     const struct iobus_table *table, const struct iobus_call *call);
 
-/* A known comparison with what is at gpa; a known load or store. *tsc as for iobus_fast. */
+/* Executes a known comparison with the value at gpa. *tsc becomes a time-stamp taken at the end. */
 void exit_mmio_compare(struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa,
                        uint64_t *tsc);
 
@@ -57,7 +58,8 @@ static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *v
                           value & iobus_byte_masks[plain->size_bytes & 15]);
 }
 
-/* An access of an instruction's own, and no event's delivery was interrupted. */
+/* Returns whether the exit is due to a data access of an instruction itself, while no event was
+ * being delivered. */
 static inline bool exit_mmio_is_usual(uint64_t qualification)
 {
     const uint64_t usual = EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION;
@@ -66,13 +68,16 @@ static inline bool exit_mmio_is_usual(uint64_t qualification)
            (vmcs_idt_vectoring_info() & INTERRUPTION_VALID) == 0;
 }
 
-/* Carries out a plain instruction whose address the exit has told. The processor has translated
- * it and found it allowed, or the exit would have been another one. The accessed flags are set by
- * that ("Accessed and Dirty Flags": "whenever the processor uses" an entry); a dirty flag that it
- * may have left to the write itself stays clear, which on a page of registers nobody looks for.
- * *rip and *length: the instruction's. *tsc: of the exit; then of the end of what was done. False,
- * and nothing has happened, for what is not one access at that address by a known instruction: the
- * processor splits it, or it wants an alignment check, or it is no access to a device. */
+/* Executes a known plain instruction at the guest-physical address that the exit gives. The
+ * processor has translated the address and has allowed the access, or the exit would be another
+ * one. This has set the accessed flags (SDM vol. 3A, "Accessed and Dirty Flags": "whenever the
+ * processor uses" an entry). A dirty flag that the processor leaves to the write itself stays
+ * clear; nobody looks for the dirty flag of a page of registers.
+ * *rip and *length become those of the instruction. *tsc is the time-stamp of the exit, and becomes
+ * one taken at the end.
+ * Returns false, and nothing has happened, if this is not one access of a known instruction at that
+ * address: the processor splits the access, or it may need an alignment check, or it is no access
+ * to a device. */
 static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, uint64_t *tsc,
                                                             uint64_t *rip, uint32_t *length)
 {
@@ -93,7 +98,7 @@ static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, u
     if (__builtin_expect(is_aligned(gpa, PAGE_SIZE), 0) && !exit_mmio_begins_in_page(vcpu, plain))
         return false;
     *length = plain->length;
-    /* Two copies, each of which knows its direction. */
+    /* The compiler makes two copies, each for one direction. */
     if (plain->is_store)
         exit_mmio_plain(vcpu, plain, gpa, true, tsc);
     else if (__builtin_expect(plain->is_comparison, 0))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* RDMSR and WRMSR: what vmm/policy/msr_policy.h decides is carried out. */
+/* Handles RDMSR and WRMSR: carries out what vmm/policy/msr_policy.h decides. */
 #include "vmm/run/msr.h"
 
 #include "arch/x86/cpu.h"
@@ -12,8 +12,9 @@
 #include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
 
-/* MSRs whose value a VMCS field holds and that the bitmap passes through: an exit for one of them
- * happens only where the bitmap is not honoured, as under another monitor. */
+/* Reads an MSR that the bitmap passes through; a VMCS field or the processor holds its value. An
+ * exit for such an MSR happens only where the bitmap has no effect, for example under another
+ * monitor. */
 static enum msr_outcome read_passed(uint32_t index, uint64_t *value)
 {
     switch (index) {
@@ -75,7 +76,7 @@ static enum msr_outcome read_msr(struct vcpu *vcpu, uint32_t index, uint64_t *va
     case MSR_IS_TSC_DEADLINE:
         *value = local_apic_tsc_deadline(&vcpu->apic, vcpu_guest_tsc(vcpu));
         return MSR_DONE;
-    case MSR_IS_MISC_ENABLE: /* of writes only */
+    case MSR_IS_MISC_ENABLE: /* a result of writes only */
     case MSR_DONE:
     case MSR_GP: break;
     }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* WRMSR, where it is so frequent that the run loop does it itself; all else is exit_rdmsr's and
- * exit_wrmsr's. */
+/* The WRMSR exits that are so frequent that the run loop handles them itself. exit_rdmsr and
+ * exit_wrmsr handle all others. */
 #ifndef VMM_RUN_MSR_H
 #define VMM_RUN_MSR_H
 
 #include "arch/x86/msr.h"
 #include "vmm/vcpu/apic.h"
 
-/* WRMSR that ends an interrupt, in x2APIC mode: what a guest does once for each. False: another
- * write, and nothing has happened. */
+/* Executes a WRMSR that ends an interrupt in x2APIC mode; a guest makes one for each interrupt.
+ * Returns false for another write; then nothing has happened. */
 static inline __attribute__((always_inline)) bool exit_x2apic_eoi(struct vcpu *vcpu)
 {
     const uint64_t *gpr = vcpu->vmx.registers.gpr;
@@ -20,9 +20,9 @@ static inline __attribute__((always_inline)) bool exit_x2apic_eoi(struct vcpu *v
     return true;
 }
 
-/* WRMSR that sets the APIC timer's TSC deadline, which many kernels do once or twice for each tick:
- * nothing but the preemption timer has to be set anew. False: another write, and nothing has
- * happened. */
+/* Executes a WRMSR that sets the TSC deadline of the APIC's timer; many kernels make one or two for
+ * each tick. Only the deadline and the preemption timer change. exited_tsc is the time-stamp of the
+ * exit. Returns false for another write; then nothing has happened. */
 bool exit_move_tsc_deadline(struct vcpu *vcpu, uint64_t exited_tsc);
 
 #endif

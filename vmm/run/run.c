@@ -32,10 +32,10 @@ static void park_readers(struct vcpu *vcpu)
     iobus_reader_park(&vcpu->mmio_reader);
 }
 
-/* A VM exit stores the activity state: a vCPU that was halted and stays so gets it written anew, as
- * some emulators store "active" at every exit. "Active" is written only where the entry injects
- * nothing that ends HLT. Nobody waits for a halted vCPU to pass its quiescent point: it may take
- * its time. */
+/* Writes the activity state for the next entry. A VM exit stores the activity state in the VMCS,
+ * but some emulators store "active" at every exit: so HLT is written again for a vCPU that stays
+ * halted. "Active" is written only if the entry injects nothing that ends HLT. A halted vCPU may
+ * stay so for long, so its readers are parked: nobody waits for its quiescent point. */
 static void set_activity(struct vcpu *vcpu)
 {
     if (vcpu->halted) {
@@ -47,16 +47,17 @@ static void set_activity(struct vcpu *vcpu)
     vcpu->vmcs_halts = vcpu->halted;
 }
 
-/* No table of the buses is in use here. */
+/* Marks a quiescent point of both buses: the vCPU uses no table here. */
 static void quiesce(struct vcpu *vcpu)
 {
     iobus_reader_quiesce(&vcpu->ports_reader);
     iobus_reader_quiesce(&vcpu->mmio_reader);
 }
 
-/* An instruction that is done in the guest's stead ends the shadow of STI and MOV SS. Where nothing
- * is queued, pending or single-stepped, a shadow does no more than hold back an interrupt for one
- * instruction longer, and looking costs a VMREAD: so only service and finish_instruction look. */
+/* Ends the shadow of STI and MOV SS, as an instruction does that is executed in the guest's stead.
+ * If nothing is queued, pending or single-stepped, a shadow only holds back an interrupt for one
+ * more instruction, and a look at it costs a VMREAD: so only service and finish_instruction call
+ * this. */
 static void leave_shadow(void)
 {
     const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
@@ -66,9 +67,8 @@ static void leave_shadow(void)
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
 }
 
-/* What an instruction that is done in the guest's stead changes besides RIP, in the rare case that
- * there is anything: RF is cleared, and a single-stepped instruction leaves its trap pending, which
- * a shadow would hold back. */
+/* Does what an instruction executed in the guest's stead changes besides RIP, which is rare: RF is
+ * cleared; a single-stepped instruction leaves a pending trap, which a shadow would hold back. */
 static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
 {
     leave_shadow();
@@ -77,7 +77,8 @@ static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
     events_pend_single_step(rflags);
 }
 
-/* Rare enough for a VMREAD of EFER; asking the vCPU would cost the common way a register. */
+/* Cuts RIP to 32 bits outside of 64-bit code. This is so rare that a VMREAD of EFER is cheap
+ * enough; to ask the vCPU would cost the frequent way a register. */
 static __attribute__((noinline)) void wrap_rip(uint64_t rip)
 {
     if ((vmcs_read64(VMCS_GUEST_IA32_EFER) & EFER_LMA) == 0 ||
@@ -85,8 +86,8 @@ static __attribute__((noinline)) void wrap_rip(uint64_t rip)
         vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
 }
 
-/* Past the instruction that caused the exit: the one place. What else the instruction ends is seen
- * to where somebody looks: a shadow of STI or MOV SS by leave_shadow. */
+/* Moves RIP past the instruction that caused the exit; no other place does this. leave_shadow ends
+ * a shadow of STI or MOV SS where it matters. */
 static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint64_t length)
 {
     uint64_t rflags = vmcs_guest_rflags();
@@ -106,7 +107,7 @@ static void stop_after_failed_entry(struct vcpu *vcpu)
               vmx_instruction_error_name(error), error);
 }
 
-/* Exits for reasons beyond the table, entry failures among them. */
+/* Stops the guest at an exit reason that is not in the table, for example a failed entry. */
 static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu, uint64_t result)
 {
     uint32_t reason_field = (uint32_t)result;
@@ -125,8 +126,8 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
                   exit_reason_name(reason));
 }
 
-/* Takes the notes, until there are none. What most of them are about is looked at before each entry
- * anyway. */
+/* Takes the notes until there are none. Only a dump has to be done here; the run loop looks at the
+ * subjects of the other notes before each entry anyway. */
 static void attend(struct vcpu *vcpu)
 {
     uint32_t attention;
@@ -134,15 +135,16 @@ static void attend(struct vcpu *vcpu)
     while ((attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire)) != 0) {
         if ((attention & ATTENTION_DUMP) != 0)
             vcpu_dump(vcpu);
-        /* Only now: somebody may wait for the bit to go. */
+        /* The bits are cleared last because somebody may wait for them to go. */
         (void)atomic_fetch_and_explicit(&vcpu->notes.attention, ~attention, memory_order_seq_cst);
     }
 }
 
-/* The short way of an interrupt, to a running vCPU or one that has halted: attention says nothing
- * but that there may be one, and perhaps something queued or that the vCPU has halted. False:
- * everything has to be looked at; the notes may be taken all the same. The preemption timer and the
- * tables of the buses are left as they are: whoever wants them looked at leaves another note. */
+/* Delivers an interrupt in the short way, to a vCPU that runs or has halted. attention says only
+ * that there may be an interrupt, and perhaps that an event is queued or the vCPU has halted.
+ * Returns false if everything has to be looked at; the notes may be taken even then. Does not
+ * change the preemption timer and the bus tables: whoever wants these looked at leaves another
+ * note. */
 static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
 {
     if (((attention & ATTENTION_EVENT) != 0 && !events_are_quiet(vcpu)) ||
@@ -150,7 +152,7 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         !local_apic_accept_requests(&vcpu->apic) || !events_inject_pending_interrupt(vcpu))
         return false;
     if (__builtin_expect(vcpu->halted, 0)) {
-        vcpu->halted = false;     /* nor is it dead, as it takes interrupts */
+        vcpu->halted = false;     /* it takes interrupts, so it is not dead either */
         vcpu->vmcs_halts = false; /* the injection ends HLT */
         begin_reading(vcpu);
     }
@@ -158,8 +160,8 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
     return true;
 }
 
-/* All that is to be done between two exits but rarely: what others left notes about, timers,
- * interrupts. has_advanced: the last exit's instruction is done. False when the guest is no longer
+/* Does the rare work between two exits: takes notes, runs timers, and prepares interrupts.
+ * has_advanced: the instruction of the last exit is done. Returns false if the guest is no longer
  * running. */
 static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanced)
 {
@@ -179,8 +181,8 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
             return false;
         if (local_apic_needs_attention(&vcpu->apic))
             vcpu_accept_interrupts(vcpu);
-        /* One that only another can wake waits here rather than halted in its guest. The first one
-         * has the board's timers to look after. */
+        /* A vCPU that only another one can wake waits here, and not halted in its guest. The first
+         * vCPU does not wait here, as it runs the board's timers. */
         if (!vcpu->waits_for_startup && (!vcpu->is_dead || vcpu->index == 0))
             break;
         park_readers(vcpu);
@@ -200,8 +202,9 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     return true;
 }
 
-/* A note, a deadline, or the slack is used up: then the timer is set anew, and for the same
- * deadline, since nobody left a note that it has moved. */
+/* Does what is due because of a note, a deadline, or used-up slack. If only the slack is used up,
+ * sets the preemption timer anew for the same deadline: nobody left a note that the deadline has
+ * moved. Returns false if the guest is no longer running. */
 static __attribute__((noinline)) bool run_due(struct vcpu *vcpu, bool has_advanced)
 {
     uint32_t attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_relaxed);
@@ -222,9 +225,9 @@ static __attribute__((noinline)) bool run_due(struct vcpu *vcpu, bool has_advanc
     return true;
 }
 
-/* What follows an exit that took so many cycles, RIP apart: the accounts; and what is to be done if
- * somebody left a note, a deadline has come, or the slack is used up. False when the guest is no
- * longer running. */
+/* Finishes an exit that took this many cycles, after RIP is set: counts it, and calls run_due if
+ * there may be a note, a deadline has come, or the slack is used up. Returns false if the guest is
+ * no longer running. */
 static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu, uint64_t reason,
                                                               bool has_advanced,
                                                               uint64_t exited_tsc, uint64_t cycles)
@@ -240,7 +243,7 @@ static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu,
     return run_due(vcpu, has_advanced);
 }
 
-/* The same after an instruction that the exit gives the length of. */
+/* Does finish_exit after an instruction whose length the VMCS gives, and moves RIP past it. */
 static inline __attribute__((always_inline)) bool
 finish_instruction_exit(struct vcpu *vcpu, uint64_t reason, uint64_t exited_tsc, uint64_t cycles)
 {
@@ -248,7 +251,7 @@ finish_instruction_exit(struct vcpu *vcpu, uint64_t reason, uint64_t exited_tsc,
     return finish_exit(vcpu, reason, true, exited_tsc, cycles);
 }
 
-/* Any exit but the most frequent ones, by the table. */
+/* Handles an exit by the table; the run loop handles the most frequent exits without it. */
 static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t reason,
                                                   uint64_t exited_tsc)
 {
@@ -267,8 +270,8 @@ static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t re
     return finish_exit(vcpu, reason, action != EXIT_RESUME, exited_tsc, cycles);
 }
 
-/* The same value, as one that has nothing to do with it: what becomes of it on one way through the
- * run loop then has no say in where the compiler keeps it on another. */
+/* Returns the same value, but the compiler takes it for an unrelated one. So the use of the value
+ * on one way through the run loop does not decide where the compiler keeps it on another way. */
 static inline __attribute__((always_inline)) uint64_t detached(uint64_t value)
 {
     __asm__("" : "+r"(value));
@@ -280,7 +283,7 @@ static inline __attribute__((always_inline)) struct vcpu *detached_vcpu(struct v
     return (struct vcpu *)detached((uintptr_t)vmx);
 }
 
-/* IN, OUT and what else there is for this reason. */
+/* Handles IN and OUT, and the string instructions, which have the same reason. */
 static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint64_t exited_tsc)
 {
     uint64_t now_tsc = exited_tsc;
@@ -291,7 +294,7 @@ static inline __attribute__((always_inline)) bool run_io(struct vcpu *vcpu, uint
                                    now_tsc - exited_tsc);
 }
 
-/* Known instructions on what is not RAM. */
+/* Handles known instructions on addresses without RAM, and the other EPT violations. */
 static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, uint64_t exited_tsc)
 {
     uint64_t now_tsc = exited_tsc, rip;
@@ -316,8 +319,9 @@ static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, u
     return finish_instruction_exit(vcpu, EXIT_REASON_WRMSR, exited_tsc, rdtsc() - exited_tsc);
 }
 
-/* The way of an exit that changes nothing but the guest's registers and a device: in, handler, out.
- * Everything else sets a note, moves a deadline or uses up the slack, and is service's. */
+/* An exit that changes only the guest's registers and a device goes the short way: exit, handler,
+ * entry. Every other exit leaves a note, moves a deadline or uses up the slack, and then service
+ * does the work. */
 void vcpu_run(struct vcpu *vcpu)
 {
     cpu_this()->vcpu = vcpu;

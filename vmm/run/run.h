@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The run loop: enter the guest, handle its exit, see to what is due, enter again. */
+/* The run loop: enters the guest, handles its exit, does what is due, and enters again. */
 #ifndef VMM_RUN_RUN_H
 #define VMM_RUN_RUN_H
 
 #include "vmm/vcpu/vcpu.h"
 
-/* Runs the vCPU, on its own processor, until the guest is no longer running. */
+/* Runs the vCPU on its own processor until the guest is no longer running. Loads the vCPU's VMCS;
+ * on return its readers of the buses are parked. */
 void vcpu_run(struct vcpu *vcpu);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Hardware task switches, which always exit: VT-x leaves them to the monitor. Intel SDM vol. 3C,
- * Sep 2023, "Treatment of Task Switches"; what they do is arch/x86/insn/insn_task.h's. */
+/* Handles hardware task switches, which always exit because VT-x leaves them to the monitor. Intel
+ * SDM vol. 3C, Sep 2023, "Treatment of Task Switches". arch/x86/insn/insn_task.h says what a task
+ * switch does. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/exits/exit_qualification.h"
 #include "arch/x86/vmcs.h"
@@ -16,7 +17,8 @@ _Static_assert((int)INSN_TASK_CALL == (int)TASK_SWITCH_CALL &&
 
 #define DR6_TASK_SWITCH BIT(15)
 
-/* Exits in the middle of an event come with RIP where its delivery began. */
+/* Returns whether an instruction caused the event. An exit during such an event has RIP on that
+ * instruction. */
 static bool is_software_event(uint32_t info)
 {
     switch (INTERRUPTION_TYPE(info)) {
@@ -27,8 +29,9 @@ static bool is_software_event(uint32_t info)
     }
 }
 
-/* SDM vol. 3A, table "Protected-Mode Exceptions and Interrupts": debug exceptions may be traps, as
- * those of single-stepping are; double faults and machine checks are aborts. */
+/* Returns whether the event is a fault. SDM vol. 3A, table "Protected-Mode Exceptions and
+ * Interrupts": debug exceptions may be traps, for example those of single-stepping; double faults
+ * and machine checks are aborts. */
 static bool is_fault(uint32_t info)
 {
     unsigned vector = INTERRUPTION_VECTOR(info);
@@ -37,8 +40,8 @@ static bool is_fault(uint32_t info)
            vector != VECTOR_DF && vector != VECTOR_MC;
 }
 
-/* A shadow of STI or MOV SS ends with the instruction; IRET lets NMIs in again, and an NMI's task
- * holds them back. */
+/* Updates the interruptibility state: the task switch ends a shadow of STI or MOV SS; IRET unblocks
+ * NMIs; the task of an NMI blocks them. */
 static void update_interruptibility(enum insn_task_source source, uint32_t info)
 {
     uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);

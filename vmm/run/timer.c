@@ -6,13 +6,14 @@
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
 
-/* How far the preemption timer may lag behind before it is set anew. What the handlers take is
- * counted, what the exits themselves take is not: a fraction of a microsecond on a processor, but
- * ten and more in a virtual machine. There it is set anew after each exit. */
+/* The time by which the preemption timer may lag behind before it is set anew. The time of the
+ * handlers is counted against it. The time of the exits themselves is not: a fraction of a
+ * microsecond on a processor, but ten and more in a virtual machine, so there the timer is set anew
+ * after each exit. */
 #define SLACK_NS 20000
 
-/* How often a vCPU that only another one can wake looks for itself: a processor leaves the HLT
- * state for an interrupt whatever the guest's IF, an emulator may not. */
+/* How often a vCPU that only another one can wake looks for interrupts itself. A processor leaves
+ * the HLT state for an interrupt whatever the guest's IF is; an emulator may not. */
 #define DEAD_LOOK_NS 10000000
 
 void timer_begin(struct vcpu *vcpu)
@@ -22,7 +23,7 @@ void timer_begin(struct vcpu *vcpu)
     vcpu->slack_full_cycles = can_lag ? (int64_t)clock_ticks_from_ns(SLACK_NS) : 0;
 }
 
-/* The board's timers are the first vCPU's business. */
+/* Returns when the vCPU's next timer is due. The first vCPU also looks after the board's timers. */
 static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
 {
     uint64_t apic_tsc = vcpu_apic_deadline_tsc(vcpu);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* When a vCPU has to look at more than its exits: deadlines, and the preemption timer that brings
- * the processor back for them. What the run loop calls between exits is inline. */
+/* The times at which a vCPU has to do more than handle its exits: deadlines, and the preemption
+ * timer, which causes an exit for them. The functions that the run loop calls between exits are
+ * inline. */
 #ifndef VMM_RUN_TIMER_H
 #define VMM_RUN_TIMER_H
 
@@ -8,13 +9,16 @@
 #include "vmm/guest/guest.h"
 #include "vmm/vcpu/apic.h"
 
-/* Before the first entry: how far the preemption timer of this vCPU may lag behind. */
+/* Sets by how much the preemption timer of this vCPU may lag behind. Called before the first
+ * entry. */
 void timer_begin(struct vcpu *vcpu);
 
-/* Works out when the next timer of the vCPU's is due, for timer_arm. */
+/* Works out when the vCPU's next timer is due, and stores it for timer_arm and the run loop.
+ * now_tsc is a time-stamp of this processor. */
 void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc);
 
-/* True: look again after the next exit. */
+/* Runs the timers that are due: those of the local APIC, and on the first vCPU those of the guest.
+ * Returns true if there is more work, for which the caller looks again after the next exit. */
 static inline bool timer_run(struct vcpu *vcpu, uint64_t now_tsc)
 {
     if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
@@ -22,10 +26,10 @@ static inline bool timer_run(struct vcpu *vcpu, uint64_t now_tsc)
     return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
 }
 
-/* The preemption timer brings the processor back when the next deadline is due, from a running and
- * from a halted guest alike. Without a deadline it is set as far away as it goes. It counts in the
- * guest only, and where exits save it goes on at the next entry: so after a short exit it is left
- * to itself, as long as what the exits took does not add up to more than the slack. */
+/* Sets the preemption timer to exit when the next deadline is due, from a running and from a halted
+ * guest alike; without a deadline, as late as possible. The timer counts only in the guest. If
+ * exits save it, it goes on at the next entry: so after a short exit it is not set anew, as long as
+ * the time that the exits took does not add up to more than the slack. */
 static inline void timer_arm(struct vcpu *vcpu, uint64_t now_tsc)
 {
     unsigned shift = vcpu->vmx.capabilities->preemption_timer_shift;
@@ -36,9 +40,9 @@ static inline void timer_arm(struct vcpu *vcpu, uint64_t now_tsc)
     vcpu->slack_cycles = vcpu->slack_full_cycles;
 }
 
-/* Nothing is to be done before deadline_tsc but for a note. Whoever leaves one writes attention
- * before look_tsc, and here it is the other way round: either the note is seen, or its 0 comes
- * after the deadline. */
+/* Stores deadline_tsc as the time before which only a note needs a look. Whoever leaves a note
+ * writes attention before look_tsc, and this function goes the other way round: so either it sees
+ * the note, or the 0 that comes with the note overwrites the deadline in look_tsc. */
 static inline void timer_look_at_deadline(struct vcpu *vcpu)
 {
     atomic_store_explicit(&vcpu->notes.look_tsc, vcpu->deadline_tsc, memory_order_seq_cst);
