@@ -18,12 +18,10 @@
 
 /* SDM vol. 3A, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
 #define RESET_CS_SELECTOR 0xf000
-#define RESET_CS_BASE     0xf0000 /* where the board's BIOS area is; 0xffff0000 holds none */
+#define RESET_CS_BASE     0xf0000 /* the board's BIOS area; there is none at 0xffff0000 */
 #define RESET_RIP         0xfff0
 
 #define APIC_PAGE_MASK (~(uint64_t)(LOCAL_APIC_MMIO_BYTES - 1) & ((UINT64_C(1) << 52) - 1))
-
-/* --- Time --- */
 
 uint64_t vcpu_guest_tsc(const struct vcpu *vcpu)
 {
@@ -47,8 +45,6 @@ uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu)
     return deadline == LOCAL_APIC_NO_DEADLINE ? UINT64_MAX : deadline - vcpu->tsc_offset;
 }
 
-/* --- Registers --- */
-
 void vcpu_look_at_apic(struct vcpu *vcpu)
 {
     vcpu_apicv_follow(vcpu);
@@ -57,15 +53,15 @@ void vcpu_look_at_apic(struct vcpu *vcpu)
         vcpu_note(vcpu, ATTENTION_TIMER);
 }
 
-/* Logical destination, destination format, spurious-interrupt vector: what decides whether an APIC
- * takes a message. By the register's offset in the page. */
+/* Returns whether the register at this offset of the page decides if an APIC takes a message:
+ * logical destination, destination format, or spurious-interrupt vector. */
 static bool may_open_apic(uint32_t offset)
 {
     return offset >= 0xd0 && offset <= 0xf0;
 }
 
-/* The most frequent access by far. It has nothing to do with the timer: neither with the time, nor
- * with when it is next due. */
+/* Ends an interrupt. This is by far the most frequent access. It needs no time, and it does not
+ * move the timer's deadline. */
 static inline bool end_interrupt(struct vcpu *vcpu)
 {
     if (!local_apic_eoi(&vcpu->apic, LOCAL_APIC_XAPIC))
@@ -74,7 +70,8 @@ static inline bool end_interrupt(struct vcpu *vcpu)
     return true;
 }
 
-/* Nor has this: an IPI to itself is all that may come of it here. */
+/* Sends an interrupt. This does not concern the timer either: at most the vCPU sends an IPI to
+ * itself. */
 static inline bool send_interrupt(struct vcpu *vcpu, uint64_t value)
 {
     if (!local_apic_send(&vcpu->apic, (uint32_t)value))
@@ -154,16 +151,14 @@ bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-/* --- INIT and start-up --- */
-
 static struct vmx_segment real_segment(uint16_t selector, uint64_t base, uint32_t access_rights)
 {
     return (struct vmx_segment){
         .selector = selector, .base = base, .limit = 0xffff, .access_rights = access_rights};
 }
 
-/* The state that INIT leaves, with CS:IP as given. Memory, MSRs, FPU and the time-stamp counter
- * keep their values; the general registers are those of a reset. */
+/* Returns the state that INIT leaves, with CS:IP as given. Memory, MSRs, FPU and the time-stamp
+ * counter keep their values; the general registers get those of a reset. */
 static struct vmx_start_state state_after_init(uint16_t cs_selector, uint64_t cs_base, uint64_t rip)
 {
     struct vmx_start_state state = {
@@ -198,7 +193,7 @@ static void take_init(struct vcpu *vcpu)
     local_apic_init_signal(&vcpu->apic);
     vcpu_apicv_follow(vcpu);
     restart(vcpu, &state);
-    vcpu->waits_for_startup = vcpu->index != 0; /* the one that boots begins at the reset vector */
+    vcpu->waits_for_startup = vcpu->index != 0; /* the vCPU that boots begins at the reset vector */
 }
 
 static void take_startup(struct vcpu *vcpu, uint8_t vector)
@@ -207,20 +202,21 @@ static void take_startup(struct vcpu *vcpu, uint8_t vector)
         state_after_init((uint16_t)(vector << 8), (uint64_t)vector << 12, 0);
 
     if (!vcpu->waits_for_startup)
-        return; /* "SIPI" is ignored by a processor that does not wait for it */
+        return; /* a processor that does not wait for a start-up message ignores it */
     restart(vcpu, &state);
     vcpu->waits_for_startup = false;
 }
 
-/* Nothing but what can arrive at the APIC wakes it: it waits for its start-up message, or it has
- * halted with interrupts off. */
+/* Returns whether only what arrives at the APIC can wake the vCPU: it waits for its start-up
+ * message, or it has halted with interrupts off. */
 static bool sleeps_deeply(const struct vcpu *vcpu)
 {
     return vcpu->waits_for_startup || (vcpu->halted && vcpu->is_dead && vcpu->nmis_pending == 0);
 }
 
-/* A processor remembers one NMI while it handles another one (SDM vol. 3A, "Handling Multiple
- * NMIs"). One that handles none would have taken the first as soon as it came. */
+/* Adds count NMIs to those that wait. A processor remembers one NMI while it handles another one
+ * (SDM vol. 3A, "Handling Multiple NMIs"). A vCPU that handles none would have taken the first NMI
+ * as soon as it came, so for it two may wait. */
 static void hold_nmis(struct vcpu *vcpu, unsigned count)
 {
     bool handles_one =
@@ -236,8 +232,8 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
     bool was_dead = vcpu->is_dead;
     struct local_apic_events events;
 
-    /* Counted as alive while it looks, so that whoever sends it something and then dies himself
-     * does not find everybody dead. */
+    /* This vCPU counts as alive while it looks. Otherwise another vCPU that sends it something and
+     * then dies itself would find all vCPUs dead. */
     if (was_dead)
         guest_remove_dead(vcpu->guest);
     if (local_apic_accept(&vcpu->apic)) {

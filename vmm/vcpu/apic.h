@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A vCPU and its local APIC: the registers as instructions reach them, and what arrives besides
- * interrupts: NMI, INIT, start-up. The chip itself is vmm/devices/apic/local_apic.h. */
+/* A vCPU and its local APIC: instructions that reach the APIC's registers, and what arrives besides
+ * interrupts: NMI, INIT, start-up. vmm/devices/apic/local_apic.h is the chip itself. */
 #ifndef VMM_VCPU_APIC_H
 #define VMM_VCPU_APIC_H
 
@@ -8,14 +8,15 @@
 
 #include <stddef.h>
 
-/* The vCPU whose local APIC that is. */
+/* Returns the vCPU that a local APIC belongs to. */
 static inline struct vcpu *vcpu_of_apic(struct local_apic *apic)
 {
     return (struct vcpu *)(void *)((uint8_t *)apic - offsetof(struct vcpu, apic));
 }
 
-/* An access in the page of a local APIC, by the vCPU whose exit is being handled on this processor:
- * an io_handler for the guest's MMIO bus. IO_DECLINED: the page is not this vCPU's. */
+/* Makes an access in the page of the local APIC of the vCPU whose exit this processor handles; an
+ * io_handler for the guest's MMIO bus. context is not used. Returns IO_DECLINED if the page is not
+ * that of this vCPU's APIC or the APIC does not take the access. */
 enum io_outcome vcpu_on_local_apic(void *context, struct io_access *access);
 
 /* Makes sure that the run loop looks at an interrupt that may have become deliverable. */
@@ -25,36 +26,40 @@ static inline void vcpu_look_at_interrupts(struct vcpu *vcpu)
         vcpu_note(vcpu, ATTENTION_INTERRUPT);
 }
 
-/* After anything that the guest did to its APIC: makes sure that the run loop looks at what has
- * come of it, an interrupt or an earlier deadline. */
+/* Makes sure that the run loop looks at what a change of the APIC has caused: an interrupt, or an
+ * earlier deadline. Called after everything that the guest did to its APIC. */
 void vcpu_look_at_apic(struct vcpu *vcpu);
 
-/* The guest has written the register at offset, 0..0xfff, of its APIC's page, which the processor
- * put there: carries the write out. */
+/* Carries out a write that the processor has put into the APIC's page. offset, 0..0xfff, is that of
+ * the register in the page. */
 void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset);
 
-/* WRMSR of 0x800..0x8ff, the APIC's registers in x2APIC mode. False: #GP(0). */
+/* Writes the APIC's register with MSR number index, 0x800..0x8ff, in x2APIC mode. Returns false if
+ * WRMSR has to cause #GP(0). */
 MUST_USE bool vcpu_write_apic_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 
-/* WRMSR of IA32_APIC_BASE. False: #GP(0). */
+/* Writes IA32_APIC_BASE. If that moves the APIC's page, the guest's MMIO bus answers at the new
+ * place. Returns false if WRMSR has to cause #GP(0). */
 MUST_USE bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value);
 
-/* The guest's TSC now. */
+/* Returns the guest's TSC now. */
 uint64_t vcpu_guest_tsc(const struct vcpu *vcpu);
 
-/* Sets the guest's TSC; its APIC timer goes on as if nothing had happened. */
+/* Sets the guest's TSC. A countdown of the APIC's timer continues unchanged; a TSC deadline keeps
+ * its value. */
 void vcpu_set_guest_tsc(struct vcpu *vcpu, uint64_t value);
 
-/* Takes what has arrived at the APIC. A vCPU that gets an INIT is then waiting for a start-up
- * message, or has been reset if it is the one that boots; one that gets that message has started.
- */
+/* Takes what has arrived at the APIC. INIT resets the vCPU, which then waits for a start-up
+ * message, except the vCPU that boots the guest: it begins at the reset vector. A start-up message
+ * starts a vCPU that waits for it. NMIs wait for the next entry. A vCPU that then sleeps until
+ * something arrives counts as dead (vcpu_die). */
 void vcpu_accept_interrupts(struct vcpu *vcpu);
 
-/* Halts the processor until somebody leaves a note: for a vCPU that waits for its start-up message.
- */
+/* Halts the processor until somebody leaves a note. Returns at once if there is a note, or if
+ * something has arrived at the APIC. For a vCPU that waits for its start-up message. */
 void vcpu_wait_for_startup(struct vcpu *vcpu);
 
-/* When the APIC's timer is due, on the processor's TSC. */
+/* Returns when the APIC's timer is due, on the processor's TSC; UINT64_MAX if it is not set. */
 uint64_t vcpu_apic_deadline_tsc(const struct vcpu *vcpu);
 
 #endif

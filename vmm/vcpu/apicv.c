@@ -5,8 +5,9 @@
 #include "vmm/base/clock.h"
 #include "vmm/guest/guest.h"
 
-/* Periods of the APIC's timer that are closer together may be merged into one: else a guest could
- * keep its processor in the monitor with the periods of an interrupt that it does not take. */
+/* Periods of the APIC's timer that are closer together than this may be merged into one. Otherwise
+ * a guest could keep its processor in the monitor with the periods of an interrupt that it does not
+ * take. */
 #define MERGE_NS 20000
 
 void vcpu_apicv_init(struct vcpu *vcpu, uint8_t *msr_bitmap)

@@ -7,7 +7,8 @@
 #include "vmm/vcpu/apic.h"
 #include "vmm/vcpu/apicv.h"
 
-/* SDM vol. 3A (Sep 2023), table "Interrupt and Exception Classes", for double faults. */
+/* The classes that decide on double faults: SDM vol. 3A (Sep 2023), table "Interrupt and Exception
+ * Classes". */
 enum exception_class { CLASS_BENIGN, CLASS_CONTRIBUTORY, CLASS_PAGE_FAULT };
 
 static enum exception_class class_of(uint8_t vector)
@@ -71,8 +72,7 @@ void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_
 
 void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code)
 {
-    write_cr2(
-        address.value); /* the guest's: VT-x does not switch CR2 and the monitor never faults */
+    write_cr2(address.value); /* VT-x does not switch CR2, and the monitor never faults */
     events_inject_exception(vcpu, VECTOR_PF, error_code);
 }
 
@@ -93,7 +93,7 @@ void events_requeue_interrupted(struct vcpu *vcpu)
         vcpu->event.instruction_length = vmcs_read32(VMCS_EXIT_INSTRUCTION_LENGTH);
         break;
     case INTERRUPTION_NMI:
-        /* Injecting it needs NMIs unblocked; the entry blocks them again. */
+        /* NMIs must be unblocked for the injection; the entry blocks them again. */
         vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
                      vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) & ~(uint32_t)INTERRUPTIBILITY_NMI);
         break;
@@ -102,7 +102,8 @@ void events_requeue_interrupted(struct vcpu *vcpu)
     }
 }
 
-/* "Checks on Guest Non-Register State" lets an NMI in after STI; some processors do not. */
+/* Returns whether the guest takes an NMI now. "Checks on Guest Non-Register State" allows an NMI
+ * after STI, but some processors do not take it. */
 static bool takes_nmi(void)
 {
     return (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
@@ -118,10 +119,10 @@ static void wake(struct vcpu *vcpu)
     }
 }
 
-/* An entry that injects an interrupt or an NMI ends HLT, whatever the activity state says: "If the
- * VM entry is vectoring, the logical processor is in the active state after VM entry" (SDM vol. 3C,
- * "Activity State"). Other events cannot go into a halted guest ("Checks on Guest Non-Register
- * State"). */
+/* Writes an event into the VMCS for the next entry. An entry that injects an interrupt or an NMI
+ * ends HLT, whatever the activity state says: "If the VM entry is vectoring, the logical processor
+ * is in the active state after VM entry" (SDM vol. 3C, "Activity State"). Other events cannot be
+ * injected into a halted guest ("Checks on Guest Non-Register State"). */
 static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
 {
     enum interruption_type type = INTERRUPTION_TYPE(event->info);
@@ -136,7 +137,7 @@ static void inject(struct vcpu *vcpu, const struct vcpu_event *event)
     wake(vcpu);
 }
 
-/* One that waits for the monitor to inject it. */
+/* Returns whether an interrupt waits for the monitor to inject it. */
 static bool interrupt_is_pending(const struct vcpu *vcpu)
 {
     return (local_apic_pending_vector(&vcpu->apic) != LOCAL_APIC_NO_VECTOR &&
@@ -144,13 +145,13 @@ static bool interrupt_is_pending(const struct vcpu *vcpu)
            local_apic_extint_pending(&vcpu->apic);
 }
 
-/* The APIC's own interrupts and the 8259s' have no order among them; the latter go first, as they
- * are what old software waits for. */
+/* Takes the interrupt to inject and returns its vector. No rule orders the APIC's own interrupts
+ * and those of the 8259s; the latter go first, as old software waits for them. */
 static uint8_t take_interrupt(struct vcpu *vcpu)
 {
     if (!local_apic_extint_pending(&vcpu->apic)) {
-        /* Periods that went by while the timer's vector waited are one with it, not another one
-         * after it. */
+        /* Periods that passed while the timer's vector waited count as the same interrupt, and not
+         * as another one after it. */
         local_apic_run(&vcpu->apic, vcpu_guest_tsc(vcpu));
         return local_apic_acknowledge(&vcpu->apic);
     }
@@ -181,9 +182,9 @@ bool events_prepare_entry(struct vcpu *vcpu)
         inject_interrupt(vcpu);
         interrupt_pending = interrupt_is_pending(vcpu);
     }
-    /* What the processor delivers by itself comes behind what goes in here, and not before an
-     * interrupt window that is asked for. It would end HLT; one that it is about to end is not
-     * begun. */
+    /* The processor delivers an interrupt of its own after the event that this entry injects, and
+     * not before an interrupt window that is asked for. Such a delivery would end HLT, so HLT is
+     * not entered. */
     if (vcpu_apicv_prepare_entry(vcpu) && events_guest_takes_interrupts())
         wake(vcpu);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);

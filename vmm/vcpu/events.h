@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What goes into a guest at its next VM entry: exceptions that handlers queue, events whose
+/* Decides what enters a guest at its next VM entry: exceptions that handlers queue, events whose
  * delivery an exit interrupted, NMIs, and interrupts of the local APIC and the 8259s.
  *
  * Intel SDM vol. 3C (Sep 2023), "Event Injection", "Information for VM Exits That Occur During
@@ -10,32 +10,33 @@
 #include "arch/x86/registers.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* Queues a hardware exception for the next entry. error_code is ignored for vectors that have none.
- * One that meets another still queued becomes a double fault where SDM vol. 3A, "Interrupt 8 -
- * Double Fault Exception (#DF)" says so. */
+/* Queues a hardware exception for the next entry. error_code is ignored for vectors that have none,
+ * and in real mode. An exception that meets another one still queued becomes a double fault where
+ * SDM vol. 3A, "Interrupt 8 - Double Fault Exception (#DF)" says so. */
 void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code);
 
-/* Queues #GP(0), the answer to most of what a guest does wrong: EXIT_RESUME, for an exit's handler.
- */
+/* Queues #GP(0), the answer to most of what a guest does wrong. Returns EXIT_RESUME, for the
+ * handler of an exit. */
 enum exit_action events_general_protection(struct vcpu *vcpu);
 
-/* As events_inject_exception with #PF; address goes to CR2. */
+/* Queues #PF as events_inject_exception does, and writes address to CR2. */
 void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_code);
 
-/* Whether the guest, with these flags, single-steps: rflags.TF, and not from branch to branch by
- * DEBUGCTL.BTF. */
+/* Returns whether a guest with these flags single-steps: rflags.TF is set, and DEBUGCTL.BTF does
+ * not make it step from branch to branch. */
 bool events_single_steps(uint64_t rflags);
 
-/* An instruction was executed in the guest's stead, or one iteration of a repeated one: if the
- * guest single-steps, the trap is pending now. SDM vol. 3C, "Pending Debug Exceptions" under "Guest
- * Non-Register State". */
+/* Makes the single-step trap pending if the guest single-steps. Called after an instruction, or one
+ * iteration of a repeated one, was executed in the guest's stead. SDM vol. 3C, "Pending Debug
+ * Exceptions" under "Guest Non-Register State". */
 void events_pend_single_step(uint64_t rflags);
 
-/* After an exit that may have come while the processor delivered an event to the guest: that event
- * is queued again, with its error code and instruction length. */
+/* Queues the event again whose delivery the exit interrupted, with its error code and instruction
+ * length; does nothing if there was none. Called after an exit that may come during the delivery of
+ * an event. */
 void events_requeue_interrupted(struct vcpu *vcpu);
 
-/* Whether nothing has been queued or held back since the last entry was prepared. */
+/* Returns whether nothing has been queued or held back since the last entry was prepared. */
 static inline bool events_are_quiet(const struct vcpu *vcpu)
 {
     return vcpu->event.info == 0 && vcpu->nmis_pending == 0 &&
@@ -43,7 +44,7 @@ static inline bool events_are_quiet(const struct vcpu *vcpu)
             (PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING)) == 0;
 }
 
-/* Whether RFLAGS and the shadows of STI and MOV SS let a maskable interrupt in. */
+/* Returns whether RFLAGS and the shadows of STI and MOV SS let a maskable interrupt in. */
 static inline __attribute__((always_inline)) bool events_guest_takes_interrupts(void)
 {
     return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
@@ -51,10 +52,11 @@ static inline __attribute__((always_inline)) bool events_guest_takes_interrupts(
             (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
 }
 
-/* The short way of what most entries inject, where events are quiet: the local APIC's pending
- * interrupt goes in, if the guest takes it now and there is no other; none can pend behind it. It
- * ends HLT, which is left to the caller. Not the timer's, as taking that moves a deadline. False,
- * and nothing has happened: events_prepare_entry has to decide. */
+/* Injects the local APIC's pending interrupt in a short way. Called where events are quiet. It
+ * injects only if the guest takes the interrupt now and none of the 8259s is pending, so that no
+ * other interrupt pends after it. It does not inject the timer's interrupt, as taking that moves a
+ * deadline. The injection ends HLT; the caller does what follows from it. Returns false if nothing
+ * has happened and events_prepare_entry has to decide. */
 static inline __attribute__((always_inline)) bool events_inject_pending_interrupt(struct vcpu *vcpu)
 {
     struct local_apic *apic = &vcpu->apic;
@@ -70,9 +72,9 @@ static inline __attribute__((always_inline)) bool events_inject_pending_interrup
     return true;
 }
 
-/* Before an entry: decides what it injects. A queued event, else an NMI, else an interrupt, if the
- * guest takes it now; for what waits, the processor is asked to exit as soon as the guest would.
- * Whether anything does. */
+/* Decides what the next entry injects: a queued event, else an NMI, else an interrupt if the guest
+ * takes it now. For what has to wait, asks the processor to exit as soon as the guest would take
+ * it. Returns true if an interrupt or an NMI still waits. */
 bool events_prepare_entry(struct vcpu *vcpu);
 
 #endif

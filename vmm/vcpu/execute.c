@@ -14,18 +14,16 @@
 
 #include <string.h>
 
-/* So many iterations of a repeated string instruction are made for one exit; between exits
- * interrupts get their turn. */
+/* The number of iterations of a repeated string instruction for one exit; interrupts get their turn
+ * between exits. */
 #define ITERATIONS_MAX 64
 
-/* What one instruction works with, taken out of the VMCS once. */
+/* The state that one instruction works with, read from the VMCS once. */
 struct guest_cpu {
-    struct vcpu *vcpu; /* first: guest_registers.h */
+    struct vcpu *vcpu; /* first, as registers.h requires */
     struct insn_state state;
     struct vcpu_linear linear;
 };
-
-/* --- Registers --- */
 
 static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_rights)
 {
@@ -34,7 +32,7 @@ static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_
     return (cs_access_rights & ACCESS_RIGHTS_D) != 0 ? INSN_MODE_32 : INSN_MODE_16;
 }
 
-/* What fetching and decoding need: how code is found, and its size. */
+/* Loads what fetch and decoding need: RIP, the mode of the code, and how to translate addresses. */
 static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
 {
     cpu->vcpu = vcpu;
@@ -43,8 +41,8 @@ static void load_code(struct guest_cpu *cpu, struct vcpu *vcpu)
     cpu->state.mode = code_mode(cpu, vmcs_read32(VMCS_GUEST_CS_ACCESS_RIGHTS));
 }
 
-/* And the rest. segments: those that the instruction needs, bits by enum insn_segment_register.
- * Each costs three VMREADs, which exit to a KVM below. */
+/* Loads the rest of the state. segments are those that the instruction needs, as bits by enum
+ * insn_segment_register. Each costs three VMREADs, which exit if the monitor itself runs on KVM. */
 static void load_operands(struct guest_cpu *cpu, unsigned segments)
 {
     struct insn_state *state = &cpu->state;
@@ -72,8 +70,6 @@ static void store(const struct guest_cpu *cpu)
     vmcs_write_natural(VMCS_GUEST_RSP, cpu->state.gpr[INSN_RSP]);
     vmcs_write_natural(VMCS_GUEST_RFLAGS, cpu->state.rflags);
 }
-
-/* --- What the executor asks for --- */
 
 static enum insn_access_result on_read(void *context, gva_t address, void *data, size_t size_bytes,
                                        struct insn_fault *fault)
@@ -124,7 +120,8 @@ static enum insn_access_result on_port_write(void *context, uint16_t port, size_
     return access_port(context, &access);
 }
 
-/* Descriptors are accessed by the processor itself: at CPL 0, and SMAP knows no exception. */
+/* Returns the view that the processor has when it accesses descriptors itself: CPL 0, and SMAP
+ * without exception. */
 static struct vcpu_linear as_processor(const struct guest_cpu *cpu)
 {
     struct vcpu_linear linear = cpu->linear;
@@ -195,8 +192,6 @@ static struct insn_env environment(struct guest_cpu *cpu)
     };
 }
 
-/* --- Execution --- */
-
 static enum exit_action inject(struct vcpu *vcpu, const struct insn_fault *fault)
 {
     if (fault->vector == VECTOR_PF)
@@ -219,7 +214,7 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     switch (outcome) {
     case INSN_DONE: return EXIT_NEXT_INSTRUCTION;
     case INSN_AGAIN:
-        /* Single-stepping traps after each iteration, with RIP on the instruction. */
+        /* A single-step trap comes after each iteration, with RIP on the instruction. */
         events_pend_single_step(cpu->state.rflags);
         return EXIT_RESUME;
     case INSN_FAULT: return inject(cpu->vcpu, fault);
@@ -231,9 +226,8 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     return EXIT_RESUME;
 }
 
-/* --- Fetch --- */
-
-/* CS's rights have bits 16:0; above them what else fetch and decoding depend on. */
+/* Bits of insn_cache_key.code. CS's access rights have bits 16:0; the bits above are what else
+ * fetch and decoding depend on. */
 #define CODE_IS_LEGACY  (UINT32_C(1) << 20)
 #define CODE_HAS_PSE    (UINT32_C(1) << 21)
 #define CODE_MODE(mode) ((uint32_t)(mode) << 24)
@@ -258,7 +252,7 @@ struct insn_cache_key vcpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip
     return key;
 }
 
-/* An instruction on its way in. */
+/* An instruction while it is fetched. */
 struct fetched {
     uint8_t bytes[INSN_LENGTH_MAX];
     size_t count;
@@ -267,8 +261,8 @@ struct fetched {
     struct insn_fault fault;
 };
 
-/* Fetches and decodes the instruction at RIP; reads the second page only if the first does not hold
- * all of it. */
+/* Fetches and decodes the instruction at RIP. Reads the second page only if the first does not hold
+ * all of the instruction. */
 static enum insn_result fetch_and_decode(struct guest_cpu *cpu, struct insn *insn,
                                          struct fetched *fetched)
 {
@@ -309,7 +303,7 @@ static const void *memory_of_guest(void *context, gpa_t address, size_t size_byt
     return guest_memory(context, address, size_bytes);
 }
 
-/* The next time it is known, if it is a plain one. */
+/* Keeps the instruction in the vCPU's insn_cache if it is a plain one. */
 static void remember(const struct guest_cpu *cpu, const struct insn *insn,
                      const struct fetched *fetched)
 {
@@ -325,8 +319,6 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
     key = vcpu_code_key(cpu->vcpu, vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
 }
-
-/* --- The instructions --- */
 
 static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *bytes, gpa_t address)
 {
@@ -350,7 +342,7 @@ enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address)
     switch (fetch_and_decode(&cpu, &insn, &fetched)) {
     case INSN_DECODED: break;
     case INSN_UNDEFINED: events_inject_exception(vcpu, VECTOR_UD, 0); return EXIT_RESUME;
-    case INSN_INCOMPLETE: /* 15 bytes and no end */
+    case INSN_INCOMPLETE: /* 15 bytes without an end */
     case INSN_TOO_LONG: events_inject_exception(vcpu, VECTOR_GP, 0); return EXIT_RESUME;
     case INSN_UNSUPPORTED:
         if (fetched.access == INSN_ACCESS_FAULT)
@@ -419,7 +411,7 @@ enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *ta
     }
     switch (outcome) {
     case INSN_DONE: break;
-    case INSN_AGAIN: break; /* of strings only */
+    case INSN_AGAIN: break; /* only for string instructions */
     case INSN_FAULT: return inject(vcpu, &fault);
     case INSN_FAILED:
         vcpu_stop(vcpu, "task switch to TSS 0x%04x: what belongs to it is not in RAM",

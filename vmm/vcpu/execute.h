@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Instructions that the monitor executes in the guest's stead: those that touch MMIO, INS and OUTS.
- */
+/* Executes instructions in the guest's stead: those that touch MMIO, INS and OUTS, and task
+ * switches. */
 #ifndef VMM_VCPU_EXECUTE_H
 #define VMM_VCPU_EXECUTE_H
 
@@ -9,27 +9,30 @@
 #include "arch/x86/msr.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* Executes the instruction at RIP in the guest's stead: one that touched MMIO at address. What
- * cannot be executed stops the guest with the reason. A plain instruction (insn_plain.h) is put
- * into the vCPU's insn_cache by its vcpu_code_key. */
+/* Executes the instruction at RIP in the guest's stead: it touched MMIO at address. An instruction
+ * that cannot be executed stops the guest with the reason; a fault is queued. A plain instruction
+ * (insn_plain.h) is kept in the vCPU's insn_cache by its vcpu_code_key. Sets vcpu->decoded_length
+ * for EXIT_NEXT_DECODED. */
 enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address);
 
-/* Executes INS or OUTS, REP or not, as an I/O exit describes it. */
+/* Executes INS or OUTS, with or without REP, as an I/O exit describes it. */
 enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io);
 
-/* Carries out a task switch, and pushes the error code, if it is not null, on the new task's stack.
- * RIP and all else are then the new task's, and so is a fault that it begins with; the event in
- * vcpu->event that has led there is gone. A fault of the old task's is injected on top of it. */
+/* Carries out a task switch. If error_code is not null, pushes it on the new task's stack. If the
+ * new task is entered, RIP and all other state are then its own, a fault with which it begins is
+ * queued for it, and the event in vcpu->event that led there is removed. A fault in the old task is
+ * queued on top of that event. What cannot be carried out stops the guest with the reason. */
 enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *task,
                                   const uint32_t *error_code);
 
-/* vcpu_code_key outside of IA-32e mode. */
+/* Does vcpu_code_key outside of IA-32e mode. */
 struct insn_cache_key vcpu_legacy_code_key(const struct vcpu *vcpu, uint64_t rip,
                                            uint32_t cs_access_rights);
 
-/* By what the instruction at rip, the guest's RIP, is known. In IA-32e mode paging is as CR3 and
- * the tables say: 5-level paging is not offered to guests, SMEP and EFER.NXE decide who may fetch,
- * not from where, and the processor that has just fetched it did ask. */
+/* Returns the key by which the instruction at rip, the guest's RIP, is kept in the insn_cache. In
+ * IA-32e mode CR3 and the tables alone decide on the translation: guests get no 5-level paging, and
+ * SMEP and EFER.NXE decide who may fetch, not from where. The processor has just fetched the
+ * instruction, so it has checked these. */
 static inline struct insn_cache_key vcpu_code_key(const struct vcpu *vcpu, uint64_t rip)
 {
     uint32_t rights = vmcs_guest_cs_access_rights();

@@ -12,8 +12,7 @@ static uint32_t read_pkru(void)
     uint64_t cr4 = read_cr4();
     uint32_t pkru;
 
-    write_cr4(cr4 |
-              CR4_PKE); /* else RDPKRU is #UD; the monitor has no user pages for keys to act on */
+    write_cr4(cr4 | CR4_PKE); /* otherwise RDPKRU is #UD; the monitor has no user pages for keys */
     __asm__ volatile("rdpkru" : "=a"(pkru) : "c"(0) : "rdx");
     write_cr4(cr4);
     return pkru;
@@ -95,7 +94,7 @@ enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t 
     return INSN_ACCESS_FAILED;
 }
 
-/* An access of up to 16 bytes lies in one page or in two. */
+/* The one or two pages that an access of up to 16 bytes lies in. */
 struct pieces {
     unsigned count;
     struct {
@@ -126,7 +125,8 @@ static enum insn_access_result translate_all(struct vcpu_linear *linear, gva_t a
     return INSN_ACCESS_OK;
 }
 
-/* The bus takes 1, 2, 4 or 8 bytes: the largest of these that still fit, low address first. */
+/* Makes an access on the MMIO bus, which takes 1, 2, 4 or 8 bytes: each piece is the largest of
+ * these that still fits, low address first. */
 static void access_mmio(struct vcpu_linear *linear, gpa_t address, uint8_t *data, size_t size_bytes,
                         bool is_write)
 {
@@ -202,8 +202,7 @@ enum insn_access_result vcpu_linear_probe(struct vcpu_linear *linear, gva_t addr
                          is_write ? GUEST_ACCESS_WRITE : GUEST_ACCESS_READ, &pieces, fault);
 }
 
-/* Dumps leave the guest's accessed flags alone: an entry counts as changed without being written.
- */
+/* Pretends to change an entry, so that a dump leaves the guest's accessed flags alone. */
 static bool leave_table_alone(void *context, gpa_t address, size_t size_bytes, uint64_t expected,
                               uint64_t desired)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The guest's linear memory as its processor would access it now: through its page tables to RAM or
+/* Accesses the guest's linear memory as its processor would now: through its page tables to RAM or
  * to the MMIO bus. */
 #ifndef VMM_VCPU_LINEAR_H
 #define VMM_VCPU_LINEAR_H
@@ -8,26 +8,29 @@
 #include "arch/x86/memory/guest_paging.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* What translations depend on, taken out of the VMCS once for an exit. */
+/* The state that translations depend on, read from the VMCS once for an exit. */
 struct vcpu_linear {
     struct vcpu *vcpu;
     struct guest_paging paging;
     uint8_t cpl;
 };
 
-/* vcpu's VMCS is current. */
+/* Reads the state from the VMCS. vcpu's VMCS is current. */
 void vcpu_linear_init(struct vcpu_linear *linear, struct vcpu *vcpu);
 
-/* Translates one address for an access of this kind at the guest's CPL; sets accessed and dirty
- * flags. INSN_ACCESS_OK: *translation says to where. INSN_ACCESS_FAULT: *fault is the page fault.
- * INSN_ACCESS_FAILED: a paging structure is not in RAM. */
+/* Translates one address for an access of this kind at the guest's CPL, and sets accessed and dirty
+ * flags.
+ * INSN_ACCESS_OK: *translation says where the address leads.
+ * INSN_ACCESS_FAULT: *fault is the page fault.
+ * INSN_ACCESS_FAILED: a paging structure is not in RAM, or other processors kept changing it. */
 MUST_USE enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t address,
                                                        enum guest_access_kind kind,
                                                        struct guest_translation *translation,
                                                        struct insn_fault *fault);
 
-/* Accesses of 1 to 16 bytes, which may cross a page: all or nothing. What is not RAM goes to the
- * MMIO bus in pieces of 8, 4, 2 and 1 bytes. Results as for vcpu_linear_translate. */
+/* Read or write 1 to 16 bytes, which may cross a page: all of them or none. Bytes that are not in
+ * RAM go to the MMIO bus in pieces of 8, 4, 2 and 1 bytes. The results are those of
+ * vcpu_linear_translate. */
 MUST_USE enum insn_access_result vcpu_linear_read(struct vcpu_linear *linear, gva_t address,
                                                   void *data, size_t size_bytes,
                                                   struct insn_fault *fault);
@@ -35,13 +38,13 @@ MUST_USE enum insn_access_result vcpu_linear_write(struct vcpu_linear *linear, g
                                                    const void *data, size_t size_bytes,
                                                    struct insn_fault *fault);
 
-/* Whether such an access would go through; touches nothing but accessed and dirty flags. */
+/* Returns whether such an access would succeed. Changes nothing except accessed and dirty flags. */
 MUST_USE enum insn_access_result vcpu_linear_probe(struct vcpu_linear *linear, gva_t address,
                                                    size_t size_bytes, bool is_write,
                                                    struct insn_fault *fault);
 
-/* Copies up to size_bytes as the guest's supervisor sees them, for dumps: no fault, no side effect
- * on the guest, MMIO left alone. Returns how many bytes could be read. */
+/* Copies up to size_bytes as the guest's supervisor sees them, for dumps. Causes no fault, changes
+ * nothing in the guest, and does not touch MMIO. Returns the number of bytes that could be read. */
 size_t vcpu_linear_peek(struct vcpu *vcpu, gva_t address, void *data, size_t size_bytes);
 
 #endif

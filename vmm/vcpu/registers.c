@@ -19,8 +19,9 @@ static enum insn_access_result fault_with(uint8_t vector, struct insn_fault *fau
     return INSN_ACCESS_FAULT;
 }
 
-/* The processor has found all of this in order before the operand caused the exit; but the
- * instruction was read once more since, and another vCPU may have changed it. */
+/* Checks that the instruction may use these registers. The processor has checked all of this before
+ * the operand caused the exit; but the monitor has read the instruction again since then, and
+ * another vCPU may have changed it. */
 static enum insn_access_result check_usable(const struct vmx_vcpu *vmx, bool is_mmx,
                                             struct insn_fault *fault)
 {

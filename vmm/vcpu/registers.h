@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The guest's registers beyond the general ones, for instructions done in its stead: what struct
- * insn_env and struct insn_system ask for (arch/x86/insn/insn_state.h, insn_system.h). All work on
- * the current VMCS and on the processor they run on. The context begins with a struct vcpu *, the
- * vCPU that the VMCS belongs to. */
+/* The guest's registers other than the general ones, for instructions executed in its stead. The
+ * functions are those that struct insn_env and struct insn_system ask for
+ * (arch/x86/insn/insn_state.h, insn_system.h). All of them work on the current VMCS and on the
+ * processor they run on. The context begins with a struct vcpu *, the vCPU that the VMCS belongs
+ * to. */
 #ifndef VMM_VCPU_REGISTERS_H
 #define VMM_VCPU_REGISTERS_H
 
 #include "arch/x86/insn/insn_system.h"
 
-/* #UD with CR0.EM, or for XMM registers without CR4.OSFXSR; #NM with CR0.TS; #MF for MMX registers
- * while an x87 exception is pending. Intel SDM vol. 3A, Sep 2023, tables "Action Taken By MMX
- * Instructions for Different Combinations of EM, MP and TS" and "Action Taken for Combinations of
- * OSFXSR, OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS". */
+/* Read or write the MMX or XMM register that operand names. INSN_ACCESS_FAULT: *fault is #UD with
+ * CR0.EM, or for XMM registers without CR4.OSFXSR; #NM with CR0.TS; #MF for MMX registers while an
+ * x87 exception is pending. Intel SDM vol. 3A, Sep 2023, tables "Action Taken By MMX Instructions
+ * for Different Combinations of EM, MP and TS" and "Action Taken for Combinations of OSFXSR,
+ * OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS". */
 enum insn_access_result vcpu_vector_read(void *context, const struct insn_operand *operand,
                                          uint8_t bytes[16], struct insn_fault *fault);
 enum insn_access_result vcpu_vector_write(void *context, const struct insn_operand *operand,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A vCPU in readable form, and what stops its guest. */
+/* Prints a vCPU in readable form, and stops its guest. */
 #include "vmm/vcpu/stop.h"
 
 #include "arch/x86/cpu.h"

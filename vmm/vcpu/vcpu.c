@@ -27,7 +27,7 @@ static struct cpuid_board make_cpuid_board(uint32_t index, uint32_t cpu_count)
 
 void vcpu_forget_cpuid(struct vcpu *vcpu)
 {
-    /* Leaves that nobody looks for in these places. */
+    /* Each place gets the key of a leaf that nobody looks for in this place. */
     for (uint32_t i = 0; i < VCPU_CPUID_COUNT; i++)
         vcpu->cpuid_seen[i].key = vcpu_cpuid_key(i + 1, 0);
 }
@@ -37,7 +37,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
 {
     const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
 
-    /* One block: VMCS, MSR bitmap. */
+    /* One block holds the VMCS and the MSR bitmap. */
     uint8_t *pages = heap_allocate(heap, 2 * PAGE_SIZE, PAGE_SIZE);
     enum status status;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* One virtual processor: its state, and the account of what its exits cost. vmm/run/run.h runs it.
- * It belongs to one processor of the machine; whoever else wants something of it leaves a note
- * (vcpu_notify). */
+ * A vCPU belongs to one processor of the machine; whoever else wants something from it leaves a
+ * note (vcpu_notify). */
 #ifndef VMM_VCPU_VCPU_H
 #define VMM_VCPU_VCPU_H
 
@@ -20,9 +20,9 @@
 struct guest;
 struct heap;
 
-/* How the processor takes part in the local APIC (apicv.h). */
+/* The processor's part in the local APIC (apicv.h). */
 struct vcpu_apicv {
-    uint8_t *msr_bitmap; /* null: not at all */
+    uint8_t *msr_bitmap; /* null: the processor has no part in it */
     enum vmx_apic_mode mode;
     uint64_t eoi_exits[VMX_EOI_EXIT_QUARTERS]; /* as the VMCS has them */
 };
@@ -34,19 +34,20 @@ struct vcpu_event {
     uint32_t instruction_length; /* of software interrupts and exceptions */
 };
 
-/* Exits of one reason: how many, and the TSC ticks that their handlers took, from the exit on. */
+/* The exits of one reason: their number, and the TSC ticks that their handlers took, counted from
+ * the exit on. */
 struct exit_account {
     uint64_t count;
     uint64_t cycles;
 };
 
-/* A leaf of CPUID that does not depend on what the guest does, as the policy answered it. */
+/* The policy's answer for a leaf of CPUID that does not depend on what the guest does. */
 struct vcpu_cpuid {
     _Alignas(32) uint64_t key; /* vcpu_cpuid_key */
     struct cpuid_result result;
 };
 
-#define VCPU_CPUID_COUNT 16 /* by the leaf's low bits */
+#define VCPU_CPUID_COUNT 16 /* the leaf's low bits choose the place */
 
 static inline uint64_t vcpu_cpuid_key(uint32_t leaf, uint32_t subleaf)
 {
@@ -56,57 +57,59 @@ static inline uint64_t vcpu_cpuid_key(uint32_t leaf, uint32_t subleaf)
 struct vcpu {
     struct vmx_vcpu vmx;
     struct guest *guest;
-    uint32_t index; /* in the guest; 0 is the one that boots it */
+    uint32_t index; /* in the guest; vCPU 0 boots it */
     struct vcpu_notes notes;
     struct iobus_reader ports_reader;
     struct iobus_reader mmio_reader;
     struct cpuid_board cpuid;
     struct vcpu_cpuid cpuid_seen[VCPU_CPUID_COUNT];
-    uint8_t physical_address_bits; /* what CPUID tells the guest, kept as every page walk asks */
+    uint8_t physical_address_bits; /* what CPUID tells the guest; every page walk needs it */
     bool has_1g_pages;
 
     struct local_apic apic;
     struct vcpu_apicv apicv;
     uint64_t tsc_offset;    /* as the VMCS has it */
-    bool waits_for_startup; /* for a start-up message, as after INIT: it does not run */
-    bool is_dead;           /* counted as one that only NMI, INIT or start-up can wake */
+    bool waits_for_startup; /* after INIT: it does not run before the start-up message */
+    bool is_dead;           /* counted as a vCPU that only NMI, INIT or start-up can wake */
     uint8_t nmis_pending;
-    struct vcpu_event event; /* goes in at the next entry, before any interrupt */
-    bool halted;             /* executed HLT and nothing woke it since */
+    struct vcpu_event event; /* injected at the next entry, before any interrupt */
+    bool halted;             /* it has executed HLT, and nothing has woken it since */
     bool vmcs_halts;         /* the VMCS has the HLT activity state, and an entry would halt */
     uint32_t decoded_length; /* of the instruction, with EXIT_NEXT_DECODED */
-    uint64_t deadline_tsc;   /* the next timer's, as of the last service or move */
-    int64_t slack_cycles;    /* how much longer the preemption timer may be left to itself */
+    uint64_t deadline_tsc;   /* when the next timer is due, as last worked out */
+    int64_t slack_cycles;    /* how much longer the preemption timer may lag behind */
     int64_t slack_full_cycles;
     struct msr_state msrs;
-    struct insn_cache insn_cache; /* those that touched MMIO */
+    struct insn_cache insn_cache; /* instructions that touched MMIO */
 
     struct exit_account exits[EXIT_REASON_COUNT];
-    uint64_t unknown_exit_count; /* reasons beyond the table */
+    uint64_t unknown_exit_count; /* of exits whose reason is not in the table */
 };
 
-/* What the handler of an exit asks of the run loop. */
+/* What the handler of an exit asks the run loop to do. */
 enum exit_action {
-    EXIT_RESUME,           /* enter with RIP as it is: no instruction, or a fault goes in */
-    EXIT_NEXT_INSTRUCTION, /* the instruction is done: RIP goes past it, in the one place */
-    EXIT_NEXT_DECODED,     /* the same, for an exit that gives no length: vcpu->decoded_length */
+    EXIT_RESUME,           /* enter with RIP as it is: no instruction, or a fault is injected */
+    EXIT_NEXT_INSTRUCTION, /* the instruction is done: move RIP past it */
+    EXIT_NEXT_DECODED,     /* the same, but the exit gives no length: it is vcpu->decoded_length */
 };
 
-/* Makes the vCPU number index of the guest, on the processor that calls this and that it belongs to
- * from now on. Both buses of the guest must exist. ept_pointer: as the VMCS wants it. vpid: not 0,
- * unique among vCPUs of this processor. STATUS_NO_MEMORY. */
+/* Makes the vCPU with number index of the guest. The vCPU belongs to the processor that calls this.
+ * Both buses and the board's APIC bus must exist. heap gives the memory for the VMCS and the MSR
+ * bitmap. ept_pointer is in the VMCS's format. vpid is not 0, and unique among the vCPUs of this
+ * processor.
+ * STATUS_NO_MEMORY: there is no memory for it; nothing is left behind. */
 MUST_USE enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index,
                                  struct heap *heap, uint64_t ept_pointer, uint16_t vpid);
 
-/* Undoes vcpu_create, on the same processor. */
+/* Undoes vcpu_create, on the same processor. heap is that of vcpu_create. */
 void vcpu_destroy(struct vcpu *vcpu, struct heap *heap);
 
-/* Puts the vCPU into its state after RESET: state for the one that boots the guest; null for the
- * others, which wait for their start-up message. The guest's TSC reads 0 at start_tsc. Counters go
- * on. On its own processor. */
+/* Puts the vCPU into its state after RESET, on its own processor. state is for the vCPU that boots
+ * the guest; null for the others, which wait for their start-up message. The guest's TSC reads 0 at
+ * start_tsc, a time-stamp of this processor. The counts of exits go on. */
 void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t start_tsc);
 
-/* notes_add and notes_leave of vmm/guest/notes.h. */
+/* Do notes_add and notes_leave of vmm/guest/notes.h. */
 static inline void vcpu_note(struct vcpu *vcpu, uint32_t attention)
 {
     notes_add(&vcpu->notes, attention);
@@ -117,8 +120,8 @@ static inline void vcpu_notify(struct vcpu *vcpu, uint32_t attention)
     notes_leave(&vcpu->notes, attention);
 }
 
-/* What CPUID showed so far need not hold any more, or nothing was asked yet: the policy is asked
- * again. */
+/* Forgets all answers of CPUID, so that the policy is asked again. Called when earlier answers need
+ * not hold any more, and before the first question. */
 void vcpu_forget_cpuid(struct vcpu *vcpu);
 
 #endif
