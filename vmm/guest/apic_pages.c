@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Where in a guest's memory the vCPUs' local APICs answer. */
+/* Keeps account of where in a guest's memory the vCPUs' local APICs answer. */
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
@@ -61,10 +61,9 @@ void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_p
     spinlock_release(&guest->apic_pages_lock);
 }
 
-/* --- The APIC-access page ---
- *
- * What is behind it does not matter: with "virtualize APIC accesses" the processor goes by its
- * address and never touches it (SDM vol. 3C, "Virtualizing Memory-Mapped APIC Accesses"). */
+/* The content of the APIC-access page does not matter: with "virtualize APIC accesses" the
+ * processor compares addresses with the page's and never touches the page (SDM vol. 3C,
+ * "Virtualizing Memory-Mapped APIC Accesses"). */
 
 static bool uses_apic_virtualization(const struct guest *guest)
 {
@@ -109,10 +108,9 @@ void guest_hide_apic_access_page(struct guest *guest)
     spinlock_release(&guest->apic_pages_lock);
 }
 
-/* After a reset all are where they were at first. */
 void guest_reset_apic_pages(struct guest *guest)
 {
-    CHECK(map_apic_access_page(guest) == STATUS_OK); /* where it was mapped at the creation */
+    CHECK(map_apic_access_page(guest) == STATUS_OK); /* it was mapped there at the creation */
     for (unsigned i = 0; i < GUEST_APIC_PAGES_MAX; i++) {
         struct guest_apic_page *entry = &guest->apic_pages[i];
 

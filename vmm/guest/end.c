@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How guests end: by themselves, or stopped by the monitor. */
+/* Ends guests: by their own wish, or because the monitor stops them. */
 #include "vmm/base/format.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
 
-/* The first of several vCPUs that end the guest at once has it. */
+/* Ends the guest if it runs. If several vCPUs end it at once, the first one decides how. Returns
+ * whether this call was the first. */
 static bool end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason)
 {
     bool is_first;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* What a guest's vCPUs do for it as a whole between two exits. */
+/* Does a guest's common work, which its vCPUs do between two exits. */
 #include "vmm/guest/guest.h"
 
 #include "vmm/base/clock.h"
@@ -61,7 +61,7 @@ bool guest_add_dead(struct guest *guest)
 {
     uint32_t before = atomic_fetch_add_explicit(&guest->dead_count, 1, memory_order_seq_cst);
 
-    /* What was sent before everybody halted may not have been looked at. */
+    /* A message sent before all vCPUs halted may still be unread. */
     return before + 1 >= guest->vcpu_count && !apic_bus_needs_attention(&guest->board.apics);
 }
 

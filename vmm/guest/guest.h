@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A guest: its memory, its buses, its board and its processors, from creation to end. */
+/* A guest: its memory, its buses, its board and its vCPUs, from creation to end. */
 #ifndef VMM_GUEST_GUEST_H
 #define VMM_GUEST_GUEST_H
 
@@ -18,17 +18,18 @@ enum guest_state {
     GUEST_RUNNING,
     GUEST_WANTS_RESET, /* through the keyboard controller, ACPI or port 0xcf9 */
     GUEST_POWERED_OFF, /* ACPI S5: exit code 0 */
-    GUEST_EXITED,      /* the debug exit port */
-    GUEST_STOPPED,     /* by the monitor, with a dump */
-    GUEST_QUIT,        /* at the prompt */
+    GUEST_EXITED,      /* the guest wrote to the debug exit port */
+    GUEST_STOPPED,     /* the monitor stopped it, with a dump */
+    GUEST_QUIT,        /* ended at the prompt */
 };
 
-/* Exit codes of guests that gave none themselves. Even, so that the debug exit port cannot write
- * them. */
+/* The exit codes of guests that gave none themselves. They are even, so that the debug exit port
+ * cannot write them. */
 #define EXIT_CODE_POWER_OFF 0
 #define EXIT_CODE_STOPPED   254
 
-/* Success by the customs of QEMU's isa-debug-exit: power-off, or a 0 written to the port. */
+/* Returns whether an exit code means success by the convention of QEMU's isa-debug-exit: power-off,
+ * or a 0 written to the port. */
 static inline bool exit_code_is_success(uint64_t code)
 {
     return code <= 1;
@@ -37,14 +38,14 @@ static inline bool exit_code_is_success(uint64_t code)
 #define GUEST_END_REASON_BYTES 160
 
 struct guest_outcome {
-    _Atomic enum guest_state kind; /* written last */
+    _Atomic enum guest_state kind; /* written last: then the other fields are valid */
     uint64_t exit_code;
     char reason[GUEST_END_REASON_BYTES];
 };
 
 #define GUEST_DEBUG_LINE_BYTES 160
 
-/* A page other than the usual one where vCPUs have their local APICs. */
+/* A page at which vCPUs have their local APICs, other than the usual one. */
 struct guest_apic_page {
     uint64_t page;
     uint32_t user_count; /* 0: this entry is free */
@@ -56,7 +57,7 @@ struct guest_apic_page {
 struct guest {
     const struct guest_config *config;
     uint8_t *testdev_memory; /* null without a test device */
-    uint8_t *ram; /* behind the guest's memory, as vmm/loader/memory_layout.h lays it out */
+    uint8_t *ram; /* host memory of the guest's RAM, in the layout of vmm/loader/memory_layout.h */
     struct guest_ram_block ram_blocks[GUEST_RAM_BLOCKS_MAX];
     size_t ram_block_count;
     struct ept ept;
@@ -66,44 +67,46 @@ struct guest {
     struct attachments attachments;
     _Atomic bool has_garbage; /* replaced tables of the buses wait to be freed */
     struct vcpu *vcpus;
-    struct vcpu_notes *notes[GUEST_CPUS_MAX]; /* to each of them */
+    struct vcpu_notes *notes[GUEST_CPUS_MAX]; /* of each vCPU */
     uint32_t vcpu_count;
     _Atomic uint32_t dead_count; /* vCPUs that only another one can wake */
     uint8_t *apic_access_page;   /* null: the local APICs are emulated */
     bool apic_access_is_mapped;
     struct guest_apic_page apic_pages[GUEST_APIC_PAGES_MAX];
     struct spinlock apic_pages_lock;
-    struct spinlock end_lock; /* only one way to end */
+    struct spinlock end_lock; /* held while the guest ends, so that it ends only once */
     struct guest_outcome end;
     uint32_t start_count;
 
-    struct console_client console; /* COM1's other end */
-    char
-        debug_line[GUEST_DEBUG_LINE_BYTES]; /* what came through port 0xe9 since the last newline */
+    struct console_client console;           /* the other end of COM1 */
+    char debug_line[GUEST_DEBUG_LINE_BYTES]; /* what port 0xe9 got since the last newline */
     size_t debug_length;
 };
 
-/* What all guests of this monitor are made with. */
+/* What all guests of this monitor are created with. */
 struct guest_environment {
     const struct boot_info *boot;
     struct heap *heap;
 };
 
-/* Builds the guest; nothing runs yet. Its vCPUs belong to this processor and the
- * config->cpu_count - 1 that follow it, which are idle. On failure everything is undone. */
+/* Builds the guest; nothing runs yet. Its vCPUs belong to this processor and to the
+ * config->cpu_count - 1 processors after it, which are idle. On failure everything is undone.
+ * Returns the error of the step that failed: STATUS_NO_MEMORY if the heap does not suffice; for a
+ * configured attachment that of attachments_attach_all, whose message is logged. */
 enum status guest_create(struct guest *guest, const struct guest_config *config,
                          const struct guest_environment *environment) MUST_USE;
 
-/* On the same processor. */
+/* Undoes guest_create, on the same processor. No vCPU runs. */
 void guest_destroy(struct guest *guest, const struct guest_environment *environment);
 
-/* Power-on or reset: clears the RAM, loads the image anew, puts board and processors to their
- * initial state. STATUS_* of the loader, with its message in guest->end.reason and the guest
- * stopped. */
+/* Powers the guest on, or resets it: clears the RAM, loads the image again, and puts the board and
+ * the vCPUs into their initial state. On the same processor as guest_create. On an error of
+ * loader_load returns its status; the guest is then stopped, with the reason in
+ * guest->end.reason. */
 enum status guest_start(struct guest *guest, const struct guest_environment *environment) MUST_USE;
 
-/* After guest_start, on the same processor: runs all vCPUs until the guest is no longer running and
- * all of them are back. */
+/* Runs all vCPUs until the guest is no longer running and all of them have come back. Called after
+ * guest_start, on the same processor. */
 void guest_run(struct guest *guest);
 
 static inline bool guest_is_running(const struct guest *guest)
@@ -111,54 +114,61 @@ static inline bool guest_is_running(const struct guest *guest)
     return atomic_load_explicit(&guest->end.kind, memory_order_acquire) == GUEST_RUNNING;
 }
 
-/* When guest_work has something to do, on the processor's TSC. */
+/* Returns when guest_work has a timer to run, on the processor's TSC; UINT64_MAX: never. */
 uint64_t guest_deadline_tsc(const struct guest *guest);
 
-/* What is to be done for the guest as a whole between two exits: timers that are due, what
- * doorbells have left to do, memory that no vCPU uses any more. By the first vCPU. */
+/* Does the guest's common work between two exits: timers that are due by now_tsc, work that
+ * doorbells have left, and memory that no vCPU uses any more. Only the first vCPU calls it. Returns
+ * whether work is left. */
 bool guest_work(struct guest *guest, uint64_t now_tsc);
 
-/* Somebody has changed what is on the guest's buses: frees what that replaced as soon as every vCPU
- * has been back in the guest, which it is asked to. */
+/* Frees the bus tables that a change has replaced, as soon as every vCPU has been back in the
+ * guest. Called after a change of the guest's buses. Leaves a note with all vCPUs if tables have to
+ * wait. */
 void guest_collect_garbage(struct guest *guest);
 
-/* One vCPU more that only another one's NMI, INIT or start-up message can wake. True: all are like
- * that, and nothing is on its way to any. */
+/* Counts one more vCPU that only another vCPU's NMI, INIT or start-up message can wake. Returns
+ * true if all vCPUs are like that, and no message is on its way to any of them. */
 MUST_USE bool guest_add_dead(struct guest *guest);
 
-/* One vCPU less of that kind. */
+/* Counts one vCPU less of those that guest_add_dead counts. */
 void guest_remove_dead(struct guest *guest);
 
-/* A vCPU has moved the page of its local APIC: the bus answers there, as long as one vCPU has it
- * there. RAM at this place stays visible to all. */
+/* Moves the page of one vCPU's local APIC, after that vCPU has moved it. The MMIO bus answers at a
+ * page as long as one vCPU has its APIC there. RAM at the new page stays visible to all vCPUs. If
+ * the bus cannot take the page, logs why, and the APIC does not answer there. */
 void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_page);
 
-/* After a reset all local APICs are where they were at first. No vCPU runs. */
+/* Puts the pages of all local APICs back to where they were at first, after a reset. No vCPU
+ * runs. */
 void guest_reset_apic_pages(struct guest *guest);
 
-/* Gives the guest an APIC-access page, if all of its processors virtualize the APIC and the
- * configuration does not forbid it. STATUS_NO_MEMORY. Before its vCPUs are created. */
+/* Gives the guest an APIC-access page if all of its processors virtualize the APIC and the
+ * configuration does not forbid it; otherwise does nothing. Called before its vCPUs are created.
+ * STATUS_NO_MEMORY: there is no memory for the page or its EPT entries. */
 MUST_USE enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap);
 
-/* From now on accesses to local APICs at the usual place are EPT violations, until
- * guest_reset_apic_pages: a vCPU that goes over to x2APIC mode would have memory there. It executes
- * INVEPT itself; others may do so when they follow it. */
+/* Hides the APIC-access page: until guest_reset_apic_pages, accesses to local APICs at the usual
+ * place are EPT violations. Otherwise a vCPU that goes over to x2APIC mode would have memory there.
+ * The caller executes INVEPT itself; other vCPUs may do so when they follow it into that mode. */
 void guest_hide_apic_access_page(struct guest *guest);
 
-/* Leaves a note with every vCPU. */
+/* Leaves a note with every vCPU. attention is of enum vcpu_attention. */
 void guest_notify_all(struct guest *guest, uint32_t attention);
 
-/* Stops the guest for the reason given, if it runs, and prints that. False: it did not run. */
+/* Stops the guest if it runs, and prints the reason. Returns false if it did not run; then nothing
+ * has happened. */
 bool guest_stop(struct guest *guest, const char *reason);
 
-/* Ends the guest in an orderly way, or asks for a reset, if it runs. */
+/* Ends the guest in an orderly way, or makes it reset, if it runs; otherwise does nothing. kind is
+ * not GUEST_RUNNING. The vCPUs get a note. */
 void guest_end(struct guest *guest, enum guest_state kind, uint64_t exit_code, const char *reason);
 
-/* Prints what came through the debug console since its last newline, if anything. */
+/* Prints what came through the debug console since its last newline, if there is anything. */
 void guest_flush_debug_line(struct guest *guest);
 
-/* The host memory behind [gpa, +size_bytes), null unless all of it is the guest's RAM in one piece.
- */
+/* Returns the host memory of [gpa, +size_bytes); null unless all of it is the guest's RAM in one
+ * piece. */
 static inline uint8_t *guest_memory(const struct guest *guest, gpa_t gpa, uint64_t size_bytes)
 {
     for (size_t i = 0; i < guest->ram_block_count; i++) {

@@ -9,8 +9,9 @@ void notes_leave(struct vcpu_notes *notes, uint32_t attention)
         notes_add(notes, attention);
         return;
     }
-    /* Whoever was the first since the owner last took its notes has kicked it. What it noted itself
-     * says nothing about that: it may be in its guest with such a note. */
+    /* The first sender since the owner last took its notes has kicked the owner. A note that the
+     * owner left for itself says nothing about a kick: the owner may be in its guest with such a
+     * note. */
     uint32_t before = atomic_fetch_or_explicit(&notes->attention, attention | ATTENTION_KICKED,
                                                memory_order_seq_cst);
 
