@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The board's devices, one row each in the tables at the end: where a device answers, how it is
- * reset, and when it has something to do. Each handler takes the accesses that its range lets
- * through. docs/board.md shows the ranges and says what each device is for. */
+/* The tables of the board's devices, one row for each device: where it answers, how it is reset,
+ * and when it has something to do. Each handler takes the accesses that its range lets through.
+ * docs/board.md shows the ranges and says what each device is for. */
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
 #include "vmm/board/board.h"
 
-/* Where a PC has its PCI configuration address and data registers. */
+/* The PCI configuration address and data registers of a PC. */
 #define PCI_CONFIG_PORT 0xcf8
 
 #define SIZES_1_2   (1 | 2)
@@ -18,8 +18,6 @@ static enum io_outcome handled(struct board *board)
     return IO_HANDLED;
 }
 
-/* --- Ports --- */
-
 static __attribute__((noinline)) enum io_outcome
 access_pic_slow(struct board *board, enum i8259_which which, struct io_access *access)
 {
@@ -30,7 +28,8 @@ access_pic_slow(struct board *board, enum i8259_which which, struct io_access *a
     return handled(board);
 }
 
-/* What changes no interrupt is done here, without a call: the rest is the function above. */
+/* Does here, without a call, the accesses that change no interrupt. access_pic_slow does the
+ * others. */
 static inline enum io_outcome access_pic(struct board *board, enum i8259_which which,
                                          struct io_access *access)
 {
@@ -81,7 +80,7 @@ static __attribute__((noinline)) enum io_outcome access_pit_slow(struct board *b
     return handled(board);
 }
 
-/* Reading a counter moves no deadline, but for edges that came due meanwhile. */
+/* A read of a counter moves no deadline, except if edges came due meanwhile. */
 static enum io_outcome on_pit(void *context, struct io_access *access)
 {
     struct board *board = board_lock(context);
@@ -178,9 +177,9 @@ static void access_reset_control(struct board *board, struct io_access *access)
         access->value = acpi_pm_read_reset_control(&board->acpi_pm);
 }
 
-/* The configuration ports of a PCI bus that is not there read as ones. The reset control register
- * lies among them, and is a byte: a wider access to the address register must not reach it
- * (Intel 82371AB datasheet, order number 290562, "RC - Reset Control Register"). */
+/* Answers the configuration ports of a PCI bus that does not exist: they read as ones. The reset
+ * control register lies among them and is a byte: a wider access to the address register must not
+ * reach it (Intel 82371AB datasheet, order number 290562, "RC - Reset Control Register"). */
 static enum io_outcome on_pci_config(void *context, struct io_access *access)
 {
     struct board *board = board_lock(context);
@@ -272,8 +271,6 @@ static enum io_outcome on_testdev_line(void *context, struct io_access *access)
     return handled(board);
 }
 
-/* --- Memory-mapped devices --- */
-
 static enum io_outcome on_ioapic(void *context, struct io_access *access)
 {
     struct board *board = board_lock(context);
@@ -297,8 +294,6 @@ static enum io_outcome on_testdev_memory(void *context, struct io_access *access
         access->value = testdev_memory_read(&board->testdev, offset, access->size);
     return handled(board);
 }
-
-/* --- Reset, and times of their own --- */
 
 static void reset_pic(struct board *board, uint64_t now_ns)
 {
@@ -362,7 +357,7 @@ static void reset_fw_cfg(struct board *board, uint64_t now_ns)
     fw_cfg_reset(&board->fw_cfg);
 }
 
-/* The two functions of a chip that does something at times of its own. */
+/* Defines the deadline and run functions of a chip that acts at times of its own. */
 #define TIMED_DEVICE(member, chip)                                                                 \
     static uint64_t next_deadline_of_##member(struct board *board)                                 \
     {                                                                                              \
@@ -380,9 +375,7 @@ TIMED_DEVICE(com1, uart16550)
 TIMED_DEVICE(i8042, i8042)
 TIMED_DEVICE(acpi_pm, acpi_pm)
 
-/* --- The tables --- */
-
-/* A range is a line. */
+/* Each range is one line. */
 /* clang-format off */
 const struct board_device board_devices[DEVICE_COUNT] = {
     [DEVICE_PIC] = {

@@ -5,23 +5,21 @@
 #include "vmm/base/clock.h"
 #include "vmm/host/cpus.h"
 
-/* A PC's firmware tells the size of memory through these bytes of CMOS RAM (IBM PC/AT Technical
+/* The bytes of CMOS RAM through which a PC's firmware gives the size of memory (IBM PC/AT Technical
  * Reference, "Real-Time Clock/CMOS RAM Information"; 0x34 by later custom). */
 enum cmos {
     CMOS_EQUIPMENT = 0x14,
     CMOS_BASE_MEMORY = 0x15,          /* KiB, 16 bits */
     CMOS_EXTENDED_MEMORY = 0x17,      /* KiB above 1 MiB, 16 bits */
-    CMOS_EXTENDED_MEMORY_POST = 0x30, /* the same again */
+    CMOS_EXTENDED_MEMORY_POST = 0x30, /* the same value again */
     CMOS_MEMORY_ABOVE_16M = 0x34,     /* 64 KiB units, 16 bits */
 };
 
 #define CMOS_EQUIPMENT_FPU 0x02
 #define BASE_MEMORY_KIB    640
 
-/* --- Time --- */
-
-/* After anything that may have moved the deadline of one device: the common case, that nothing
- * changed, is a compare. */
+/* Sets the deadline of one device, which may be the same as before; that frequent case is only a
+ * compare. If the board's earliest deadline moves, calls hooks.deadline_moved. */
 static void set_deadline(struct board *board, enum board_device_number device, uint64_t deadline_ns)
 {
     uint64_t earliest_ns = TIME_NEVER, ticks;
@@ -72,8 +70,6 @@ void board_run_until(struct board *board, uint64_t now_tsc)
     board_unlock(board);
 }
 
-/* --- Lines --- */
-
 static void set_pic(void *context, unsigned irq, bool level)
 {
     struct board *board = context;
@@ -93,7 +89,7 @@ static struct line irq_line(struct board *board, enum board_irq irq)
     return irq_lines_source(&board->lines, irq, SOURCE_DEVICE);
 }
 
-/* The 8259s' INT goes to LINT0 of the processors and to pin 0 of the I/O APIC, where software may
+/* Puts the 8259s' INT on LINT0 of the processors and on pin 0 of the I/O APIC, where software may
  * make an ExtINT of it. */
 static void on_pic_output(void *context, bool level)
 {
@@ -103,7 +99,7 @@ static void on_pic_output(void *context, bool level)
     i82093aa_set_line(&board->ioapic, 0, level);
 }
 
-/* The RTC's line goes to the power management's alarm status, too. */
+/* Drives the RTC's line. A rising line also sets the alarm status of power management. */
 static void set_rtc_irq(void *context, bool level)
 {
     struct board *board = context;
@@ -123,8 +119,9 @@ static bool send_from_ioapic(void *context, const struct apic_message *message)
     return apic_bus_send(&board->apics, message, NULL);
 }
 
-/* Both controllers tell of the end while the line may still be lowered without another request;
- * so whoever drives it is told now, with the board locked, and board_line knows. */
+/* Reports the end of a line's interrupt to whoever drives the line. Both controllers report it
+ * while the line may still be lowered without another request. So the hook is called now, with the
+ * board locked; board->ending_on says so to set_line_from_outside. */
 static void end_line(struct board *board, unsigned line)
 {
     atomic_store_explicit(&board->ending_on, cpu_this(), memory_order_relaxed);
@@ -139,7 +136,7 @@ static void on_pic_end_of_interrupt(void *context, unsigned irq)
 
 static void on_ioapic_end_of_interrupt(void *context, unsigned pin)
 {
-    if (pin != 0) /* that is the 8259s' */
+    if (pin != 0) /* pin 0 is the 8259s' */
         end_line(context, pin == IRQ_LINES_IOAPIC_TIMER ? (unsigned)IRQ_TIMER : pin);
 }
 
@@ -190,8 +187,6 @@ static void wire_interrupt_controllers(struct board *board)
         board->wires[line] =
             (struct board_wire){board, irq_lines_source(&board->lines, line, SOURCE_ATTACHMENT)};
 }
-
-/* --- What else leaves the board --- */
 
 static bool transmit_serial(void *context, uint8_t byte)
 {
@@ -276,8 +271,6 @@ void board_init(struct board *board, const struct board_hooks *hooks,
     wire_devices(board);
 }
 
-/* --- Power-on and reset --- */
-
 static void set_cmos16(struct mc146818 *rtc, unsigned index, uint64_t value)
 {
     uint64_t clamped = value > 0xffff ? 0xffff : value;
@@ -330,8 +323,6 @@ void board_reset(struct board *board)
     board_unlock(board);
 }
 
-/* --- The processor's side --- */
-
 void board_retry_interrupts(struct board *board)
 {
     board_lock(board);
@@ -348,8 +339,6 @@ uint8_t board_acknowledge_interrupt(struct board *board)
     board_unlock(board);
     return vector;
 }
-
-/* --- COM1's far side --- */
 
 size_t board_serial_space(struct board *board)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The guest's board: every device, port and line of it, wired in one place. */
+/* The guest's board: all of its devices, ports and interrupt lines, and how they are wired. */
 #ifndef VMM_BOARD_BOARD_H
 #define VMM_BOARD_BOARD_H
 
@@ -24,7 +24,7 @@
 #include "vmm/iobus/iobus.h"
 
 #define BOARD_COM1_PORT    0x3f8
-#define BOARD_ACPI_PM_PORT 0x600 /* PM1a event, PM1a control, PM timer: enum in acpi_pm.h */
+#define BOARD_ACPI_PM_PORT 0x600 /* PM1a event, PM1a control, PM timer: offsets in acpi_pm.h */
 
 /* Interrupt lines of the board, as on a PC/AT. */
 enum board_irq {
@@ -36,9 +36,9 @@ enum board_irq {
     IRQ_AUX = 12,
 };
 
-/* Who may drive a line. */
+/* Who may drive a line: each of these is a source of its own on each line. */
 enum board_source {
-    SOURCE_DEVICE,     /* a chip of the board, one for each line */
+    SOURCE_DEVICE,     /* a chip of the board */
     SOURCE_ATTACHMENT, /* what is attached at run time */
     SOURCE_TESTDEV,
 };
@@ -46,7 +46,7 @@ enum board_source {
 struct cpu;
 struct board;
 
-/* A line's end for somebody who does not have the board locked. */
+/* A line for a driver that has not locked the board. */
 struct board_wire {
     struct board *board;
     struct line line;
@@ -57,31 +57,35 @@ struct board_config {
     uint64_t ram_bytes;
     uint32_t cpu_count;
     uint8_t
-        *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has none */
+        *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has no test
+                          * device */
 };
 
-/* What the board asks of its surroundings. All are called on whichever processor caused it, the
- * three of the local APICs from anywhere, the others with the board locked, and must not call the
- * board again. */
+/* The functions that the board calls in its surroundings. Each is called on the processor that
+ * causes the call. kick and is_own may be called from anywhere, and local_apic is called without
+ * the board's lock. All others are called with the board locked and must not call the board, except
+ * that line_ended may drive a line of board_line. */
 struct board_hooks {
-    /* A byte leaves COM1; false: not now, board_serial_ready will tell. */
+    /* Sends a byte from COM1. Returns false if it cannot be sent now; board_serial_ready follows
+     * later. */
     bool (*serial_transmit)(void *context, uint8_t byte);
     void (*debug_byte)(void *context, uint8_t byte);
     void (*debug_exit)(void *context, uint64_t code);
     void (*power_off)(void *context);
     void (*reset)(void *context);
     void (*shut_down)(void *context);                 /* "Shutdown" was written to port 0x8900 */
-    void (*kick)(void *context, unsigned index);      /* of the vCPU: its local APIC has news; */
+    void (*kick)(void *context, unsigned index);      /* of the vCPU whose local APIC has news; */
     bool (*is_own)(struct local_apic *apic);          /* both as struct apic_bus_wires has them */
-    void (*line_ended)(void *context, unsigned line); /* the guest ended its interrupt */
-    void (*deadline_moved)(void *context);            /* deadline_tsc is another one */
-    /* Answers in the page where the local APICs are: to each vCPU with its own. Without the board's
-     * lock, as nobody else touches that. */
+    void (*line_ended)(void *context, unsigned line); /* the guest ended the line's interrupt */
+    void (*deadline_moved)(void *context);            /* deadline_tsc has changed */
+    /* Answers in the page of the local APICs, for each vCPU with its own. Called without the
+     * board's lock, as no other vCPU touches that APIC. */
     io_handler *local_apic;
     void *context;
 };
 
-/* The board's devices, in the order in which they are reset and run; rows of board_devices[]. */
+/* The board's devices, in the order in which they are reset and run: the rows of
+ * board_devices[]. */
 enum board_device_number {
     DEVICE_PIC,
     DEVICE_IOAPIC,
@@ -99,12 +103,13 @@ enum board_device_number {
     DEVICE_COUNT,
 };
 
-/* Chips have no locks of their own: the board's keeps the vCPUs apart. It is taken by every
- * function below and by every access to the board, never around anything else. The local APICs do
- * without. */
+/* Chips have no locks of their own: the board's lock keeps the vCPUs apart. The functions below and
+ * every access to a device of the board take it; nothing else does. The local APICs need no
+ * lock. */
 struct board {
     struct spinlock lock;
-    const struct cpu *_Atomic ending_on; /* has the board locked, and is in hooks.line_ended */
+    const struct cpu *_Atomic ending_on; /* the CPU that has the board locked and is in
+                                          * hooks.line_ended */
     struct board_hooks hooks;
     struct board_config config;
     struct i8259_pair pic;
@@ -126,78 +131,84 @@ struct board {
 
     uint64_t start_tsc; /* when the guest's clock read 0 */
     uint64_t deadlines_ns[DEVICE_COUNT];
-    uint64_t deadline_ns;          /* the earliest of them */
+    uint64_t deadline_ns;          /* the earliest of deadlines_ns */
     _Atomic uint64_t deadline_tsc; /* when the next device timer is due; UINT64_MAX: none is */
 };
 
-/* Wires the board. The local APICs come onto board->apics by their vCPUs. Devices are not in a
- * defined state before board_power_on. hooks and config are copied. */
+/* Wires the board. The vCPUs add their local APICs to board->apics. Devices have no defined state
+ * before board_power_on. hooks and config are copied. */
 void board_init(struct board *board, const struct board_hooks *hooks,
                 const struct board_config *config);
 
-/* After board_init: registers all ranges of the board on the guest's buses. STATUS_NO_MEMORY. */
+/* Registers all ranges of the board on the guest's buses. Called after board_init. On an error some
+ * ranges may be registered.
+ * STATUS_NO_MEMORY: a bus has no memory for them. */
 enum status board_register(struct board *board, struct iobus *ports, struct iobus *mmio) MUST_USE;
 
-/* Lets local APICs answer at another page than the usual one, too. Errors as iobus_register. */
+/* Lets local APICs answer at another page than the usual one, too. page is its guest-physical
+ * address; *handle identifies the registration. The errors are those of iobus_register. */
 enum status board_register_apic_page(struct board *board, struct iobus *mmio, uint64_t page,
                                      struct iobus_handle *handle) MUST_USE;
 
-/* Power-on: the board's clock starts at 0 now and every chip is as after reset. wall_seconds: Unix
- * time for the RTC. */
+/* Powers the board on: its clock starts at 0 now, and every chip is as after reset. wall_seconds is
+ * the Unix time for the RTC. */
 void board_power_on(struct board *board, uint64_t wall_seconds);
 
-/* The board's reset line: every chip as after reset; what a battery keeps, the RTC's clock and RAM,
- * and the board's clock go on. */
+/* Resets the board: every chip is as after reset. The board's clock goes on, and so do the RTC's
+ * clock and RAM, which a battery keeps. */
 void board_reset(struct board *board);
 
-/* Nanoseconds since power-on. */
+/* Returns the nanoseconds since power-on. */
 static inline uint64_t board_now_ns(const struct board *board)
 {
     return clock_ns_from_ticks(rdtsc() - board->start_tsc);
 }
 
-/* When board_run_until will have something to do. */
+/* Returns when board_run_until will have something to do, on the processor's TSC; UINT64_MAX:
+ * never. */
 static inline uint64_t board_deadline_tsc(const struct board *board)
 {
     return atomic_load_explicit(&board->deadline_tsc, memory_order_relaxed);
 }
 
-/* Does everything that device timers have due by now_tsc: one compare when nothing is. */
+/* Does everything that the devices' timers have due by now_tsc. If nothing is due, this costs one
+ * compare. */
 void board_run_until(struct board *board, uint64_t now_tsc);
 
-/* The lines for whoever is not part of the board: may be driven from anywhere, also from within
- * hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
+/* Returns a line for a driver that is not part of the board. It may be driven from anywhere, also
+ * from within hooks.line_ended. line: 0..IRQ_LINE_COUNT - 1. */
 struct line board_line(struct board *board, unsigned line);
 
-/* A local APIC may take messages that it did not take before: what the I/O APIC could not deliver
- * is sent again. */
+/* Sends again what the I/O APIC could not deliver. Called when a local APIC may take messages that
+ * it did not take before. */
 void board_retry_interrupts(struct board *board);
 
-/* The acknowledge cycle of a processor that takes the PIC's interrupt: the vector. */
+/* Does the acknowledge cycle of a processor that takes the PIC's interrupt. Returns the vector. */
 uint8_t board_acknowledge_interrupt(struct board *board);
 
-/* COM1's receiving side: how many bytes it takes now, and one byte. */
+/* COM1's receiving side. The first function returns how many bytes COM1 takes now; the second gives
+ * it one byte. */
 size_t board_serial_space(struct board *board);
 void board_serial_receive(struct board *board, uint8_t byte);
 
-/* What serial_transmit refused may be tried again. */
+/* Says that what serial_transmit refused may be sent again. */
 void board_serial_ready(struct board *board);
 
-/* --- Within the board: board.c and address_map.c --- */
+/* The rest of this file is for board.c and address_map.c. */
 
-/* Addresses of a device. */
+/* An address range of a device. */
 struct board_range {
-    const char *name; /* null: no range, and none behind it */
+    const char *name; /* null: no range, and none after it */
     uint64_t first;
     uint32_t length_bytes;
     uint8_t access_sizes;
-    io_handler *handler; /* null: the local APICs', which is the hooks' */
+    io_handler *handler; /* null: that of the local APICs, hooks.local_apic */
 };
 
 #define BOARD_RANGES_MAX 4
 
-/* All that the board has to know of one device, its wires aside. Null: the device has none. The
- * board is locked in each function. */
+/* All that the board has to know of one device, except its wires. A null pointer: the device has no
+ * such function. The board is locked in each function. */
 struct board_device {
     struct board_range ports[BOARD_RANGES_MAX];
     struct board_range memory[BOARD_RANGES_MAX];
@@ -206,7 +217,7 @@ struct board_device {
     void (*run)(struct board *board, uint64_t now_ns); /* does what is due by now_ns */
 };
 
-/* What each board has; and what it has besides with testdev = on. */
+/* The devices of each board, and those that a board has in addition with testdev = on. */
 extern const struct board_device board_devices[DEVICE_COUNT];
 
 #define TESTDEV_DEVICE_COUNT 2
@@ -225,7 +236,8 @@ static inline void board_unlock(struct board *board)
     spinlock_release(&board->lock);
 }
 
-/* After an access to a device that has deadlines: its next one counts. */
+/* Takes a device's next deadline into account. Called after an access to a device that has
+ * deadlines. */
 void board_update_timer(struct board *board, enum board_device_number device);
 
 #endif
