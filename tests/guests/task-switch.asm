@@ -93,6 +93,9 @@ LOCAL_APIC      equ 0xfee00000
 start:
         enter_protected
         cld
+        mov     al, 0xff                ; the PIT's ticks have vector 8 as a PC's firmware leaves it
+        out     PIC_MASTER + 1, al
+        out     PIC_SLAVE + 1, al
         lgdt    [tasks_gdt_pointer]
         new_task tss_side, side, 0x31000
         new_task tss_other, other, 0x32000
