@@ -82,8 +82,8 @@ static enum command_result run_select(void *context, const struct command_output
     return COMMAND_OK;
 }
 
-/* A vCPU is dumped where it lives. Its processor answers within microseconds, unless something is
- * very wrong. */
+/* Dumps a vCPU on its own processor, which answers within microseconds unless something is very
+ * wrong. Waits a second at most. */
 static void dump(struct vcpu *vcpu, const struct command_output *output)
 {
     const uint64_t patience_ns = UINT64_C(1000000000);
@@ -135,7 +135,7 @@ static void clear_exits(struct guest *guest)
     }
 }
 
-/* Of all vCPUs together. */
+/* Returns the exits of one reason, summed over all vCPUs. */
 static struct exit_account sum_exits(const struct guest *guest, unsigned reason)
 {
     struct exit_account sum = {0};
@@ -194,7 +194,7 @@ static void print_range(void *context, const struct iobus_range_info *info)
     command_print(output, "\n");
 }
 
-/* The unclaimed addresses, sorted: the bus gives them in no order. */
+/* The unclaimed addresses in ascending order; the bus gives them in no order. */
 struct unclaimed_list {
     size_t count;
     struct iobus_unclaimed_count entries[2 * IOBUS_UNCLAIMED_MAX];

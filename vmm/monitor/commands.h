@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The prompt's commands, in their files. commands.c has the table. */
+/* The prompt's commands. commands.c has the table, and the handlers that are not listed here. */
 #ifndef VMM_MONITOR_COMMANDS_H
 #define VMM_MONITOR_COMMANDS_H
 
@@ -8,10 +8,10 @@
 
 #include <string.h>
 
-/* The guest that commands are about; null, and said so, where there is none. */
+/* Returns the guest that commands are about. If there is none, prints that and returns null. */
 struct guest *command_guest(struct monitor *monitor, const struct command_output *output);
 
-/* Handlers; context is the monitor. commands_attach.c */
+/* The handlers in commands_attach.c. context is the monitor. */
 enum command_result run_attach(void *context, const struct command_output *output, int argc,
                                char *const argv[]);
 enum command_result run_remove(void *context, const struct command_output *output, int argc,

@@ -13,8 +13,6 @@
 
 #include <string.h>
 
-/* --- Memory and bus plumbing --- */
-
 static void *allocate_for_bus(void *context, size_t size_bytes, size_t alignment_bytes)
 {
     return heap_allocate(context, size_bytes, alignment_bytes);
@@ -71,8 +69,6 @@ static enum status create_ept(struct guest *guest, const struct guest_environmen
     return status;
 }
 
-/* --- What the board asks for --- */
-
 static bool on_serial_transmit(void *context, uint8_t byte)
 {
     struct guest *guest = context;
@@ -122,7 +118,8 @@ static void on_kick(void *context, unsigned index)
     notes_leave(guest->notes[index], ATTENTION_INTERRUPT);
 }
 
-/* Only what runs here can be asked of its owner; and outside the run loop nobody would look. */
+/* Tells a vCPU on this processor that its local APIC has news. Returns false for any other vCPU,
+ * and outside the run loop, where nobody would look at the note. */
 static bool on_own_news(struct local_apic *apic)
 {
     struct vcpu *vcpu = vcpu_of_apic(apic);
@@ -147,8 +144,6 @@ static void on_deadline_moved(void *context)
 
     notes_leave(guest->notes[0], ATTENTION_TIMER);
 }
-
-/* --- What the console asks for --- */
 
 static size_t on_serial_space(void *context)
 {
@@ -186,8 +181,6 @@ static void connect_console(struct guest *guest)
     guest->console.context = guest;
     console_client_init(&guest->console);
 }
-
-/* --- What is attached at run time --- */
 
 static uint64_t attachments_now_ns(void *context)
 {
@@ -241,8 +234,6 @@ static enum status attach_configured(struct guest *guest)
     return status;
 }
 
-/* --- Creation --- */
-
 static enum status create_buses(struct guest *guest, struct heap *heap)
 {
     struct iobus_allocator allocator = {
@@ -266,7 +257,7 @@ static void destroy_buses(struct guest *guest)
     iobus_destroy(&guest->ports);
 }
 
-/* One vCPU's creation or end, on the processor that it belongs to. */
+/* The creation or the end of one vCPU, which runs on the vCPU's own processor. */
 struct vcpu_task {
     struct guest *guest;
     const struct guest_environment *environment;
@@ -274,7 +265,7 @@ struct vcpu_task {
     enum status status;
 };
 
-#define GUEST_VPID 1 /* 0 is the monitor's own; one guest at a time lives on a processor */
+#define GUEST_VPID 1 /* 0 is the monitor's; only one guest at a time uses a processor */
 
 static void create_vcpu(void *context)
 {
@@ -291,7 +282,8 @@ static void destroy_vcpu(void *context)
     struct vcpu_task *task = context;
 
     vcpu_destroy(&task->guest->vcpus[task->index], task->environment->heap);
-    /* The next guest's EPT may reuse these pages, and the VPID: nothing of the old may linger. */
+    /* The next guest may use these pages for its EPT, and the same VPID: no old translation may
+     * remain. */
     vmx_invalidate_ept_all();
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A guest's power-on and reset, and its run from there to its end. */
+/* Powers a guest on or resets it, and runs it from there to its end. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/registers.h"
 #include "vmm/acpi/acpi_tables.h"
@@ -16,8 +16,8 @@
 
 #include <string.h>
 
-/* Segment access rights of a freshly started processor, in the VMCS's layout (SDM vol. 3C, "Format
- * of Access Rights"): present, accessed, and for 16-bit real mode DPL 0. */
+/* Segment access rights of a processor that has just started, in the VMCS's layout (SDM vol. 3C,
+ * "Format of Access Rights"): present, accessed, and for 16-bit real mode DPL 0. */
 #define RIGHTS_REAL_CODE 0x009b
 #define RIGHTS_REAL_DATA 0x0093
 #define RIGHTS_CODE64    0xa09b /* G, L */
@@ -79,7 +79,8 @@ static uint64_t wall_seconds_now(const struct boot_info *boot)
            clock_ns_from_ticks(rdtsc() - boot->wall_clock_tsc) / NS_PER_SECOND;
 }
 
-/* Returns where the root pointer is, for the loader. */
+/* Writes the ACPI tables into the guest's RAM. Returns the address of the root pointer, for the
+ * loader. */
 static gpa_t write_acpi_tables(struct guest *guest)
 {
     struct acpi_board board = acpi_board_pc;
@@ -90,11 +91,11 @@ static gpa_t write_acpi_tables(struct guest *guest)
     status = acpi_tables_build(&board, GPA(GUEST_FIRMWARE_AREA), guest->ram + GUEST_FIRMWARE_AREA,
                                GUEST_BIOS_AREA - GUEST_FIRMWARE_AREA, &used_bytes);
 
-    CHECK(status == STATUS_OK); /* the board is ours and the area is large enough */
+    CHECK(status == STATUS_OK); /* the board's table is constant, and the area is large enough */
     return GPA(GUEST_FIRMWARE_AREA);
 }
 
-/* The chips as a PC's firmware leaves them. */
+/* Puts the chips into the state in which a PC's firmware leaves them. */
 static void play_bios(struct guest *guest)
 {
     struct vcpu *vcpu = &guest->vcpus[0];
@@ -113,7 +114,7 @@ static void play_bios(struct guest *guest)
     iobus_reader_park(&vcpu->ports_reader);
 }
 
-/* On the vCPU's own processor. */
+/* Starts a vCPU that does not boot the guest. Called on the vCPU's own processor. */
 static void start_other_vcpu(void *context)
 {
     struct vcpu *vcpu = context;
@@ -133,7 +134,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     guest->end.exit_code = 0;
     guest->end.reason[0] = '\0';
     atomic_store_explicit(&guest->end.kind, GUEST_RUNNING, memory_order_release);
-    guest_flush_debug_line(guest); /* of the life before a reset */
+    guest_flush_debug_line(guest); /* what the guest printed before a reset */
     memset(guest->ram, 0, config->memory_bytes);
     acpi_rsdp = write_acpi_tables(guest);
     status = loader_load(config, guest->ram, acpi_rsdp, &entry);
@@ -156,8 +157,6 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     play_bios(guest);
     return STATUS_OK;
 }
-
-/* --- Run --- */
 
 static void run_vcpu(void *vcpu)
 {

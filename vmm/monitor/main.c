@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The monitor's start: from what the firmware left to guests on a machine that is ours. */
+/* Starts the monitor: takes the machine over from the firmware and runs the guests. */
 #include "arch/x86/backtrace.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/fatal.h"
@@ -19,15 +19,13 @@
 
 #define CONSOLE_VECTOR VECTOR_FIRST
 
-/* All of the monitor's state that has no better place. */
+/* The monitor's state that belongs to no other file. */
 static struct {
     const struct boot_info *boot;
     struct heap heap;
     struct page_table page_table;
     struct monitor monitor;
 } self;
-
-/* --- Switching off --- */
 
 static _Noreturn void switch_off(void)
 {
@@ -40,9 +38,9 @@ static _Noreturn void switch_off(void)
     cpu_stop();
 }
 
-/* --- After a bug of ours --- */
-
-/* The last words are out. On any processor, whatever others are at. */
+/* Logs what happens after a bug in the monitor. With on_last_exit = poweroff switches the machine
+ * off, or else resets it; otherwise returns. Called when the dump is printed, on any processor,
+ * whatever the other processors do. */
 static void stop_after_error(void)
 {
     bool is_unattended = self.boot->on_last_exit == ON_LAST_EXIT_POWEROFF;
@@ -59,14 +57,15 @@ static void stop_after_error(void)
     power_reset();
 }
 
-/* Something failed in that as well. */
+/* Resets the machine if stop_after_error has failed as well, and on_last_exit = poweroff. */
 static void reset_after_error(void)
 {
     if (self.boot->on_last_exit == ON_LAST_EXIT_POWEROFF)
         power_reset();
 }
 
-/* Something that the monitor cannot go on without, found after the firmware is gone. */
+/* Switches the machine off because the monitor cannot continue. Called after the firmware is gone.
+ * Logs what is wrong (what) and what to do about it (remedy). */
 static _Noreturn void give_up(const char *what, const char *remedy)
 {
     log_line("%s; %s", what, remedy);
@@ -79,8 +78,6 @@ static void must(enum status status, const char *what)
     if (status != STATUS_OK)
         give_up(what, status_name(status));
 }
-
-/* --- Memory --- */
 
 static void *allocate_table(void *context)
 {
@@ -101,7 +98,7 @@ static void map_memory(const struct boot_info *boot)
         case MEMORY_RAM: map(range->base.value, range->size_bytes, PAGE_WRITE); break;
         case MEMORY_ACPI:
         case MEMORY_RUNTIME_DATA: map(range->base.value, range->size_bytes, 0); break;
-        case MEMORY_RUNTIME_CODE: /* until the machine is switched off */
+        case MEMORY_RUNTIME_CODE: /* unmapped until the machine is switched off */
         case MEMORY_MMIO:
         case MEMORY_RESERVED: break;
         }
@@ -115,9 +112,8 @@ static void map_image(const struct boot_info *boot)
     map(boot->data.value, boot->data_bytes, PAGE_WRITE);
 }
 
-/* --- The machine's interrupts and clock --- */
-
-/* At the rate that the boot stage has found; says by which clock, and what others gave. */
+/* Starts the clock at the rate that the boot stage has measured. Logs the clock it was measured by,
+ * and the clocks that gave another rate. */
 static void start_clock(const struct tsc_calibration *tsc)
 {
     const char *note = "";
@@ -137,8 +133,8 @@ static void start_clock(const struct tsc_calibration *tsc)
     }
 }
 
-/* The interrupt of the machine's serial port: what the configuration says, else what the port's
- * number has stood for since the PC/AT. */
+/* Returns the interrupt of the machine's serial port: the configured one, or else the usual IRQ of
+ * the port's number since the PC/AT. */
 static struct host_acpi_irq console_interrupt(const struct boot_info *boot)
 {
     const uint16_t com1 = 0x3f8, com3 = 0x3e8;
@@ -151,7 +147,8 @@ static struct host_acpi_irq console_interrupt(const struct boot_info *boot)
     return (struct host_acpi_irq){.gsi = irq, .is_active_low = true, .is_level = true}; /* as PCI */
 }
 
-/* True: it is routed, and was seen to work. */
+/* Routes the serial line's interrupt and tries it. Returns true if it works; otherwise it is
+ * masked. */
 static bool use_console_interrupt(const struct host_acpi_irq *irq)
 {
     struct ioapic ioapics[HOST_ACPI_IOAPICS_MAX];
@@ -198,8 +195,6 @@ static void map_interrupt_controllers(void)
             PAGE_WRITE | PAGE_UNCACHED);
 }
 
-/* --- The start itself --- */
-
 static void start_vmx(void)
 {
     char message[256];
@@ -214,7 +209,7 @@ static void start_vmx(void)
                  cpu_this()->apic_fault);
 }
 
-/* On the monitor's own stack and page tables. */
+/* Continues the start on the monitor's own stack and page tables. */
 static _Noreturn void run_on_own_stack(void)
 {
     const struct boot_info *boot = self.boot;
@@ -247,7 +242,7 @@ void monitor_main(const struct boot_info *boot)
     power_begin(boot);
     if (console_init(boot->console_port, boot->console_baud) != STATUS_OK &&
         boot->console_port != BOOT_NO_CONSOLE)
-        cpu_stop(); /* nobody to tell */
+        cpu_stop(); /* there is no console to print to */
     log_line("has the machine");
     must(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
     must(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
@@ -256,7 +251,7 @@ void monitor_main(const struct boot_info *boot)
     map_image(boot);
     must(paging_enable(&self.page_table), "paging");
     must(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
-    /* The firmware's stack is left for good. */
+    /* The firmware's stack is not used any more. */
     __asm__ volatile("mov %0, %%rsp\n\t"
                      "xor %%ebp, %%ebp\n\t"
                      "call *%1\n\t"

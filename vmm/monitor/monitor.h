@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The monitor as a whole: what it booted with and the guests it runs. */
+/* The monitor as a whole: what the boot stage gave it, and the guests it runs. */
 #ifndef VMM_MONITOR_MONITOR_H
 #define VMM_MONITOR_MONITOR_H
 
@@ -11,26 +11,28 @@ enum slot_state {
     SLOT_ENDED,
 };
 
-/* One configured guest and what becomes of it. */
+/* One configured guest and its state. */
 struct guest_slot {
     struct monitor *monitor;
     const struct guest_config *config;
-    uint32_t first_cpu;  /* the processor of its first vCPU; the others' follow it */
-    struct guest *guest; /* null before its first start, and once a sequence has gone on */
+    uint32_t first_cpu;  /* the processor of its first vCPU; those of its other vCPUs follow it */
+    struct guest *guest; /* null before its first start, and after a sequence has gone on to the
+                          * next guest */
     _Atomic enum slot_state state;
-    bool restarts; /* asked for at the prompt after it had ended */
+    bool restarts; /* the user wants it started again; it had ended */
 };
 
 struct monitor {
     struct guest_environment environment;
     struct guest_slot slots[BOOT_GUESTS_MAX];
     size_t slot_count;
-    size_t selected; /* the slot that has the serial line, and that commands are about */
+    size_t selected; /* the slot of the guest that has the serial line and that commands are
+                      * about */
 
     struct spinlock result_lock;
-    uint64_t exit_code; /* of the first guest that failed, else of the last that ended */
+    uint64_t exit_code; /* of the first guest that failed; else of the last one that ended */
     bool has_failed;
-    bool quits; /* asked for at the prompt: no guest starts any more */
+    bool quits; /* the user wants to quit: no guest is started any more */
 };
 
 static inline struct guest_slot *monitor_selected(struct monitor *monitor)
@@ -41,15 +43,15 @@ static inline struct guest_slot *monitor_selected(struct monitor *monitor)
 /* Gives the prompt its commands. */
 void commands_install(struct monitor *monitor);
 
-/* Runs the configured guests until all have ended, then does what on_last_exit says. Returns when
- * the machine is to be switched off. */
+/* Runs the configured guests until all have ended, then does what on_last_exit says. Called on the
+ * first processor. Returns when the machine is to be switched off. */
 void schedule_guests(struct monitor *monitor);
 
-/* Starts the slot's guest anew, running or not. Nothing happens before its turn, or when quitting.
- */
+/* Starts the slot's guest again, whether it runs or has ended. Does nothing before the guest's
+ * turn, or after schedule_quit. */
 void schedule_restart(struct guest_slot *slot);
 
-/* Ends all guests and switches the machine off. */
+/* Ends all guests, so that schedule_guests returns and the machine is switched off. */
 void schedule_quit(struct monitor *monitor);
 
 #endif

@@ -12,15 +12,15 @@
 #include "vmm/base/time.h"
 #include "vmm/host/cpus.h"
 
-/* Below it is what firmware is likely to touch whatever its memory map says: flash, chipset and PCI
- * configuration registers, its own reserved memory. */
+/* Firmware is likely to use addresses below this, whatever its memory map says: flash, chipset and
+ * PCI configuration registers, its own reserved memory. */
 #define LOW_BYTES (4 * GIB)
 
-/* How long the firmware may take. */
+/* The time that the firmware may take. */
 #define FIRMWARE_NS (10 * NS_PER_SECOND)
 
-/* Its priority is the highest: a bug may have been found in the handler of any interrupt. The timer
- * looks at the clock every 1 to 50 ms. */
+/* The timer's vector has the highest priority, because a bug may have been found in the handler of
+ * any interrupt. The timer looks at the clock every 1 to 50 ms. */
 #define TIMER_VECTOR VECTOR_LAST
 #define TIMER_COUNT  10000
 
@@ -32,8 +32,9 @@ static struct {
     struct firmware_state firmware;
     struct page_table table;
     size_t table_pages;
-    uint64_t give_up_tsc; /* from then on the firmware is not waited for */
-    bool has_table;       /* and the processors' own descriptor tables are loaded */
+    uint64_t give_up_tsc; /* from this time on the firmware is stopped */
+    bool has_table;       /* the table is usable, and the processors' own descriptor tables are
+                           * loaded */
 } self;
 
 void power_begin(const struct boot_info *boot)
@@ -50,7 +51,8 @@ static void *allocate_table(void *context)
     return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
 }
 
-/* In large pages, for which the range is widened: the firmware's own tables know no gaps either. */
+/* Maps a range in large pages, and widens it for that: the firmware's own tables have no gaps
+ * either. */
 static enum status map(uint64_t base, uint64_t size_bytes)
 {
     uint64_t begin = align_down(base, PAGE_SIZE_LARGE);
@@ -89,8 +91,8 @@ static void call_power_off(void *context)
     self.boot->firmware_power_off(self.boot->efi_runtime_services);
 }
 
-/* Runtime services may be called with interrupts on (UEFI 2.10, 2.3.4), so that a timer can end one
- * that does not return. */
+/* Calls the firmware with interrupts on, so that a timer can end a service that does not return.
+ * Runtime services may be called so (UEFI 2.10, 2.3.4). */
 static void call_power_off_interruptibly(void *context)
 {
     sti();
@@ -107,7 +109,8 @@ static void on_timer(void *context)
         lapic_start_timer(TIMER_VECTOR, TIMER_COUNT);
 }
 
-/* Before the clock runs there is no bound. */
+/* Calls the firmware to switch the machine off. Before the clock runs, nothing bounds its time.
+ * Returns whether the firmware has returned; otherwise *fault says how the call ended. */
 static bool call_firmware(struct trap_fault *fault)
 {
     bool has_returned;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Which guest runs when and where. A guest has its processors to itself from start to end. Guests
- * in parallel have one processor after the other, in the order of the file; those of a sequence
- * follow one another on the same ones. */
+/* Decides which guest runs when and where. A guest has its processors for itself from start to end.
+ * Parallel guests get consecutive processors, in the order of the file. The guests of a sequence
+ * run one after another on the same processors. */
 #include "vmm/base/log.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
@@ -30,8 +30,6 @@ static void set_state(struct guest_slot *slot, enum slot_state state)
     atomic_store_explicit(&slot->state, state, memory_order_release);
 }
 
-/* --- One guest, on the processor of its first vCPU --- */
-
 static enum status create_guest(struct guest_slot *slot)
 {
     struct heap *heap = slot->monitor->environment.heap;
@@ -59,7 +57,7 @@ static void destroy_guest(struct guest_slot *slot)
     slot->guest = NULL;
 }
 
-/* From power-on to the guest's end, resets included. */
+/* Runs the guest from power-on to its end, through any number of resets. */
 static void run_to_end(struct guest_slot *slot)
 {
     struct guest *guest = slot->guest;
@@ -74,7 +72,8 @@ static void run_to_end(struct guest_slot *slot)
     }
 }
 
-/* Creates the guest, unless it is there already, and runs it. */
+/* Runs the slot's guest on the processor of its first vCPU; creates it before, if it does not
+ * exist. */
 static void run_slot(void *context)
 {
     struct guest_slot *slot = context;
@@ -102,8 +101,6 @@ static void run_slot(void *context)
     set_state(slot, SLOT_ENDED);
 }
 
-/* --- All of them, on the first processor --- */
-
 static void start(struct guest_slot *slot)
 {
     set_state(slot, SLOT_ACTIVE);
@@ -128,7 +125,7 @@ void schedule_restart(struct guest_slot *slot)
     else if (state_of(slot) == SLOT_ENDED && !is_busy(slot) && slot->first_cpu != 0)
         start(slot);
     else if (state_of(slot) == SLOT_ENDED)
-        slot->restarts = true; /* once this processor is back from what it runs now */
+        slot->restarts = true; /* wait_for_end starts it when the processor is free */
 }
 
 void schedule_quit(struct monitor *monitor)
@@ -142,8 +139,9 @@ void schedule_quit(struct monitor *monitor)
     }
 }
 
-/* Starts again what the user wants to; then the prompt has lost the line, even if it is over when
- * this returns. Returns whether all guests have ended. */
+/* Starts the guests again that the user wants. A guest that starts takes the line from the prompt,
+ * even if it has ended when this function returns; *has_prompt is then false. Returns whether all
+ * guests have ended. */
 static bool look_after_guests(struct monitor *monitor, bool *has_prompt)
 {
     bool all_ended = true;
@@ -185,14 +183,14 @@ static void run_sequence(struct monitor *monitor)
     for (size_t i = 0; i < monitor->slot_count && !monitor->quits; i++) {
         if (i > 0) {
             console_connect(NULL);
-            destroy_guest(&monitor->slots[i - 1]); /* its RAM is the next one's */
+            destroy_guest(&monitor->slots[i - 1]); /* the next guest uses its RAM */
         }
         monitor->selected = i;
         start(&monitor->slots[i]);
     }
 }
 
-/* The first guest last: it keeps this processor. */
+/* Starts all guests. The first guest comes last because it runs on this processor. */
 static void run_parallel(struct monitor *monitor)
 {
     uint32_t cpu = 0;
@@ -205,7 +203,8 @@ static void run_parallel(struct monitor *monitor)
         start(&monitor->slots[i]);
 }
 
-/* The boot stage has counted the processors; some of them may not have come. */
+/* Returns whether there are enough processors. The boot stage has counted them, but some may not
+ * have come online. Logs it if there are too few. */
 static bool has_processors(const struct monitor *monitor)
 {
     const struct boot_info *boot = monitor->environment.boot;
@@ -223,7 +222,8 @@ static bool has_processors(const struct monitor *monitor)
     return needed <= cpus_count();
 }
 
-/* The run loop does the console's work between its exits, where the first processor is in it. */
+/* Leaves a note for the run loop, which does the console's work between its exits, if the first
+ * processor is in the run loop. */
 static void note_console_work(void)
 {
     struct vcpu *vcpu = cpu_this()->vcpu;
