@@ -15,20 +15,20 @@
 
 #define OUTPUT_BYTES       (64 * 1024)
 #define INPUT_BYTES        (64 * 1024)
-#define MONITOR_SHARE      (8 * 1024) /* of the output ring, out of the guest's reach */
-#define ROOM_WORTH_TELLING 16   /* bytes, before a client that was refused may go on: a FIFO */
-#define ESCAPE_KEY         0x1d /* Ctrl-] */
+#define MONITOR_SHARE      (8 * 1024) /* bytes of the output ring that a guest cannot use */
+#define ROOM_WORTH_TELLING 16         /* bytes (a FIFO) that a client waits for if it was refused */
+#define ESCAPE_KEY         0x1d       /* Ctrl-] */
 #define PROMPT             "portcullis> "
 
-/* How long the line's interrupt may take to arrive, and how long queued output waits for it before
- * the line is looked at without. */
+/* The time in which the line's interrupt has to arrive. Queued output waits this long for it; then
+ * the line is looked at without an interrupt. */
 #define INTERRUPT_NS 20000000
 
-/* How many causes of an interrupt are served in a row: each means a FIFO full of bytes at the most.
- */
+/* How many causes of an interrupt are served in a row. Each cause means one full FIFO at most. */
 #define CAUSES_MAX 1000
 
-/* How often a line without an interrupt is looked at: a receiver of 16 bytes must not overflow. */
+/* How often a line without an interrupt is looked at: its receiver of 16 bytes must not
+ * overflow. */
 #define POLL_CHARACTERS  12
 #define POLL_NS_MIN      1000000
 #define BITS_A_CHARACTER 10
@@ -38,16 +38,16 @@ enum focus {
     FOCUS_GUEST,
 };
 
-/* Who sends what waits in the output ring. */
+/* Who sends the bytes that wait in the output ring. */
 enum service {
-    SERVICE_NONE,      /* nobody: whoever prints waits until it is out */
+    SERVICE_NONE,      /* nobody: a caller that prints waits until all is out */
     SERVICE_INTERRUPT, /* the transmitter-empty interrupt, and console_work */
     SERVICE_POLLED,    /* console_work alone */
 };
 
 static struct {
-    /* Keeps the processors apart. Whoever has it may take it again: what the console calls may log.
-     */
+    /* Keeps the processors apart. The processor that holds the lock may take it again, because
+     * functions that the console calls may log. */
     struct spinlock lock;
     const struct cpu *_Atomic owner;
     unsigned depth;
@@ -58,16 +58,16 @@ static struct {
     enum service service;
     bool transmit_interrupt; /* enabled at the UART */
     volatile uint64_t interrupt_count;
-    uint64_t look_ticks; /* from one look at the line to the next */
+    uint64_t look_ticks; /* the time from one look at the line to the next */
 
     struct byte_ring output; /* to the UART */
     struct byte_ring input;  /* from the UART */
     uint8_t output_bytes[OUTPUT_BYTES];
     uint8_t input_bytes[INPUT_BYTES];
     bool at_line_start;
-    bool guest_is_in_line; /* the guest has begun a line and not ended it */
-    bool prompt_is_open; /* the prompt is the last that was written, but for what is typed there */
-    bool guest_was_refused; /* console_transmit said no */
+    bool guest_is_in_line;  /* the guest has begun a line and has not ended it */
+    bool prompt_is_open;    /* nothing came after the prompt except what the user typed there */
+    bool guest_was_refused; /* console_transmit has returned false */
     uint64_t input_lost;
 
     enum focus focus;
@@ -81,8 +81,6 @@ static struct {
 
 volatile bool console_has_work;
 volatile uint64_t console_deadline_tsc = UINT64_MAX;
-
-/* --- The lock --- */
 
 static void lock(void)
 {
@@ -111,9 +109,7 @@ void console_seize(void)
     console.depth = 1;
 }
 
-/* --- Output --- */
-
-/* Gives the UART what it takes; the transmitter-empty interrupt asks for the rest. */
+/* Gives the UART as many bytes as it takes. The transmitter-empty interrupt asks for the rest. */
 static void send(void)
 {
     const uint8_t *bytes;
@@ -133,8 +129,8 @@ static void send(void)
     }
 }
 
-/* A stuck UART must not stop the machine: it is waited for once, and bytes are lost from then on,
- * until it takes one again. */
+/* Sends one byte, and waits for the UART if needed. A stuck UART must not stop the machine: this
+ * function waits for it once, and then drops bytes until the UART takes one again. */
 static void send_one_polled(void)
 {
     const uint8_t *bytes;
@@ -155,7 +151,7 @@ static void put(uint8_t byte)
     console.at_line_start = byte == '\n';
 }
 
-/* Has the first processor do the console's work soon. The console is locked. */
+/* Makes the first processor do the console's work soon. The console is locked. */
 static void wake(void)
 {
     if (console_has_work)
@@ -178,7 +174,7 @@ static void start_sending(void)
         wake();
 }
 
-/* Text of the monitor's own: never lost, lines end as terminals want it. */
+/* Writes text of the monitor itself. Nothing of it is lost, and lines end as terminals need it. */
 static void write_text(void *context, const char *text, size_t length)
 {
     (void)context;
@@ -192,7 +188,7 @@ static void write_text(void *context, const char *text, size_t length)
     unlock();
 }
 
-/* What the line editor shows of the user's typing: for a terminal already. */
+/* Writes what the line editor shows of the user's typing; it is already in a terminal's form. */
 static void echo(void *context, const char *text, size_t length)
 {
     (void)context;
@@ -203,7 +199,8 @@ static void echo(void *context, const char *text, size_t length)
     unlock();
 }
 
-/* Messages begin on a line of their own, whatever the guest or the user was at. */
+/* Writes a message of the log. It begins on a line of its own, even if the guest or the user is in
+ * the middle of a line. */
 static void write_log(void *context, const char *text, size_t length)
 {
     if (!console.is_present)
@@ -236,8 +233,8 @@ void console_client_init(struct console_client *client)
     backlog->dropped = 0;
 }
 
-/* A guest that the user has not in view must not stand still because of that: its oldest output
- * makes room. */
+/* Keeps a byte of a guest that the user does not see. Such a guest must not have to wait: if there
+ * is no room, the oldest byte is dropped. */
 static void keep(struct console_backlog *backlog, uint8_t byte)
 {
     if (byte_ring_space(&backlog->ring) == 0) {
@@ -277,7 +274,7 @@ bool console_transmit(struct console_client *client, uint8_t byte)
     return is_taken;
 }
 
-/* What the guest printed while the line was not its own. */
+/* Prints what the guest printed while it did not have the line. */
 static void release_backlog(struct console_client *client)
 {
     const uint8_t *bytes;
@@ -303,12 +300,11 @@ static void offer_room(void)
         client = console.client;
     }
     unlock();
-    /* Not under the lock: the board's is taken first, then the console's, never the other way. */
+    /* This call is not made under the lock: the board's lock is taken before the console's, never
+     * after it. */
     if (client != NULL)
         client->ready(client->context);
 }
-
-/* --- Focus --- */
 
 void console_show_prompt(void)
 {
@@ -358,8 +354,6 @@ void console_select(struct console_client *client)
     unlock();
 }
 
-/* --- Input --- */
-
 static void type_at_prompt(uint8_t byte)
 {
     struct command_output output = {.write = write_text};
@@ -376,7 +370,7 @@ static void type_at_prompt(uint8_t byte)
         line[length] = '\0';
         console.prompt_is_open = false;
         (void)command_run(console.commands, console.command_count, console.command_context, &output,
-                          line); /* what went wrong has been printed */
+                          line); /* errors have been printed */
     }
     if (console.focus == FOCUS_PROMPT) {
         write_text(NULL, PROMPT, sizeof(PROMPT) - 1);
@@ -384,7 +378,8 @@ static void type_at_prompt(uint8_t byte)
     }
 }
 
-/* False: the byte has to wait until the guest has read its receiver. */
+/* Takes one byte of input. Returns false if the byte has to wait until the guest has read its
+ * receiver. */
 static bool take_input(uint8_t byte)
 {
     const struct console_client *client = console.client;
@@ -401,15 +396,15 @@ static bool take_input(uint8_t byte)
         return true;
     }
     if (!client->is_running(client->context))
-        return true; /* nobody will ever read it */
+        return true; /* the guest will never read it */
     if (client->space(client->context) == 0)
         return false;
     client->receive(client->context, byte);
     return true;
 }
 
-/* The way to the prompt must not depend on a guest that reads: what was typed before Ctrl-] is
- * dropped then. */
+/* Drops the input before the first Ctrl-], so that a guest that does not read cannot keep the user
+ * from the prompt. Returns false if there is no Ctrl-]. */
 static bool drop_input_before_escape(void)
 {
     const uint8_t *bytes;
@@ -434,8 +429,8 @@ static void receive(void)
     }
 }
 
-/* An edge-triggered line comes again only once there is no cause left; a UART that never gets there
- * is left alone after a while. */
+/* Serves the UART's causes of an interrupt until there is none, because an edge-triggered line
+ * comes again only then. Gives up on a UART that always has another cause. */
 static void serve_causes(void)
 {
     for (unsigned i = 0; i < CAUSES_MAX; i++) {
@@ -460,7 +455,7 @@ static void on_interrupt(void *context)
     console_has_work = true;
 }
 
-/* At the deadline: what an interrupt would have had us do. */
+/* Does at the deadline what an interrupt would have done. */
 static void look_at_line(void)
 {
     if (console.service == SERVICE_INTERRUPT)
@@ -469,7 +464,8 @@ static void look_at_line(void)
         receive();
 }
 
-/* Whoever has passed a deadline, or had none, gets the next one. */
+/* Sets the next deadline if the last one has passed or there was none; sets none if none is
+ * needed. */
 static void set_deadline(uint64_t now_tsc)
 {
     bool is_wanted = console.service == SERVICE_POLLED ||
@@ -502,12 +498,11 @@ void console_work(void)
     unlock();
     set_deadline(now_tsc);
     offer_room();
-    /* The guest empties its receiver at an exit of its own: look again after each until it has. */
+    /* The guest empties its receiver during one of its own exits: so look again after each exit
+     * until the receiver has room. */
     if (waits_for_guest || console.guest_was_refused)
         console_has_work = true;
 }
-
-/* --- Setting up, waiting, ending --- */
 
 enum status console_init(uint16_t port, uint32_t baud)
 {
@@ -535,7 +530,8 @@ void console_set_commands(const struct command *commands, size_t count, void *co
     console.command_context = context;
 }
 
-/* Lets interrupts in until the line's comes; false: it did not within INTERRUPT_NS. */
+/* Lets interrupts in until the line's interrupt comes. Returns false if it did not come within
+ * INTERRUPT_NS. */
 static bool interrupt_comes(void)
 {
     uint64_t end = rdtsc() + clock_ticks_from_ns(INTERRUPT_NS);
@@ -553,11 +549,11 @@ bool console_use_interrupt(uint8_t vector)
 {
     bool is_another, is_ours;
 
-    console_flush(); /* an empty transmitter is a reason to interrupt */
+    console_flush(); /* an empty transmitter causes interrupts */
     trap_set_interrupt_handler(vector, on_interrupt, NULL);
     uart_set_interrupts(&console.uart, false, false);
     is_another = interrupt_comes();
-    if (is_another) /* it may be from before */
+    if (is_another) /* the first may be an old one */
         is_another = interrupt_comes();
     uart_set_interrupts(&console.uart, false, true);
     is_ours = interrupt_comes();

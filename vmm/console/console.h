@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The one serial line, shared by a guest's COM1 and the monitor's prompt. Ctrl-] goes from one to
- * the other and back. While the prompt has the line, the guest runs on; what it prints waits.
- * Guests that are not connected run on as well; the last that each printed is kept until it is.
+/* The one serial line, shared by a guest's COM1 and the monitor's prompt. Ctrl-] switches between
+ * them. While the prompt has the line, the guest continues to run, and its output waits. Guests
+ * that are not connected run, too; the last output of each is kept until it is connected.
  *
- * The first processor has the line's interrupt, its input and the prompt; any of them may print. */
+ * The first processor handles the line's interrupt, its input and the prompt. Any processor may
+ * print. */
 #ifndef VMM_CONSOLE_CONSOLE_H
 #define VMM_CONSOLE_CONSOLE_H
 
@@ -14,89 +15,95 @@
 
 #define CONSOLE_HELD_BYTES (16 * 1024)
 
-/* What a guest has printed and nobody has seen. The console's own. */
+/* The output of a guest that nobody has seen yet. It belongs to the console. */
 struct console_backlog {
     struct byte_ring ring;
     uint8_t bytes[CONSOLE_HELD_BYTES];
-    uint64_t dropped; /* oldest bytes, for want of room */
+    uint64_t dropped; /* the number of old bytes that were lost for lack of room */
 };
 
-/* Whoever may have the line besides the prompt: a guest with its COM1. The functions are called
+/* A possible owner of the line besides the prompt: a guest with its COM1. The functions are called
  * with context, on the first processor, without the console's lock. */
 struct console_client {
     const char *name;
-    size_t (*space)(void *context);               /* how many bytes it can receive now */
-    void (*receive)(void *context, uint8_t byte); /* one byte, where there is space */
-    void (*ready)(void *context);                 /* what console_transmit refused may come again */
+    size_t (*space)(void *context);               /* returns how many bytes it can receive now */
+    void (*receive)(void *context, uint8_t byte); /* gives it one byte; there is space for it */
+    void (*ready)(void *context);                 /* what was refused may be sent again */
     bool (*is_running)(void *context);            /* false: it will never read what it receives */
     void *context;
     struct console_backlog backlog;
 };
 
-/* Before the client prints: empties its backlog. */
+/* Empties the client's backlog. Called before the client prints. */
 void console_client_init(struct console_client *client);
 
-/* Sets up the UART and takes over the monitor's log. Whoever prints waits until it is out, until
- * console_use_interrupt or console_poll. STATUS_NOT_FOUND,
- * STATUS_OUT_OF_RANGE: as uart_init; the log and what guests print then go nowhere. */
+/* Sets up the UART at the port with this baud rate, and takes over the monitor's log. Until
+ * console_use_interrupt or console_poll, a caller that prints waits until all is out. After an
+ * error the log and what guests print go nowhere.
+ * STATUS_NOT_FOUND, STATUS_OUT_OF_RANGE: those of uart_init. */
 enum status console_init(uint16_t port, uint32_t baud) MUST_USE;
 
-/* From here on work_wanted is called when the first processor makes work for itself that it does
- * not do at once: whoever runs there has to call console_service soon. With the console locked. */
+/* Sets the function that is called when the first processor makes work for itself that it does not
+ * do at once: the code that runs there then has to call console_service soon. work_wanted is called
+ * with the console locked. */
 void console_on_work(void (*work_wanted)(void));
 
-/* What the prompt offers, and what its handlers are called with. */
+/* Sets the commands that the prompt offers, and the context that their handlers get. */
 void console_set_commands(const struct command *commands, size_t count, void *context);
 
-/* Tries the line's interrupt, which is routed to this processor as vector, and uses it from here on
- * if it works: no more than one may come while the UART has no reason for it, and one has to come
- * within 20 ms when it has. Takes up to 60 ms, lets interrupts in meanwhile and disables them
- * again. False: it does not work; the UART's interrupts are off, and the caller masks the source.
- * The clock runs. */
+/* Tries the line's interrupt, and uses it from now on if it works. The interrupt is routed to this
+ * processor as vector. It works if at most one comes while the UART has no reason for it, and one
+ * comes within 20 ms when the UART has a reason. Takes up to 60 ms; lets interrupts in during this
+ * time and disables them again. The clock runs. Returns false if the interrupt does not work: then
+ * the UART's interrupts are off, and the caller masks the source. */
 MUST_USE bool console_use_interrupt(uint8_t vector);
 
-/* From here on the line is looked at every millisecond or so (20 ms at low rates): between two
+/* Makes the console look at the line every millisecond or so (20 ms at low rates): between two
  * exits of the first processor's guest, and in console_wait. The clock runs. */
 void console_poll(void);
 
-/* The client that is connected, null for none: then the prompt has the line. */
+/* Connects a client, which gets the line. With null no client is connected, and the prompt has the
+ * line. */
 void console_connect(struct console_client *client);
 
-/* The same, but the prompt keeps the line: Ctrl-] goes to this client then. */
+/* Connects a client, but the prompt keeps the line: from then on Ctrl-] goes to this client. */
 void console_select(struct console_client *client);
 
-/* A byte from the client. False when there is no room: client->ready follows when there is. */
+/* Sends a byte from the client. Returns false if there is no room; client->ready is called when
+ * there is. */
 bool console_transmit(struct console_client *client, uint8_t byte);
 
-/* There is something to do: input, room for output, output waiting. Set by interrupts too. */
+/* True if there is work: input, room for output, or output that waits. Interrupts set it, too. */
 extern volatile bool console_has_work;
 
-/* When the line is to be looked at, interrupt or not: it is polled, or there is output that may
- * wait for an interrupt which does not come. Else UINT64_MAX. The first processor's own. */
+/* When the line has to be looked at, even without an interrupt: it is polled, or output waits for
+ * an interrupt that may not come. Otherwise UINT64_MAX. Only the first processor uses it. */
 extern volatile uint64_t console_deadline_tsc;
 
-/* Does it: sends and receives, feeds the guest, runs commands. */
+/* Does the console's work: sends and receives, feeds the guest, runs commands. Called on the first
+ * processor. */
 void console_work(void);
 
-/* Between exits: two loads when there is nothing to do. */
+/* Does the console's work between exits, if there is any. If there is none, this costs two
+ * loads. */
 static inline void console_service(uint64_t now_tsc)
 {
     if (console_has_work || now_tsc >= console_deadline_tsc)
         console_work();
 }
 
-/* Halts the processor until there may be something to do, here or for the caller, and does the
- * console's part. Returns after any interrupt. */
+/* Halts the processor until there may be work, for the console or the caller, and does the
+ * console's part of it. Returns after any interrupt. On a polled line it does not halt. */
 void console_wait(void);
 
-/* Gives the line to the prompt, with a fresh prompt on it. */
+/* Gives the line to the prompt, and prints a fresh prompt. */
 void console_show_prompt(void);
 
-/* Waits until everything is out. */
+/* Waits until all output is sent. */
 void console_flush(void);
 
-/* For a processor that is dying, and may have died while it or another one printed: takes the line
- * for good. Whoever prints then waits until it is out. */
+/* Takes the line for good. For a processor that dies, and may have died while it or another
+ * processor printed. A caller that prints then waits until all is out. */
 void console_seize(void);
 
 #endif
