@@ -22,15 +22,16 @@
 #define ANSWER_TIMEOUT_US 1000000
 #define MESSAGE_BYTES     256
 
-/* TSCs this far apart are taken to agree: an emulator whose processors take turns lets one of them
- * run so many instructions ahead. It is less than a message between processors takes. */
+/* Two TSCs agree if they are no more ticks apart than this. On an emulator whose processors take
+ * turns, one of them runs this many instructions ahead. It is less than a message between
+ * processors takes. */
 #define TSC_TICKS_APART_MAX 64
 
-/* How long two TSCs are compared, at most: a thousand times what two cores take. */
+/* The time for which two TSCs are compared, at most: a thousand times what two cores need. */
 #define TSC_COMPARISON_NS 20000000
 
-/* How often a TSC is moved by what was measured. A move may be off by half of what a message takes:
- * the comparison after it tells. */
+/* How often a TSC is moved by the measured difference. A move may be wrong by half of the time of a
+ * message; the comparison after it shows that. */
 #define TSC_MOVES_MAX 3
 
 static struct {
@@ -40,7 +41,7 @@ static struct {
     uint32_t count;
 } self;
 
-static struct cpu first_cpu; /* there before the heap gives anything */
+static struct cpu first_cpu; /* usable before the heap */
 
 uint32_t cpus_count(void)
 {
@@ -53,10 +54,8 @@ struct cpu *cpus_get(uint32_t index)
     return self.cpus[index];
 }
 
-/* --- Setting up a processor --- */
-
-/* A stack with an unmapped page below it: an overflow is a fault, not somebody else's data. 0: no
- * memory. */
+/* Makes a stack with an unmapped page below it, so that an overflow is a fault and does not
+ * overwrite other data. Returns the top; 0 if there is no memory. */
 static uint64_t make_stack(void)
 {
     uint8_t *pages = heap_allocate(self.heap, PAGE_SIZE + STACK_BYTES, PAGE_SIZE);
@@ -82,7 +81,7 @@ static enum status prepare(struct cpu *cpu)
         return STATUS_NO_MEMORY;
     memset(cpu->vmxon_region, 0, PAGE_SIZE);
     descriptors_init(&cpu->descriptors, &stacks);
-    paging_flush(); /* the guard pages were mapped before */
+    paging_flush(); /* the guard pages were mapped until now */
     return STATUS_OK;
 }
 
@@ -92,7 +91,8 @@ void cpus_begin(void)
     wrmsr(IA32_GS_BASE, (uint64_t)&first_cpu);
 }
 
-/* On the processor itself: tables, traps, its number in GS. */
+/* Loads the processor's descriptor tables and GS, and enables machine checks. Called on the
+ * processor itself. */
 static void load(struct cpu *cpu)
 {
     descriptors_load(&cpu->descriptors);
@@ -102,7 +102,7 @@ static void load(struct cpu *cpu)
 
 static void on_kick(void *context)
 {
-    (void)context; /* to be interrupted was all */
+    (void)context; /* the interrupt itself was all that was wanted */
 }
 
 enum status cpus_init(struct page_table *page_table, struct heap *heap)
@@ -121,7 +121,7 @@ enum status cpus_init(struct page_table *page_table, struct heap *heap)
     return STATUS_OK;
 }
 
-/* See struct cpu. */
+/* Returns the value for cpu.apic_fault. */
 static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
 {
     const char *fault = "could not be tried, for want of memory";
@@ -136,7 +136,7 @@ static const char *find_apic_fault(const struct vmx_capabilities *capabilities)
     return fault;
 }
 
-/* The CPUID instruction of this processor, from memory. */
+/* Returns what CPUID gave on this processor, from the copy in memory. */
 static struct cpuid_result taken_leaf(uint32_t leaf, uint32_t subleaf)
 {
     return cpuid_leaves_find(&cpu_this()->leaves, leaf, subleaf);
@@ -172,8 +172,6 @@ enum status cpus_enable_vmx(char *message, size_t size)
     cpu->apic_fault = find_apic_fault(&cpu->vmx);
     return STATUS_OK;
 }
-
-/* --- Work --- */
 
 void cpus_run(struct cpu *cpu, void (*function)(void *context), void *context)
 {
@@ -221,13 +219,11 @@ static _Noreturn void run_work(struct cpu *cpu)
         }
         work(cpu->work_context);
         atomic_store_explicit(&cpu->work, NULL, memory_order_release);
-        cpus_kick(&first_cpu); /* who may be waiting for the end */
+        cpus_kick(&first_cpu); /* it may be waiting for the end of this work */
     }
 }
 
-/* --- The others --- */
-
-/* On a processor that is of no use here: it says why, and stops. */
+/* Stops this processor, which cannot be used, and logs the reason. */
 static _Noreturn void leave_out(struct cpu *cpu, const char *why, const char *what)
 {
     log_line("processor %u is left out: %s%s", cpu->apic_id, why, what);
@@ -237,7 +233,8 @@ static _Noreturn void leave_out(struct cpu *cpu, const char *why, const char *wh
     cpu_stop();
 }
 
-/* What guests rely on must not depend on which processor they run on. */
+/* Returns whether the processor has the first one's VT-x features: guests must not depend on which
+ * processor they run on. */
 static bool has_same_vmx(const struct cpu *cpu)
 {
     const struct vmx_capabilities *a = &first_cpu.vmx, *b = &cpu->vmx;
@@ -258,13 +255,15 @@ static void compare_with_first(struct cpu *cpu)
         leave_out(cpu, "it differs from the first one in what guests would see: ", difference);
 }
 
-/* The first C code of another processor. The one that started it waits and prints nothing. */
+/* The first C code of another processor. The processor that has started it waits and prints
+ * nothing. */
 static void arrive(void *context)
 {
     struct cpu *cpu = context;
     char message[MESSAGE_BYTES];
 
-    /* Not what firmware or reset left: caches, PAT, protection as on the first one. */
+    /* Firmware or reset left other settings: use those of the first processor for caches, PAT,
+     * protection. */
     if (paging_enable(self.page_table) != STATUS_OK)
         cpu_stop();
     load(cpu);
@@ -285,7 +284,8 @@ static void wait_us(uint64_t microseconds)
         cpu_pause();
 }
 
-/* Whether it has come and can be used; if not, somebody has said why. */
+/* Waits until the processor has come and can be used. Returns false if it cannot; the reason has
+ * been logged. */
 static bool comes_online(const struct cpu *cpu)
 {
     uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
@@ -312,7 +312,7 @@ static void stop(void *context)
     cpu_stop();
 }
 
-/* Has an idle processor leave VMX operation and halt for good. */
+/* Makes an idle processor leave VMX operation and halt for good. */
 static void dismiss(struct cpu *cpu)
 {
     uint64_t end = rdtsc() + clock_ticks_from_ns(ANSWER_TIMEOUT_US * UINT64_C(1000));
@@ -327,7 +327,7 @@ static void answer_about_tsc(void *context)
     tsc_agreement_answer(context);
 }
 
-/* Between what its TSC less this processor's lies. */
+/* Returns bounds for the difference between the processor's TSC and this processor's. */
 static struct tsc_bounds compare_tsc(struct cpu *cpu)
 {
     struct tsc_agreement agreement = {0};
@@ -357,9 +357,10 @@ static void move_tsc(void *context)
     tsc_move(*(const int64_t *)context);
 }
 
-/* Brings its TSC to this processor's. Firmware that has set IA32_TSC_ADJUST on some processors only
- * is the usual cause: the same value here and there undoes that to the tick. Else it is moved by
- * what was measured. Returns what the last comparison said. */
+/* Sets the processor's TSC to this processor's. The usual cause of a difference is firmware that
+ * has set IA32_TSC_ADJUST only on some processors: the same value on both removes that difference
+ * exactly. Any other difference is removed by moves of the measured amount. Returns the result of
+ * the last comparison. */
 static struct tsc_bounds correct_tsc(struct cpu *cpu, struct tsc_bounds bounds)
 {
     uint64_t adjust;
@@ -377,8 +378,9 @@ static struct tsc_bounds correct_tsc(struct cpu *cpu, struct tsc_bounds bounds)
     return bounds;
 }
 
-/* A guest takes its processors' TSCs for one: the vCPUs' offsets are the same. False: it is left
- * out. */
+/* Makes sure that the processor's TSC agrees with the first one's. A guest takes the TSCs of its
+ * processors for one, as all of its vCPUs have the same offset. Returns false if they cannot be
+ * made to agree; then the processor is left out. */
 static bool has_same_tsc(struct cpu *cpu)
 {
     struct tsc_bounds bounds = compare_tsc(cpu);
@@ -409,7 +411,7 @@ static void start_other(uint32_t apic_id)
         cpu->index = self.count;
         cpu->apic_id = apic_id;
     }
-    /* What a processor holds that did not come stays with it: it may come yet. */
+    /* The memory of a processor that did not come is not freed: the processor may still come. */
     if (cpu == NULL || prepare(cpu) != STATUS_OK) {
         log_line("processor %u is left out: no memory for it", apic_id);
     } else if (ap_start(apic_id, cpu->stack_top, arrive, cpu, wait_us) != STATUS_OK) {

@@ -3,8 +3,9 @@
 
 #include "vmm/base/types.h"
 
-/* What tools/mksymbols writes into the section .symbols: count, the entries in ascending order, and
- * the names behind them. All without pointers, so that the section needs no relocation. */
+/* The content of the section .symbols, which tools/mksymbols writes: the count, the entries in
+ * ascending order, and the names after them. There are no pointers, so the section needs no
+ * relocation. */
 struct symbol {
     uint32_t offset_bytes; /* of the function's first byte from image_begin */
     uint32_t name_offset;  /* of its name from symbols_begin */
@@ -15,7 +16,7 @@ struct symbol_table {
     struct symbol symbols[];
 };
 
-/* linker.ld. The section is empty in the first of the build's two links. */
+/* From linker.ld. The section is empty in the first of the build's two links. */
 extern const char image_begin[], text_begin[], text_end[], symbols_begin[], symbols_end[];
 
 const char *symbol_lookup(uint64_t address, uint64_t *offset)
@@ -27,7 +28,7 @@ const char *symbol_lookup(uint64_t address, uint64_t *offset)
     if (address < (uint64_t)text_begin || address >= (uint64_t)text_end ||
         (uint64_t)(symbols_end - symbols_begin) < sizeof(*table))
         return NULL;
-    /* The last entry that does not begin behind the address is the one before `low`. */
+    /* The entry before `low` is the last one that does not begin after the address. */
     for (high = table->count; low < high;) {
         uint32_t middle = low + (high - low) / 2;
 

@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-/* The name of the function that has an instruction at address, and in *offset how many bytes into
- * it the address lies; null, with *offset untouched, when address is not in the monitor's code.
- * Reads only constant tables: safe in any trap. */
+/* Finds the function that contains the instruction at address. Returns its name, and sets *offset
+ * to the number of bytes from its begin to address. Returns null, and leaves *offset unchanged, if
+ * address is not in the monitor's code. Reads only constant tables, so it is safe in any trap. */
 const char *symbol_lookup(uint64_t address, uint64_t *offset);
 
 #endif
