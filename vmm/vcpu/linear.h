@@ -38,7 +38,8 @@ MUST_USE enum insn_access_result vcpu_linear_write(struct vcpu_linear *linear, g
                                                    const void *data, size_t size_bytes,
                                                    struct insn_fault *fault);
 
-/* Returns whether such an access would succeed. Changes nothing except accessed and dirty flags. */
+/* Checks whether such an access would succeed, with the same results. Changes nothing except
+ * accessed and dirty flags. */
 MUST_USE enum insn_access_result vcpu_linear_probe(struct vcpu_linear *linear, gva_t address,
                                                    size_t size_bytes, bool is_write,
                                                    struct insn_fault *fault);

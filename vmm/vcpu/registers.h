@@ -9,16 +9,22 @@
 
 #include "arch/x86/insn/insn_system.h"
 
-/* Read or write the MMX or XMM register that operand names. INSN_ACCESS_FAULT: *fault is #UD with
- * CR0.EM, or for XMM registers without CR4.OSFXSR; #NM with CR0.TS; #MF for MMX registers while an
- * x87 exception is pending. Intel SDM vol. 3A, Sep 2023, tables "Action Taken By MMX Instructions
- * for Different Combinations of EM, MP and TS" and "Action Taken for Combinations of OSFXSR,
- * OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS". */
+/* Read or write the MMX or XMM register that operand names. Intel SDM vol. 3A, Sep 2023, tables
+ * "Action Taken By MMX Instructions for Different Combinations of EM, MP and TS" and "Action Taken
+ * for Combinations of OSFXSR, OSXMMEXCPT, SSE, SSE2, SSE3, EM, MP, and TS".
+ * INSN_ACCESS_OK: the register was read or written.
+ * INSN_ACCESS_FAULT: *fault is one of these:
+ *   #UD with CR0.EM, or for XMM registers without CR4.OSFXSR;
+ *   #NM with CR0.TS;
+ *   #MF for MMX registers while an x87 exception is pending. */
 enum insn_access_result vcpu_vector_read(void *context, const struct insn_operand *operand,
                                          uint8_t bytes[16], struct insn_fault *fault);
 enum insn_access_result vcpu_vector_write(void *context, const struct insn_operand *operand,
                                           const uint8_t bytes[16], struct insn_fault *fault);
 
+/* Read or load the guest's register that the name says, as the guest sees it. number is of enum
+ * insn_segment_register, INSN_LDTR or INSN_TR. vcpu_read_ldt returns base and limit 0 if LDTR is
+ * unusable. */
 uint64_t vcpu_read_cr0(void *context);
 uint64_t vcpu_read_cr4(void *context);
 bool vcpu_in_ia32e_mode(void *context);
