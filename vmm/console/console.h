@@ -77,7 +77,7 @@ bool console_transmit(struct console_client *client, uint8_t byte);
 extern volatile bool console_has_work;
 
 /* When the line has to be looked at, even without an interrupt: it is polled, or output waits for
- * an interrupt that may not come. Otherwise UINT64_MAX. Only the first processor uses it. */
+ * an interrupt that may not come. Otherwise UINT64_MAX. Only the first processor writes it. */
 extern volatile uint64_t console_deadline_tsc;
 
 /* Does the console's work: sends and receives, feeds the guest, runs commands. Called on the first
