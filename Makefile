@@ -264,15 +264,15 @@ NESTED_GROUPS := $(addprefix nested-,smp-emulated smp-auto emulated auto debian-
 define EFI_RULE
 $(1): $(2)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -std=gnu11 -O2 -g $$(filter-out -Wmissing-prototypes,$$(WARNINGS)) -ffreestanding -fpic -fshort-wchar \
-	    -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
-	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -c $$< -o $$(@:.efi=.o)
+	$$(Q)$$(CC) -std=gnu11 -O2 -g $$(filter-out -Wmissing-prototypes,$$(WARNINGS)) -I. -ffreestanding -fpic \
+	    -fshort-wchar -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args -fno-stack-protector \
+	    -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -r -nostdlib $$^ -o $$(@:.efi=.o)
 	$$(Q)ld -nostdlib -shared -Bsymbolic -znocombreloc -T /usr/lib/elf_x86_64_efi.lds \
 	    /usr/lib/crt0-efi-x86_64.o $$(@:.efi=.o) -L /usr/lib -lefi -lgnuefi -o $$(@:.efi=.elf)
 	$$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j .reloc \
 	    -O efi-app-x86_64 $$(@:.efi=.elf) $$@
 endef
-$(eval $(call EFI_RULE,$(NESTED)/native.efi,tools/native.c))
+$(eval $(call EFI_RULE,$(NESTED)/native.efi,tools/native.c tools/native_acpi.c))
 $(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
 $(eval $(call EFI_RULE,$(BUILD)/firmware/set_tsc.efi,tests/firmware/set_tsc.c))
 

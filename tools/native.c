@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Starts a Linux kernel with nothing below it, as an EFI program: \native\vmlinuz of the volume
  * this was started from, by its EFI stub, with the command line in \native\cmdline (ASCII, one
- * line). Before that it says "native: kernel starts at tick N", N being the TSC. */
+ * line). Before that it says "native: kernel starts at tick N", N being the TSC. On a machine with
+ * several processors and without ACPI tables it makes some, so that the kernel finds them. */
+#include "tools/native_acpi.h"
+
 #include <efi.h>
 #include <efilib.h>
 
 #define CMDLINE_MAX 1024
+
+/* UEFI Platform Initialization Specification 1.7, vol. 2, "EFI_MP_SERVICES_PROTOCOL". */
+static EFI_GUID mp_services_guid = {
+    0x3fdda605, 0xa76e, 0x4f46, {0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08}};
+struct mp_services {
+    EFI_STATUS(EFIAPI *get_number_of_processors)(struct mp_services *, UINTN *all, UINTN *enabled);
+};
 
 static CHAR16 kernel_path[] = L"\\native\\vmlinuz";
 static CHAR16 cmdline_path[] = L"\\native\\cmdline";
@@ -41,6 +51,33 @@ static EFI_STATUS read_cmdline(EFI_HANDLE volume, CHAR16 *text, UINT32 *size_byt
     return EFI_SUCCESS;
 }
 
+/* Bochs' firmware makes no ACPI tables, and without them Linux uses one processor. */
+static void describe_processors(void)
+{
+    static EFI_GUID rsdp_guid = ACPI_20_TABLE_GUID;
+    EFI_PHYSICAL_ADDRESS page = UINT32_MAX;
+    struct mp_services *services;
+    UINTN all = 1, enabled = 1;
+    VOID *rsdp;
+    EFI_STATUS status;
+
+    if (!EFI_ERROR(LibGetSystemConfigurationTable(&rsdp_guid, &rsdp)))
+        return;
+    status = LibLocateProtocol(&mp_services_guid, (void **)&services);
+    if (!EFI_ERROR(status))
+        status = uefi_call_wrapper(services->get_number_of_processors, 3, services, &all, &enabled);
+    if (EFI_ERROR(status) || all < 2 || all > NATIVE_ACPI_PROCESSORS_MAX)
+        return;
+    status =
+        uefi_call_wrapper(BS->AllocatePages, 4, AllocateMaxAddress, EfiACPIReclaimMemory, 1, &page);
+    if (!EFI_ERROR(status)) {
+        native_acpi_make((UINT8 *)page, page, (unsigned)all);
+        status = uefi_call_wrapper(BS->InstallConfigurationTable, 2, &rsdp_guid, (VOID *)page);
+    }
+    if (EFI_ERROR(status))
+        Print(L"native: the kernel will find one processor: %r\n", status);
+}
+
 static EFI_STATUS start(EFI_HANDLE image)
 {
     static CHAR16 cmdline[CMDLINE_MAX];
@@ -66,6 +103,7 @@ static EFI_STATUS start(EFI_HANDLE image)
         return status;
     loaded->LoadOptions = cmdline;
     loaded->LoadOptionsSize = cmdline_bytes;
+    describe_processors();
     Print(L"native: kernel starts at tick %ld\n", tsc());
     return uefi_call_wrapper(BS->StartImage, 3, kernel, NULL, NULL);
 }

@@ -4,7 +4,8 @@
 
 Each group of tests boots the monitor in an emulator (QEMU with nested KVM where the processor has
 VMX, else Bochs) and judges what came over the serial line; two groups run at a time. Without names
-all do. Every boot leaves its serial output at build/test/NAME.txt.
+all do but those that `make test-nested` names. Every boot leaves its serial output at
+build/test/NAME.txt.
 --counts adds what other runners counted, as {"passed": N, "failed": N}; a FILE that is not there
 counts as a failure. Ends with "N passed, N failed" over all of it; exit status 1 when something
 failed or nothing ran.
@@ -35,6 +36,7 @@ import idle  # noqa: E402
 import kills  # noqa: E402
 import line  # noqa: E402
 import multiboot  # noqa: E402
+import nested  # noqa: E402
 import serial_ports  # noqa: E402
 import smp  # noqa: E402
 import tsc  # noqa: E402
@@ -64,6 +66,16 @@ GROUPS = {
     "idle": idle.run,
     "tsc": tsc.run,
 }
+# Only by name: `make test-nested`.
+NESTED_GROUPS = {
+    "nested-smp-emulated": nested.run_smp_emulated,
+    "nested-smp-auto": nested.run_smp_auto,
+    "nested-emulated": nested.run_emulated,
+    "nested-auto": nested.run_auto,
+    "nested-debian-emulated": nested.run_debian_emulated,
+    "nested-debian-auto": nested.run_debian_auto,
+}
+ALL_GROUPS = {**GROUPS, **NESTED_GROUPS}
 MACHINES_AT_ONCE = 2
 
 
@@ -74,7 +86,7 @@ def run_group(bench, name):
     print(f"...  {name}: running, serial output in {os.path.relpath(bench.path(name))}.txt",
           flush=True)
     try:
-        GROUPS[name](bench, report)
+        ALL_GROUPS[name](bench, report)
         if report.passed + report.failed == 0:
             report.check("checked something", False)
     except Exception:  # pylint: disable=broad-exception-caught
@@ -103,12 +115,12 @@ def main():
     parser = argparse.ArgumentParser(prog="run.py", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
     parser.add_argument("--counts", action="append", default=[], metavar="FILE")
-    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(ALL_GROUPS))
     options = parser.parse_args()
     wanted = options.groups or list(GROUPS)
     for name in wanted:
-        if name not in GROUPS:
-            parser.error(f"unknown group '{name}'; there are: {', '.join(GROUPS)}")
+        if name not in ALL_GROUPS:
+            parser.error(f"unknown group '{name}'; there are: {', '.join(ALL_GROUPS)}")
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
 

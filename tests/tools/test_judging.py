@@ -4,6 +4,7 @@
 import os
 import sys
 import unittest
+from types import SimpleNamespace
 
 import tool
 
@@ -26,6 +27,12 @@ second: FAIL one thing: got 0 want 1
 """
 
 
+def failing(check):
+    """GOOD, but for the second check of the first guest, which is called so."""
+    return (GOOD.replace("first: PASS another", f"first: FAIL {check}: got 0 want 1")
+            .replace("failed 0", "failed 1").replace("exit code 1", "exit code 3"))
+
+
 class GuestTest(unittest.TestCase):
     def assert_wrong(self, text, words):
         self.assertIn(words, "\n".join(guests.verdict(text, "first")))
@@ -42,6 +49,26 @@ class GuestTest(unittest.TestCase):
         self.assert_wrong(GOOD.replace("first ended", "second ended"), "did not end")
         self.assert_wrong(GOOD.replace("first starts", "first begins"), "never started")
         self.assert_wrong("", "never started")
+
+    def test_expected_failures(self):
+        text = failing("another: so")
+        self.assertEqual(guests.verdict(text, "first", {"another: so": "why"}), [])
+        for text, expected, words in (
+                (text, ["other"], "FAIL another: so: got 0 want 1"),
+                (text.replace("failed 1", "failed 2"), ["another: so"], "no line END"),
+                (GOOD, ["another: so"], "no FAIL another: so, which is expected"),
+                (GOOD, ["another: so"], "exit code 1, not 3")):
+            self.assertIn(words, "\n".join(guests.verdict(text, "first", expected)))
+
+    def test_end_of_the_machine(self):
+        for expected, status, code, passed in ((None, 0, 1, 2), (None, 1, 3, 1),
+                                               ({"first": ["another"]}, 1, 3, 2),
+                                               ({"first": ["another"]}, 0, 1, 1)):
+            text = GOOD if expected is None else failing("another")
+            report = bench.Report("group")
+            boot = SimpleNamespace(text=text, status=status, exit_code=code, result={})
+            guests.judge(report, boot, ["first"], expected)
+            self.assertEqual(report.passed, passed, report.text())
 
     def test_what_the_monitor_has_to_say(self):
         text = GOOD.replace("first", "reset")

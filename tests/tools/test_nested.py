@@ -68,7 +68,7 @@ class NestedTest(unittest.TestCase):
         self.assertEqual(command[0], bochs.PROGRAM)
         config = linux.read(os.path.join(self.home, nested.CONFIG)).decode()
         for line in ("com2: enabled=1, mode=file, dev=linux.txt", "memory: guest=1280, host=1280",
-                     "ips=4000000", "count=1", "dev=127.0.0.1:1234", "path=linux.img"):
+                     "ips=4000000", "count=3", "cpu: quantum=8", "dev=127.0.0.1:1234", "path=linux.img"):
             self.assertIn(line, config)
         cmdline = linux.read(os.path.join(self.home, "linux.img.cmdline")).decode()
         self.assertIn("tsc_early_khz=4000", cmdline)

@@ -34,6 +34,9 @@ LINUX_MIB = 1024  # Linux, QEMU and the files beside the memory of QEMU's machin
 CMDLINE = "console=ttyS1 quiet mitigations=off pci=off tsc_early_khz={tsc_khz}"
 
 COM2 = f"com2: enabled=1, mode=file, dev={WORDS}\n"
+# Of several processors, one that is halted counts as many instructions a turn, and the others execute
+# about as many: else emulated time runs ahead of what is executed.
+TURN = "cpu: quantum=8\n"
 
 IMAGE = "/image"
 VARIABLES = "/variables.fd"
@@ -52,7 +55,8 @@ load irqbypass
 load kvm
 load kvm-intel nested=1
 /bin/busybox stty -F /dev/ttyS0 115200 raw -echo -onlcr
-echo "nested: QEMU starts; Linux is up for $(/bin/busybox cut -d ' ' -f 1 /proc/uptime) s"
+echo "nested: $(/bin/busybox grep -c ^processor /proc/cpuinfo) processors," \\
+    "QEMU starts after $(/bin/busybox cut -d ' ' -f 1 /proc/uptime) s"
 /bin/busybox sh {COMMAND} <>/dev/ttyS0 >&0
 echo "nested: QEMU ended with $?"
 /bin/busybox dmesg | /bin/busybox tail -n 30
@@ -111,13 +115,16 @@ def prepare(directory, machine, port):
     with open(initrd, "wb") as file:
         file.write(linux.read(os.path.join(PARTS, INITRD)))
         file.write(linux.lz4(linux.archive(run_files)))
-    outer = SimpleNamespace(cpus=1, memory_mib=LINUX_MIB + machine.memory_mib, mips=machine.mips,
-                            media="disk", image="linux.img")
+    # With one processor a tick is an instruction. Else there is one for each of QEMU's, and one for
+    # everything else.
+    cpus = 1 if machine.cpus == 1 else machine.cpus + 1
+    outer = SimpleNamespace(cpus=cpus, memory_mib=LINUX_MIB + machine.memory_mib,
+                            mips=machine.mips, media="disk", image="linux.img")
     linux.native_image(os.path.join(directory, outer.image), os.path.join(PARTS, LAUNCHER),
                        os.path.join(PARTS, KERNEL), initrd,
                        CMDLINE.format(tsc_khz=1000 * machine.mips))
     os.unlink(initrd)
     result = bochs.prepare(directory, outer, port)
     with open(os.path.join(directory, CONFIG), "a", encoding="ascii") as file:
-        file.write(COM2)
+        file.write(COM2 + TURN)
     return result
