@@ -318,9 +318,12 @@ $(EXITS)/kvm_host $(EXITS)/init: $(EXITS)/%: bench/exits/%.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EXITS_CFLAGS) -static -pthread $< -o $@
 
-.PHONY: bench-exits bench-boot
+.PHONY: bench-exits bench-nested bench-boot
 bench-exits: $(BUILD)/BOOTX64.EFI $(EXITS_PROGRAMS) ## instructions per exit, beside KVM: table, build/bench-exits.json, .svg
 	@$(PYTHON) bench/exits/run.py --build $(BUILD) $(BENCH_OPTIONS)
+
+bench-nested: $(BUILD)/BOOTX64.EFI $(EXITS_PROGRAMS) $(NESTED_PARTS) ## the same, both under Linux' KVM in Bochs: table, build/bench-nested.json
+	@$(PYTHON) bench/exits/run.py --build $(BUILD) --emulator nested $(BENCH_OPTIONS)
 
 bench-boot: $(BUILD)/BOOTX64.EFI $(EXITS)/init $(NESTED)/native.efi ## a kernel to its init, native and as a guest; build/bench-boot.json
 	@$(PYTHON) bench/exits/boot.py --build $(BUILD)

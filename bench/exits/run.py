@@ -6,9 +6,11 @@ programs in both, all in Bochs, where a tick is an instruction.
 Prints a table and writes BUILD/bench-exits.json and .svg. VMREADs and VMWRITEs are counted in a run
 of their own, by Bochs' debugger; and of these, with all else that exits, what exits to KVM where the
 monitor runs in a virtual machine itself. --record puts the medians into bench/exits/budgets.json,
-which `make test` compares with. --only portcullis leaves out KVM (two boots of Linux), --only table
-prints what the last run has left, --only outer, as JSON, what of each operation exits to such a KVM.
---profile OPERATION shows what one operation executes, by function."""
+which `make test` compares with. --emulator nested measures both as guests of KVM (docs/nested.md):
+the figures contain that KVM's work, and go to BUILD/bench-nested.json. --only portcullis leaves out
+KVM (two boots of Linux; one as KVM's guest), --only table prints what the last run has left, --only
+outer, as JSON, what of each operation exits to such a KVM. --profile OPERATION shows what one
+operation executes, by function."""
 
 import argparse
 import collections
@@ -29,9 +31,11 @@ from operations import (BUDGETS, LOOP_TICKS, OPERATIONS, ROOT, costs, keys,  # n
                         read_figures, write_budgets)
 
 CPUS = {"exits": 1, "ipi": 2}  # of the machine that a guest program runs on
-TIMEOUT_SECONDS = 1800
+TIMEOUT_SECONDS = {"bochs": 1800, "qemu": 1800, "nested": 7200}
 # Column of the JSON: what the kernel's command line has for it.
 KVM = {"kvm": "mitigations=off", "kvm_default": ""}
+# The Linux that is a guest of KVM in Bochs knows nothing of Bochs' TSC.
+KVM_NESTED = {"kvm": "mitigations=off tsc_early_khz=50000"}
 
 
 class Bench:
@@ -48,12 +52,15 @@ class Bench:
 
     def machine(self, name, image, *options):
         """The serial output of a run, which is also at NAME.txt."""
+        if self.emulator == "nested":
+            name = f"nested-{name}"
         print(f"{name} ...", file=sys.stderr, flush=True)
         serial = self.path(f"{name}.txt")
         if self.emulator == "qemu":
             options = ("--no-spec-ctrl", *options)
         subprocess.run([os.path.join(ROOT, "tools", "machine"), "--emulator", self.emulator,
-                        "--timeout", str(TIMEOUT_SECONDS), "--serial", serial, *options, image],
+                        "--timeout", str(TIMEOUT_SECONDS[self.emulator]), "--serial", serial,
+                        *options, image],
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
         with open(serial, encoding="utf-8", errors="replace") as file:
             return file.read().replace("\r", "")
@@ -89,10 +96,10 @@ def run_portcullis(bench):
     return figures
 
 
-def run_kvm(bench, column):
-    """The same under Debian's kernel and its KVM, on one CPU."""
+def run_kvm(bench, column, cmdline):
+    """The same under Debian's kernel and its KVM, on one CPU; cmdline: what it has besides."""
     image = linux_kvm.image(bench.build, column, linux_kvm.initrd(bench.directory),
-                            f"console=ttyS0 quiet {KVM[column]}".rstrip())
+                            f"console=ttyS0 quiet {cmdline}".rstrip())
     text = bench.machine(column, image, "--until", linux_kvm.DONE)
     return judge(column, text, CPUS)
 
@@ -100,7 +107,7 @@ def run_kvm(bench, column):
 def run_trace(bench):
     """{operation: Trace} of Portcullis."""
     print("portcullis-trace ...", file=sys.stderr, flush=True)
-    return exit_trace.trace(bench.image("exits"), TIMEOUT_SECONDS,
+    return exit_trace.trace(bench.image("exits"), TIMEOUT_SECONDS["bochs"],
                             bench.path("portcullis-trace.txt"))
 
 
@@ -181,12 +188,30 @@ def table(values, unit):
     return "\n".join(lines)
 
 
-def write_results(bench, values):
-    """BUILD/bench-exits.json and, where gnuplot is, .svg."""
-    output = os.path.join(bench.build, "bench-exits")
-    with open(f"{output}.json", "w", encoding="ascii") as file:
+def nested_table(values):
+    """What is shown of a run under KVM."""
+    lines = [f"{'instructions per operation':<42}"
+             f"{'min':>8}{'median':>8}{'p99':>8}{'KVM':>8}{'ratio':>7}"]
+    for row in values:
+        cells = [f"{'-' if value is None else value:>8}" for value in
+                 (row["ours_minimum"], row["ours"], row["ours_p99"], row["kvm"])]
+        ratio = f"{row['kvm'] / row['ours']:.1f}" if row["kvm"] and row["ours"] else "-"
+        lines.append(f"{OPERATIONS[row['operation']].label:<42}{''.join(cells)}{ratio:>7}")
+    lines.append("Portcullis, and KVM (mitigations=off), each a guest of KVM in Bochs, whose work is "
+                 "counted, too.")
+    return "\n".join(lines)
+
+
+def write_json(path, values):
+    """The rows as JSON."""
+    with open(path, "w", encoding="ascii") as file:
         json.dump(values, file, indent=2)
         file.write("\n")
+
+
+def write_plot(bench, values):
+    """BUILD/bench-exits.svg; it takes gnuplot."""
+    output = os.path.join(bench.build, "bench-exits")
     columns = ("ours", "kvm", "kvm_default")
     with open(bench.path("plot.dat"), "w", encoding="ascii") as file:
         for row in values:
@@ -203,8 +228,8 @@ def parse_arguments():
     parser = argparse.ArgumentParser(prog="run.py", formatter_class=argparse.RawTextHelpFormatter,
                                      description=__doc__)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
-    parser.add_argument("--emulator", choices=("bochs", "qemu"), default="bochs",
-                        help="qemu: cycles of nested KVM, on a processor with VMX")
+    parser.add_argument("--emulator", choices=tuple(TIMEOUT_SECONDS), default="bochs",
+                        help="qemu: cycles of nested KVM, on a processor with VMX; nested: KVM in Bochs")
     parser.add_argument("--only", choices=("portcullis", "table", "outer"))
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--profile", metavar="OPERATION")
@@ -214,7 +239,9 @@ def parse_arguments():
 def main():
     options = parse_arguments()
     bench = Bench(options.build, options.emulator)
-    unit = "instructions" if options.emulator == "bochs" else "cycles"
+    is_nested = options.emulator == "nested"
+    results = os.path.join(bench.build, f"bench-{'nested' if is_nested else 'exits'}.json")
+    unit = "cycles" if options.emulator == "qemu" else "instructions"
     if options.profile:
         profile(bench, options.profile)
         return
@@ -222,8 +249,9 @@ def main():
         json.dump(outer_exits(bench), sys.stdout, indent=2)
         return
     if options.only == "table":
-        with open(os.path.join(bench.build, "bench-exits.json"), encoding="ascii") as file:
-            print(table(json.load(file), unit))
+        with open(results, encoding="ascii") as file:
+            values = json.load(file)
+        print(nested_table(values) if is_nested else table(values, unit))
         return
     ours = run_portcullis(bench)
     if options.record:
@@ -232,9 +260,14 @@ def main():
         write_budgets({key: ours[key].median for key in costs()})
         print(f"recorded in {os.path.relpath(BUDGETS)}", file=sys.stderr)
     accesses = count_accesses(bench) if options.emulator == "bochs" else {}
-    kvm = {} if options.only else {column: run_kvm(bench, column) for column in KVM}
+    columns = {} if options.only else KVM_NESTED if is_nested else KVM
+    kvm = {column: run_kvm(bench, column, cmdline) for column, cmdline in columns.items()}
     values = rows(ours, kvm, accesses)
-    write_results(bench, values)
+    write_json(results, values)
+    if is_nested:
+        print(nested_table(values))
+        return
+    write_plot(bench, values)
     print(table(values, unit))
 
 
