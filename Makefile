@@ -258,7 +258,7 @@ test: ## all tests, in stages: style, build, unit, proof, machines
 # --- Linux with nothing below it, and KVM in it: `tools/machine --emulator nested` -------------------
 NESTED       := $(BUILD)/nested
 NESTED_PARTS := $(addprefix $(NESTED)/,initrd.img native.efi)
-NESTED_GROUPS := $(addprefix nested-,smp-emulated smp-auto emulated auto debian-emulated debian-auto)
+NESTED_GROUPS := $(addprefix nested-,emulated auto debian-emulated debian-auto)
 
 # Programs for the firmware, made with gnu-efi.
 define EFI_RULE
@@ -283,7 +283,7 @@ $(NESTED)/initrd.img: tools/mknested $(addprefix tools/emulator/,linux.py nested
 nested: $(NESTED_PARTS) ## what `tools/machine --emulator nested` needs: a Linux with KVM and QEMU for Bochs
 
 .PHONY: test-nested
-test-nested: $(NESTED_PARTS) $(MACHINE_PARTS) ## the monitor under Linux' KVM, inside Bochs; half an hour (docs/nested.md)
+test-nested: $(NESTED_PARTS) $(MACHINE_PARTS) ## the monitor under Linux' KVM, inside Bochs; an hour (docs/nested.md)
 	@mkdir -p $(BUILD)/test
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) $(NESTED_GROUPS)
 
