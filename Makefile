@@ -244,7 +244,7 @@ test: ## all tests, in stages: style, build, unit, proof, machines
 	@if $(MAKE) --no-print-directory --keep-going lint; then passed=1; else passed=0; fi; \
 	    echo "{\"passed\": $$passed, \"failed\": $$((1 - passed))}" >$(BUILD)/test/style.json
 	@echo '== build'
-	@$(MAKE) --no-print-directory $(TEST_BINS) $(MACHINE_PARTS)
+	@$(MAKE) --no-print-directory $(TEST_BINS) $(MACHINE_PARTS) $(NESTED_PARTS)
 	@echo '== unit'
 	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/unit.json $(TOOL_TESTS) $(TEST_BINS)
 	@echo '== proof'

@@ -50,6 +50,7 @@ GROUPS = {
     "cloud-2": debian_smp.run_cloud_2,
     "generic-2": debian_smp.run_generic_2,
     "generic-1": debian_smp.run_generic_1,
+    "nested-short": nested.run_short,
     "clocks-1": clocks.run_1,
     "usb": debian.run_usb,
     "debian": debian.run,
