@@ -51,7 +51,7 @@ static void release(void *context, void *memory, size_t size_bytes)
 
 static const struct iobus_allocator allocator = {allocate, release, NULL};
 
-static void must(enum status status)
+static void require(enum status status)
 {
     if (status != STATUS_OK) {
         fprintf(stderr, "iobus_bench: the bus refuses: status %d\n", (int)status);
@@ -87,8 +87,8 @@ static void register_batch(struct iobus *bus, const struct bench_entry *entries,
 
     for (unsigned i = 0; i < count; i++)
         ranges[i] = range_of(&entries[i], &matches[i]);
-    must(iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
-                      NULL));
+    require(iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
+                         NULL));
     free(ranges);
     free(matches);
 }
@@ -163,8 +163,8 @@ static struct bed *make_bed(unsigned count, bool is_mmio, bool is_one_address)
     bed->tree.nodes = calloc(count, sizeof(*bed->tree.nodes));
     for (unsigned i = 0; i < count; i++)
         tree_hint_insert(&bed->tree, &bed->entries[i]);
-    must(iobus_init(&bed->bus, bed->address_last, &allocator, iobus_tsc));
-    must(iobus_reader_attach(&bed->bus, &bed->reader));
+    require(iobus_init(&bed->bus, bed->address_last, &allocator, iobus_tsc));
+    require(iobus_reader_attach(&bed->bus, &bed->reader));
     iobus_reader_begin(&bed->reader);
     register_batch(&bed->bus, bed->entries, count);
     return bed;
@@ -299,7 +299,7 @@ static double register_ours(const struct bed *bed, bool is_batch)
     struct iobus bus;
     double started, ns;
 
-    must(iobus_init(&bus, bed->address_last, &allocator, iobus_tsc));
+    require(iobus_init(&bus, bed->address_last, &allocator, iobus_tsc));
     started = now_ns();
     if (is_batch)
         register_batch(&bus, bed->linear.entries, bed->count);
@@ -307,7 +307,7 @@ static double register_ours(const struct bed *bed, bool is_batch)
         struct iobus_match match;
         struct iobus_range range = range_of(&bed->linear.entries[i], &match);
 
-        must(iobus_register(&bus, &range, NULL, NULL));
+        require(iobus_register(&bus, &range, NULL, NULL));
     }
     ns = now_ns() - started;
     iobus_destroy(&bus);
@@ -401,8 +401,8 @@ static void *write_without_pause(void *context)
             nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
             continue;
         }
-        must(iobus_register(writer->bus, &range, &handle, NULL));
-        must(iobus_remove(writer->bus, handle, NULL));
+        require(iobus_register(writer->bus, &range, &handle, NULL));
+        require(iobus_remove(writer->bus, handle, NULL));
         atomic_fetch_add(&writer->publications, 2);
     }
     return NULL;

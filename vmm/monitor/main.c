@@ -73,7 +73,7 @@ static _Noreturn void give_up(const char *what, const char *remedy)
     switch_off();
 }
 
-static void must(enum status status, const char *what)
+static void require(enum status status, const char *what)
 {
     if (status != STATUS_OK)
         give_up(what, status_name(status));
@@ -87,7 +87,7 @@ static void *allocate_table(void *context)
 static void map(uint64_t base, uint64_t size_bytes, unsigned flags)
 {
     if (size_bytes > 0)
-        must(page_table_map(&self.page_table, base, size_bytes, flags), "page tables");
+        require(page_table_map(&self.page_table, base, size_bytes, flags), "page tables");
 }
 
 static void map_memory(const struct boot_info *boot)
@@ -221,7 +221,7 @@ static _Noreturn void run_on_own_stack(void)
     map_interrupt_controllers();
     paging_flush();
     legacy_pic_disable();
-    must(lapic_init(), "the local APIC");
+    require(lapic_init(), "the local APIC");
     start_clock(&boot->tsc);
     start_vmx();
     cpus_start_others(boot);
@@ -244,13 +244,13 @@ void monitor_main(const struct boot_info *boot)
         boot->console_port != BOOT_NO_CONSOLE)
         cpu_stop(); /* there is no console to print to */
     log_line("has the machine");
-    must(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
-    must(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
-         "page tables");
+    require(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
+    require(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
+            "page tables");
     map_memory(boot);
     map_image(boot);
-    must(paging_enable(&self.page_table), "paging");
-    must(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
+    require(paging_enable(&self.page_table), "paging");
+    require(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
     /* The firmware's stack is not used any more. */
     __asm__ volatile("mov %0, %%rsp\n\t"
                      "xor %%ebp, %%ebp\n\t"
