@@ -273,8 +273,8 @@ $(1): $(2)
 	    -O efi-app-x86_64 $$(@:.efi=.elf) $$@
 endef
 $(eval $(call EFI_RULE,$(NESTED)/native.efi,tools/native.c tools/native_acpi.c))
-$(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c))
-$(eval $(call EFI_RULE,$(BUILD)/firmware/set_tsc.efi,tests/firmware/set_tsc.c))
+$(eval $(call EFI_RULE,$(BUILD)/firmware/reset_system.efi,tests/firmware/reset_system.c tests/firmware/start_monitor.c))
+$(eval $(call EFI_RULE,$(BUILD)/firmware/set_tsc.efi,tests/firmware/set_tsc.c tests/firmware/start_monitor.c))
 
 $(NESTED)/initrd.img: tools/mknested $(addprefix tools/emulator/,linux.py nested.py qemu.py) tools/mkinitrd
 	tools/mknested $(@D)

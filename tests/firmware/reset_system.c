@@ -2,13 +2,13 @@
 /* Starts \test\monitor.efi of the volume this was started from, in a firmware whose ResetSystem is
  * replaced by what \test\reset names: "strays", which reads 0xe0000000 before it does its work,
  * memory that no memory map lists; "returns"; "faults", by an undefined instruction; or "hangs". */
-#include <efi.h>
+#include "tests/firmware/start_monitor.h"
+
 #include <efilib.h>
 
 #define WORD_BYTES 16
 #define STRAY      0xe0000000
 
-static CHAR16 monitor_path[] = L"\\test\\monitor.efi";
 static CHAR16 word_path[] = L"\\test\\reset";
 
 /* mov eax, STRAY; mov eax, [rax]; mov rax, ORIGINAL; jmp rax */
@@ -65,27 +65,12 @@ static EFI_STATUS replace(const CHAR8 *word)
     return uefi_call_wrapper(BS->CalculateCrc32, 3, RT, RT->Hdr.HeaderSize, &RT->Hdr.CRC32);
 }
 
-static EFI_STATUS start(EFI_HANDLE image)
+static EFI_STATUS replace_as_told(EFI_HANDLE volume)
 {
     CHAR8 word[WORD_BYTES];
-    EFI_LOADED_IMAGE *own;
-    EFI_HANDLE monitor;
-    EFI_STATUS status;
+    EFI_STATUS status = read_word(volume, word);
 
-    status = uefi_call_wrapper(BS->HandleProtocol, 3, image, &LoadedImageProtocol, (void **)&own);
-    if (EFI_ERROR(status))
-        return status;
-    status = read_word(own->DeviceHandle, word);
-    if (EFI_ERROR(status))
-        return status;
-    status = replace(word);
-    if (EFI_ERROR(status))
-        return status;
-    status = uefi_call_wrapper(BS->LoadImage, 6, FALSE, image,
-                               FileDevicePath(own->DeviceHandle, monitor_path), NULL, 0, &monitor);
-    if (EFI_ERROR(status))
-        return status;
-    return uefi_call_wrapper(BS->StartImage, 3, monitor, NULL, NULL);
+    return EFI_ERROR(status) ? status : replace(word);
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
@@ -93,7 +78,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
     EFI_STATUS status;
 
     InitializeLib(image, table);
-    status = start(image);
+    status = start_monitor(image, replace_as_told);
     Print(L"reset_system: the monitor was not started, or has come back: %r\n", status);
     return status;
 }

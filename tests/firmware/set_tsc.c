@@ -2,7 +2,8 @@
 /* Starts \test\monitor.efi of the volume this was started from, on a machine whose firmware has set
  * the time-stamp counters of all processors but the first: those with odd numbers are 5000 ticks
  * behind, the others 123456 ticks ahead. Before that it says "set_tsc: N processors". */
-#include <efi.h>
+#include "tests/firmware/start_monitor.h"
+
 #include <efilib.h>
 
 #define BEHIND 5000
@@ -30,8 +31,6 @@ struct mp_services {
      BOOLEAN *finished);
 };
 
-static CHAR16 monitor_path[] = L"\\test\\monitor.efi";
-
 /* On the processor itself. IA32_TIME_STAMP_COUNTER is MSR 0x10. */
 static void MS_ABI move_tsc(void *context)
 {
@@ -43,13 +42,14 @@ static void MS_ABI move_tsc(void *context)
     __asm__ volatile("wrmsr" : : "c"(0x10), "a"((UINT32)tsc), "d"((UINT32)(tsc >> 32)));
 }
 
-static EFI_STATUS move_all(void)
+static EFI_STATUS move_all(EFI_HANDLE volume)
 {
     static EFI_GUID guid = MP_SERVICES_GUID;
     struct mp_services *services;
     UINTN count, enabled;
     EFI_STATUS status;
 
+    (void)volume;
     status = uefi_call_wrapper(BS->LocateProtocol, 3, &guid, NULL, (void **)&services);
     if (EFI_ERROR(status))
         return status;
@@ -64,31 +64,12 @@ static EFI_STATUS move_all(void)
     return status;
 }
 
-static EFI_STATUS start(EFI_HANDLE image)
-{
-    EFI_LOADED_IMAGE *own;
-    EFI_HANDLE monitor;
-    EFI_STATUS status;
-
-    status = move_all();
-    if (EFI_ERROR(status))
-        return status;
-    status = uefi_call_wrapper(BS->HandleProtocol, 3, image, &LoadedImageProtocol, (void **)&own);
-    if (EFI_ERROR(status))
-        return status;
-    status = uefi_call_wrapper(BS->LoadImage, 6, FALSE, image,
-                               FileDevicePath(own->DeviceHandle, monitor_path), NULL, 0, &monitor);
-    if (EFI_ERROR(status))
-        return status;
-    return uefi_call_wrapper(BS->StartImage, 3, monitor, NULL, NULL);
-}
-
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 {
     EFI_STATUS status;
 
     InitializeLib(image, table);
-    status = start(image);
+    status = start_monitor(image, move_all);
     Print(L"set_tsc: the monitor was not started, or has come back: %r\n", status);
     return status;
 }
