@@ -87,7 +87,7 @@ static void register_batch(struct iobus *bus, const struct bench_entry *entries,
 
     for (unsigned i = 0; i < count; i++)
         ranges[i] = range_of(&entries[i], &matches[i]);
-    require(iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
+    require(iobus_update(bus, &(struct iobus_change){.additions = ranges, .addition_count = count},
                          NULL));
     free(ranges);
     free(matches);

@@ -134,7 +134,7 @@ enum status update(unsigned bus, struct device *const *added, unsigned added_cou
     struct iobus_handle handles[BATCH_MAX], removals[BATCH_MAX];
     struct iobus_conflict conflict;
     struct departure *departure = calloc(1, sizeof(*departure));
-    const struct iobus_update what = {
+    const struct iobus_change what = {
         .additions = ranges,
         .addition_count = added_count,
         .handles = handles,

@@ -203,7 +203,7 @@ static void test_many_doorbells_on_one_address(void **state)
     static struct iobus_match matches[1000];
     static struct iobus_range ranges[1000];
     struct device device = {0};
-    struct iobus_update update = {.additions = ranges, .addition_count = 1000};
+    struct iobus_change update = {.additions = ranges, .addition_count = 1000};
 
     memset(bells, 0, sizeof(bells));
     add(fixture, "device", 0x5000, 0x10, IOBUS_SIZES_ALL, &device);

@@ -225,7 +225,7 @@ static void step_update(struct world *world)
     }
     world->memory.fail_percent = below(4) == 0 ? 30 : 0;
 
-    const struct iobus_update update = {
+    const struct iobus_change update = {
         .additions = ranges,
         .addition_count = added_count,
         .handles = handles,

@@ -24,7 +24,7 @@ static void test_handles(void **state)
     assert_int_equal(read_bus(fixture, 0x10, 1), 0);
 
     const struct iobus_handle twice[] = {second, second};
-    const struct iobus_update update = {.removals = twice, .removal_count = 2};
+    const struct iobus_change update = {.removals = twice, .removal_count = 2};
 
     assert_int_equal(iobus_update(&fixture->bus, &update, NULL), STATUS_NOT_FOUND);
     assert_int_equal(read_bus(fixture, 0x10, 1), 0);
@@ -41,7 +41,7 @@ static void test_batch(void **state)
         range("right", 0x14, 4, 1, &right),
         range("left", 0x10, 4, 1, &left),
     };
-    struct iobus_update update = {
+    struct iobus_change update = {
         .additions = ranges,
         .addition_count = 2,
         .handles = handles,
@@ -78,7 +78,7 @@ static void test_completion(void **state)
 
     /* Nothing was removed: at once. */
     assert_int_equal(
-        iobus_update(&fixture->bus, &(struct iobus_update){.completion = &completion}, NULL),
+        iobus_update(&fixture->bus, &(struct iobus_change){.completion = &completion}, NULL),
         STATUS_OK);
     assert_true(completion.done);
     assert_int_equal(calls, 1);
@@ -111,7 +111,7 @@ static enum io_outcome remove_myself(void *context, struct io_access *access)
 {
     struct self_remover *self = context;
     struct iobus_range next = range("next", access->address, 1, 1, self->successor);
-    const struct iobus_update update = {
+    const struct iobus_change update = {
         .additions = &next, .addition_count = 1, .removals = &self->handle, .removal_count = 1};
 
     assert_int_equal(iobus_update(&self->fixture->bus, &update, NULL), STATUS_OK);
@@ -147,7 +147,7 @@ static void test_no_memory_changes_nothing(void **state)
     struct iobus_handle handle = add(fixture, "old", 0x10, 8, 1, &old), handles[70];
     struct iobus_range ranges[70];
     struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
-    struct iobus_update update = {
+    struct iobus_change update = {
         .additions = ranges,
         .addition_count = 70, /* more slots than there are at first */
         .handles = handles,
@@ -303,14 +303,14 @@ static void test_capacity(void **state)
         devices[i].answer = i;
         ranges[i] = range("many", UINT64_C(0x10000) + 16 * (i * 7919u % COUNT), 8, 4, &devices[i]);
     }
-    struct iobus_update update = {.additions = ranges, .addition_count = COUNT, .handles = handles};
+    struct iobus_change update = {.additions = ranges, .addition_count = COUNT, .handles = handles};
 
     assert_int_equal(iobus_update(&fixture->bus, &update, NULL), STATUS_OK);
     for (unsigned i = 0; i < COUNT; i++) {
         assert_int_equal(read_bus(fixture, ranges[i].first + 4, 4), i);
         assert_int_equal(read_bus(fixture, ranges[i].first + 8, 4), 0xffffffff);
     }
-    update = (struct iobus_update){.removals = handles, .removal_count = COUNT};
+    update = (struct iobus_change){.removals = handles, .removal_count = COUNT};
     assert_int_equal(iobus_update(&fixture->bus, &update, NULL), STATUS_OK);
     assert_int_equal(read_bus(fixture, ranges[0].first, 4), 0xffffffff);
     free(devices);

@@ -95,7 +95,7 @@ static enum status register_doorbells(struct attachment *attachment, char *messa
     for (uint32_t i = 0; i < count; i++)
         ranges[i] = doorbell_range(attachment, i, &entries[i]);
     status = iobus_update(attachment_bus(attachment),
-                          &(struct iobus_update){
+                          &(struct iobus_change){
                               .additions = ranges,
                               .addition_count = count,
                               .handles = attachment->handles,
@@ -196,7 +196,7 @@ void attachment_unregister(struct attachment *attachment)
         (struct iobus_completion){.callback = out_of_use, .context = attachment};
 
     enum status status = iobus_update(attachment_bus(attachment),
-                                      &(struct iobus_update){
+                                      &(struct iobus_change){
                                           .removals = attachment->handles,
                                           .removal_count = is_zone ? 1 : attachment->spec.count,
                                           .completion = &attachment->completion,

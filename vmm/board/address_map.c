@@ -519,7 +519,7 @@ static enum status register_ranges(struct board *board, struct iobus *bus,
         ranges[count] = bus_range(board, &rows[count]);
     if (count == 0)
         return STATUS_OK;
-    return iobus_update(bus, &(struct iobus_update){.additions = ranges, .addition_count = count},
+    return iobus_update(bus, &(struct iobus_change){.additions = ranges, .addition_count = count},
                         NULL);
 }
 

@@ -22,7 +22,7 @@ static bool is_ports(const struct iobus *bus)
 
 static size_t one_bytes(const struct iobus *bus)
 {
-    return is_ports(bus) ? sizeof(struct iobus_port_calls) : sizeof(struct iobus_entry);
+    return is_ports(bus) ? sizeof(struct iobus_port_entry) : sizeof(struct iobus_entry);
 }
 
 /* Returns the offset as the index holds it. */
@@ -48,7 +48,7 @@ static struct iobus_store *make_store(struct iobus *bus, uint32_t capacity)
         .use_count = 1,
         .capacity = capacity,
         .size_bytes = size_bytes,
-        .calls = is_ports(bus) ? (struct iobus_port_calls *)calls : NULL,
+        .calls = is_ports(bus) ? (struct iobus_port_entry *)calls : NULL,
         .entries = is_ports(bus) ? NULL : (struct iobus_entry *)calls,
         .next = (uint32_t *)(calls + capacity * one),
         .first_free = IOBUS_NONE,
@@ -251,7 +251,7 @@ static bool add_call(struct iobus *bus, struct iobus_layout *layout,
     numbered.point = segment->point == IOBUS_NONE ? IOBUS_NONE : *number;
     if (!is_ports(bus))
         return add_entry(bus, layout, segment, &numbered, *number);
-    bus->store->calls[*number] = (struct iobus_port_calls){
+    bus->store->calls[*number] = (struct iobus_port_entry){
         .by_direction = {numbered, write_call_of(layout, segment, &numbered)}};
     return true;
 }
@@ -545,7 +545,7 @@ enum status iobus_index_init(struct iobus *bus)
 
         if (is_ports(bus))
             bus->store->calls[number] =
-                (struct iobus_port_calls){.by_direction = {nobody_there, nobody_there}};
+                (struct iobus_port_entry){.by_direction = {nobody_there, nobody_there}};
         else
             bus->store->entries[number] = (struct iobus_entry){.call = nobody_there};
     }

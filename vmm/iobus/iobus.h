@@ -92,8 +92,8 @@ struct iobus_completion {
     struct iobus_completion *next; /* only the bus uses it */
 };
 
-/* An update. All of it becomes visible at once, or none of it. */
-struct iobus_update {
+/* A change of a bus. All of it becomes visible at once, or none of it. */
+struct iobus_change {
     const struct iobus_range *additions;
     size_t addition_count;
     struct iobus_handle *handles; /* out: addition_count handles; null: the caller will not remove
@@ -177,7 +177,7 @@ void iobus_destroy(struct iobus *bus);
  * STATUS_CONFLICT: two registrations exclude each other; *conflict, if not null, names them.
  * STATUS_NOT_FOUND: a handle identifies nothing, or a registration removed before, or one twice.
  * STATUS_NO_MEMORY: only with additions; an update that only removes needs no memory. */
-MUST_USE enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
+MUST_USE enum status iobus_update(struct iobus *bus, const struct iobus_change *update,
                                   struct iobus_conflict *conflict);
 
 /* Does iobus_update with one addition. handle and conflict may be null. */

@@ -81,7 +81,7 @@ struct iobus_store {
     uint32_t use_count; /* the number of layouts that use it, plus the bus if it is the newest */
     uint32_t capacity;
     size_t size_bytes;
-    struct iobus_port_calls *calls; /* null, except on a bus of ports */
+    struct iobus_port_entry *calls; /* null, except on a bus of ports */
     struct iobus_entry *entries;    /* null on a bus of ports */
     uint32_t *next;                 /* for each number: the next number in its list */
     uint32_t first_free;

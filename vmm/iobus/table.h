@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct iobus_call) == 32, "an array of them is indexed by 
 
 /* The calls of a port, in one cache line: for reads and for writes. They differ only if the port
  * has a single doorbell without data: then the doorbell is the call for writes. */
-struct iobus_port_calls {
+struct iobus_port_entry {
     _Alignas(64) struct iobus_call by_direction[2];
 };
 
@@ -67,7 +67,7 @@ enum iobus_way {
 /* The table of a bus. A published table never changes; see layout.h. The fields of the common
  * access come first, so that few loads lie between the bus and the handler. */
 struct iobus_table {
-    _Alignas(64) const uint8_t *calls; /* iobus_port_calls; on a bus that is not of ports
+    _Alignas(64) const uint8_t *calls; /* struct iobus_port_entry; on a bus that is not of ports
                                           iobus_entry */
     enum iobus_way way;
     uint32_t slot_mask; /* the index has slot_mask + 1 slots, a power of two */
@@ -113,7 +113,7 @@ static inline const void *iobus_indexed(const struct iobus_table *table, uint32_
            table->pages[slot / IOBUS_INDEX_PAGE]->offsets_bytes[slot % IOBUS_INDEX_PAGE];
 }
 
-static inline const struct iobus_port_calls *iobus_port_calls(const struct iobus_table *table,
+static inline const struct iobus_port_entry *iobus_port_calls(const struct iobus_table *table,
                                                               uint64_t port)
 {
     return iobus_indexed(table, (uint16_t)port);

@@ -112,7 +112,7 @@ static struct iobus_registration *find(struct iobus *bus, struct iobus_handle ha
     return bus->slots[handle.slot].registration;
 }
 
-static enum status prepare_removals(struct iobus *bus, const struct iobus_update *update,
+static enum status prepare_removals(struct iobus *bus, const struct iobus_change *update,
                                     struct preparation *preparation)
 {
     /* Goes from the end, so that the list is in the caller's order. */
@@ -128,7 +128,7 @@ static enum status prepare_removals(struct iobus *bus, const struct iobus_update
     return STATUS_OK;
 }
 
-static enum status prepare_additions(struct iobus *bus, const struct iobus_update *update,
+static enum status prepare_additions(struct iobus *bus, const struct iobus_change *update,
                                      struct preparation *preparation)
 {
     size_t count = update->addition_count;
@@ -211,7 +211,7 @@ static enum status prepare_layout(struct iobus *bus, struct preparation *prepara
 }
 
 /* Makes the update effective; nothing can fail from here on. */
-static void commit(struct iobus *bus, const struct iobus_update *update,
+static void commit(struct iobus *bus, const struct iobus_change *update,
                    struct preparation *preparation)
 {
     struct iobus_table *table = preparation->layout->table;
@@ -242,7 +242,7 @@ static void commit(struct iobus *bus, const struct iobus_update *update,
     iobus_publish(bus, table, preparation->removed, update->completion);
 }
 
-static enum status apply(struct iobus *bus, const struct iobus_update *update,
+static enum status apply(struct iobus *bus, const struct iobus_change *update,
                          struct iobus_conflict *conflict)
 {
     struct preparation preparation = {0};
@@ -259,7 +259,7 @@ static enum status apply(struct iobus *bus, const struct iobus_update *update,
     return status;
 }
 
-enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
+enum status iobus_update(struct iobus *bus, const struct iobus_change *update,
                          struct iobus_conflict *conflict)
 {
     for (size_t i = 0; i < update->addition_count; i++) {
@@ -292,7 +292,7 @@ enum status iobus_update(struct iobus *bus, const struct iobus_update *update,
 enum status iobus_register(struct iobus *bus, const struct iobus_range *range,
                            struct iobus_handle *handle, struct iobus_conflict *conflict)
 {
-    const struct iobus_update update = {.additions = range, .addition_count = 1, .handles = handle};
+    const struct iobus_change update = {.additions = range, .addition_count = 1, .handles = handle};
 
     return iobus_update(bus, &update, conflict);
 }
@@ -300,7 +300,7 @@ enum status iobus_register(struct iobus *bus, const struct iobus_range *range,
 enum status iobus_remove(struct iobus *bus, struct iobus_handle handle,
                          struct iobus_completion *completion)
 {
-    const struct iobus_update update = {
+    const struct iobus_change update = {
         .removals = &handle, .removal_count = 1, .completion = completion};
 
     return iobus_update(bus, &update, NULL);
