@@ -136,7 +136,7 @@ start:
         expect_no_fault "DEBUGCTL.BTF", wrmsr
         read_msr 0x1d9
         btr     rax, 1
-        expect  "DEBUGCTL but for BTF", rax, 0
+        expect  "DEBUGCTL except BTF", rax, 0
         keeps   "DEBUGCTL clear", 0x1d9, 0
         refuses "DEBUGCTL.LBR", 0x1d9, 1
         refuses "DEBUGCTL bit 63", 0x1d9, 0x8000000000000000

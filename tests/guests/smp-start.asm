@@ -76,7 +76,7 @@ start:
         mov     ebx, 1
 .once:  imul    eax, ebx, PC_BYTES
         mov     eax, [PER_CPU(0) + rax + PC_STARTS]
-        expect  "started once though told twice", rax, 1
+        expect  "started once by two messages", rax, 1
         imul    eax, ebx, PC_BYTES
         mov     eax, [PER_CPU(0) + rax + PC_ID]
         expect  "APIC ID", rax, rbx

@@ -2,7 +2,7 @@
 """What the boot stage refuses, with its exact words, on a machine without VT-x (QEMU, TCG): the CPU
 is looked at last, so a bad configuration shows there as anywhere.
 
-All in one boot. The firmware starts the monitor with a good configuration, is told that VT-x is
+All in one boot. The firmware starts the monitor with a good configuration, learns that VT-x is
 missing and goes on to its shell. There a script puts one bad configuration after the other in place
 and starts the monitor again, so each refusal has also to give back what it took.
 """

@@ -50,7 +50,7 @@ def programs(build):
 
 def both_ways(names, but=()):
     """The guests that run these programs: those about interrupts a second time, with the local APIC
-    emulated, but for a few."""
+    emulated, except a few."""
     return names + [name + EMULATED for name in names
                     if name in ABOUT_INTERRUPTS and name not in but]
 

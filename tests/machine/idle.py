@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A guest that is halted but for a thousand ticks of its timer causes the exits that these ask for:
+"""A guest that is halted except for a thousand ticks of its timer causes the exits that these ask for:
 of each a write of the initial count, HLT, the timer, and the end of the interrupt."""
 
 import os

@@ -167,7 +167,7 @@ start:
         call    wait_for_tick
         cli
         expect  "midnight: the count starts anew", [TICKS], 0
-        expect_byte "midnight: the overflow is told", [OVERFLOW], 1
+        expect_byte "midnight: the overflow is reported", [OVERFLOW], 1
 
         ; The RTC's periodic interrupt through the BIOS's handler, which has to read register C and
         ; to acknowledge at both 8259As: else there is a first one only.

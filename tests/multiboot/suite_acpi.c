@@ -41,7 +41,7 @@ static uint32_t load32(uint64_t at)
     return value;
 }
 
-/* Whether a table of this signature is there, whole and within the firmware's area. */
+/* Returns whether a table of this signature is there, whole and within the firmware's area. */
 static bool is_table(uint64_t at, const char *signature)
 {
     const struct header *header = (const struct header *)at;

@@ -28,7 +28,7 @@ second: FAIL one thing: got 0 want 1
 
 
 def failing(check):
-    """GOOD, but for the second check of the first guest, which is called so."""
+    """GOOD, except the second check of the first guest, which is called so."""
     return (GOOD.replace("first: PASS another", f"first: FAIL {check}: got 0 want 1")
             .replace("failed 0", "failed 1").replace("exit code 1", "exit code 3"))
 

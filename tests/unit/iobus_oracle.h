@@ -142,7 +142,7 @@ struct world {
     unsigned ring_count;
 };
 
-/* Whether of two ranges around one address the first is the outer one. */
+/* Returns whether of two ranges around one address the first is the outer one. */
 static inline bool is_outer(const struct live *a, const struct live *b)
 {
     if (a->last - a->first != b->last - b->first)

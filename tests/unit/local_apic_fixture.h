@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A few local APICs on a bus, and what their wires were told. */
+/* A few local APICs on a bus, and the calls of their wires. */
 #ifndef TESTS_UNIT_LOCAL_APIC_FIXTURE_H
 #define TESTS_UNIT_LOCAL_APIC_FIXTURE_H
 

@@ -13,7 +13,7 @@ struct bench {
     struct coalesced_zone zone;
     struct coalesced_write ring[RING_ENTRIES];
     uint64_t now_ns;
-    _Atomic uint64_t deadline_ns; /* as told */
+    _Atomic uint64_t deadline_ns; /* what the last call gave */
     _Atomic unsigned deadlines_told;
     struct io_access seen[64]; /* by the device */
     unsigned seen_count;

@@ -14,7 +14,7 @@ static uint32_t generous_xcr0 = 0x2e7;
 
 static struct cpuid_result generous(uint32_t leaf, uint32_t subleaf)
 {
-    /* Size, offset, flags of each XSAVE component: Skylake-X's, but for a short component 5 and
+    /* Size, offset, flags of each XSAVE component: Skylake-X's, except a short component 5 and
      * an aligned 6, so that alignment shows in the compacted size. */
     static const struct cpuid_result components[10] = {
         [2] = {256, 576, 0, 0}, [3] = {64, 960, 0, 0},   [4] = {64, 1024, 0, 0},
@@ -103,7 +103,7 @@ static void test_tsc_frequency(void **state)
         uint64_t hz = (uint64_t)leaf.ecx * leaf.ebx / leaf.eax;
         assert_true(hz <= frequencies_hz[i] && frequencies_hz[i] - hz < leaf.ebx);
         assert_int_equal(leaf.edx, 0);
-        /* The APIC timer is told the same. */
+        /* The APIC timer gets the same. */
         assert_int_equal(cpuid_crystal_hz(&board), leaf.ecx);
         assert_int_equal(cpuid_crystal_ratio(&board), leaf.ebx);
         /* The smallest ratio that will do. */

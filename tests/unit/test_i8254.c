@@ -106,7 +106,7 @@ static void test_mode_1(void **state)
     gate(&b, false);
     gate(&b, true);
     expect(&b, "3_ 2_");
-    gate(&b, false); /* no effect but for the edge */
+    gate(&b, false); /* no effect except the edge */
     expect(&b, "1_");
     gate(&b, true);
     expect(&b, "3_ 2_ 1_ 0-");

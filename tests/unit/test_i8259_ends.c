@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Who is told of the 8259A's ends of interrupt. */
+/* Who learns of the 8259A's ends of interrupt. */
 #include "tests/unit/i8259_bench.h"
 
-/* What the end-of-interrupt hook was told. */
+/* The calls of the end-of-interrupt hook. */
 static struct {
     struct bench *bench;
     unsigned count;

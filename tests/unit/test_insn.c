@@ -290,7 +290,7 @@ static void check_bytes(const uint8_t *bytes, size_t count, enum insn_mode mode)
         }
         if (status == ZYDIS_STATUS_NO_MORE_DATA && result != INSN_INCOMPLETE &&
             result != INSN_UNSUPPORTED && result != INSN_UNDEFINED)
-            difference = "not told that bytes are missing";
+            difference = "does not say that bytes are missing";
     }
     if (difference == NULL)
         return;

@@ -131,7 +131,7 @@ static bool compare(const struct insn *insn, const struct insn_plain *plain)
     memcpy(gpr, s.gpr, sizeof(gpr));
     gpr[INSN_RSP] = 0xbad;
     if (insn_execute(insn, &s, &env, 1, &fault) != INSN_DONE)
-        return false; /* an address that is not canonical: no exit is told of such a one */
+        return false; /* an address that is not canonical: no exit comes from it */
     assert_int_equal(plain->length, insn->length);
     if (seen.count != 1)
         return false; /* around the end of 4 GiB */

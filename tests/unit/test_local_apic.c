@@ -214,7 +214,7 @@ static void test_base_bits(void **state)
     apic->config.has_x2apic = false;
     assert_false(local_apic_write_base(apic, 0xfee00c00));
 
-    /* Moving the page keeps the registers, and so does entering x2APIC mode, but for ICR. */
+    /* Moving the page keeps the registers, and so does entering x2APIC mode, except ICR. */
     reg_write(f, 0, 0x80, 0x30);
     reg_write(f, 0, 0x310, 0x05000000);
     assert_true(local_apic_write_base(&f->apic[0], 0x2000800));

@@ -323,7 +323,7 @@ static void test_odd_writes(void **state)
 
     enable_all(f);
     struct processor cpu = processor_on(f, 1);
-    cpu_write(&cpu, 0x20, 0x55000000); /* ID: processors put it there and tell */
+    cpu_write(&cpu, 0x20, 0x55000000); /* ID: processors put it there and report it */
     assert_int_equal(*page_at(cpu.apic, 0x20), 1u << 24);
     *page_at(cpu.apic, 0x320) = 0x12345678;
     local_apic_written(cpu.apic, 0x323, 0); /* within the register */

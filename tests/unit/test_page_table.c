@@ -79,7 +79,7 @@ static void test_entry_bits(void **state)
 {
     const struct {
         unsigned flags;
-        uint64_t bits; /* but for the address, accessed (5) and dirty (6) */
+        uint64_t bits; /* without the address, accessed (5) and dirty (6) */
     } cases[] = {
         {0, UINT64_C(1) << 63 | 1},
         {PAGE_WRITE, UINT64_C(1) << 63 | 3},

@@ -73,7 +73,7 @@ static void test_reset(void **state)
     shutdown_port_reset(&port);
     shutdown_port_write(&port, 'n');
     assert_int_equal(count, 0);
-    /* With nobody to tell. */
+    /* With nobody behind the hook. */
     shutdown_port_init(&port, NULL, NULL);
     for (const char *text = "Shutdown"; *text != '\0'; text++)
         shutdown_port_write(&port, (uint8_t)*text);

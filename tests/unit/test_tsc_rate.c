@@ -158,7 +158,7 @@ static void check_combination(const unsigned *states)
         assert_int_equal(status, STATUS_CONFLICT);
     } else if (sound + wild == 1) {
         assert_int_equal(status, STATUS_OK);
-        assert_int_equal(states[tsc.clock], WILD); /* no way to tell */
+        assert_int_equal(states[tsc.clock], WILD); /* nothing decides */
     } else if (has_sound_witness || has_wild_witness) {
         bool has_stall = states[TSC_BY_STALL] >= WILD;
         bool do_agree = states[TSC_BY_STALL] == SOUND && states[TSC_BY_CPUID] == SOUND;

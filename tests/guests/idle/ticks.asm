@@ -1,6 +1,6 @@
 ; SPDX-License-Identifier: BSD-2-Clause
-; Halted but for a tick of its local APIC's timer, programmed anew each time: what exits that makes, the
-; monitor tells at its prompt (tests/machine/idle.py, which has the count, too). For one processor.
+; Halts until each tick of its local APIC's timer, which it programs anew each time. The monitor's prompt
+; shows the exits that this causes (tests/machine/idle.py, which has the count, too). For one processor.
 %include "tests/guests/guest.inc"
 %include "tests/guests/smp.inc"
 

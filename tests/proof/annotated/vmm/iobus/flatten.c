@@ -264,7 +264,7 @@ static uint64_t same_until(const struct iobus_extent *extents, uint32_t extent_c
   @   \forall integer p; 0 <= p < m ==> points[p] <= address_last;
   @*/
 
-/* Writes the segment that follows the first count, but for its beyond_bytes. Each behavior is a
+/* Writes the segment that follows the first count, except its beyond_bytes. Each behavior is a
  * fact of its own that outlives the writing: so a prover has only what matters to it. */
 /*@ requires count < IOBUS_NONE;
   @ requires \valid(starts + (0 .. count)) && \valid(segments + (0 .. count));

@@ -24,7 +24,7 @@ struct iobus_segment {
     uint32_t target; /* of the innermost range, or IOBUS_NONE */
     uint32_t point;  /* the doorbells at the address first == last; or IOBUS_NONE */
     uint8_t
-        direct_sizes[2];  /* for reads, for writes: sizes that go to target without further ado */
+        direct_sizes[2];  /* for reads, for writes: sizes of accesses that go to target at once */
     uint8_t beyond_bytes; /* how far, up to 7, the segments that follow have the same target */
 };
 
