@@ -3,20 +3,8 @@
 
 #include "arch/x86/cpu.h"
 #include "vmm/base/clock.h"
+#include "vmm/devices/cmos_setup.h"
 #include "vmm/host/cpus.h"
-
-/* The bytes of CMOS RAM through which a PC's firmware gives the size of memory (IBM PC/AT Technical
- * Reference, "Real-Time Clock/CMOS RAM Information"; 0x34 by later custom). */
-enum cmos {
-    CMOS_EQUIPMENT = 0x14,
-    CMOS_BASE_MEMORY = 0x15,          /* KiB, 16 bits */
-    CMOS_EXTENDED_MEMORY = 0x17,      /* KiB above 1 MiB, 16 bits */
-    CMOS_EXTENDED_MEMORY_POST = 0x30, /* the same value again */
-    CMOS_MEMORY_ABOVE_16M = 0x34,     /* 64 KiB units, 16 bits */
-};
-
-#define CMOS_EQUIPMENT_FPU 0x02
-#define BASE_MEMORY_KIB    640
 
 /* Sets the deadline of one device, which may be the same as before; that frequent case is only a
  * compare. If the board's earliest deadline moves, calls hooks.deadline_moved. */
@@ -271,14 +259,6 @@ void board_init(struct board *board, const struct board_hooks *hooks,
     wire_devices(board);
 }
 
-static void set_cmos16(struct mc146818 *rtc, unsigned index, uint64_t value)
-{
-    uint64_t clamped = value > 0xffff ? 0xffff : value;
-
-    mc146818_set_cmos(rtc, index, (uint8_t)clamped);
-    mc146818_set_cmos(rtc, index + 1, (uint8_t)(clamped >> 8));
-}
-
 static void reset_devices(struct board *board, const struct board_device *devices, size_t count)
 {
     uint64_t now_ns = board_now_ns(board);
@@ -299,19 +279,12 @@ static void reset(struct board *board)
 
 void board_power_on(struct board *board, uint64_t wall_seconds)
 {
-    uint64_t ram_bytes = board->config.ram_bytes;
-    uint64_t extended_kib = ram_bytes / KIB - KIB;
-    uint64_t above_16m = ram_bytes > 16 * MIB ? ram_bytes - 16 * MIB : 0;
     struct mc146818 *rtc = &board->rtc;
 
     board_lock(board);
     board->start_tsc = rdtsc();
     mc146818_init(rtc, (struct line){.set = set_rtc_irq, .context = board}, wall_seconds, 0);
-    mc146818_set_cmos(rtc, CMOS_EQUIPMENT, CMOS_EQUIPMENT_FPU);
-    set_cmos16(rtc, CMOS_BASE_MEMORY, BASE_MEMORY_KIB);
-    set_cmos16(rtc, CMOS_EXTENDED_MEMORY, extended_kib);
-    set_cmos16(rtc, CMOS_EXTENDED_MEMORY_POST, extended_kib);
-    set_cmos16(rtc, CMOS_MEMORY_ABOVE_16M, above_16m / (64 * KIB));
+    cmos_setup(rtc, board->config.low_ram_end, board->config.high_ram_bytes);
     reset(board);
     board_unlock(board);
 }

@@ -55,6 +55,8 @@ struct board_wire {
 /* What differs from board to board. */
 struct board_config {
     uint64_t ram_bytes;
+    uint64_t low_ram_end;    /* where RAM below 4 GiB ends */
+    uint64_t high_ram_bytes; /* from 4 GiB up */
     uint32_t cpu_count;
     uint8_t
         *testdev_memory; /* TESTDEV_MEMORY_BYTES for the test device; null: the board has no test

@@ -3,7 +3,7 @@
 
 size_t guest_ram_layout(uint64_t memory_bytes, struct guest_ram_range ranges[GUEST_RAM_RANGES_MAX])
 {
-    uint64_t low_end = memory_bytes < GUEST_HIGH_HOLE ? memory_bytes : GUEST_HIGH_HOLE;
+    uint64_t low_end = guest_ram_low_end(memory_bytes);
     size_t count = 0;
 
     ranges[count++] = (struct guest_ram_range){.gpa = GPA(0),

@@ -29,6 +29,13 @@
 #define GUEST_HIGH_MEMORY        (4 * GIB)
 #define GUEST_RAM_BYTES_MIN      (2 * MIB)
 
+/* Returns where RAM below 4 GiB ends, for a guest that has memory_bytes. The rest of its memory is
+ * from 4 GiB up. */
+static inline uint64_t guest_ram_low_end(uint64_t memory_bytes)
+{
+    return memory_bytes < GUEST_HIGH_HOLE ? memory_bytes : GUEST_HIGH_HOLE;
+}
+
 enum guest_ram_kind {
     GUEST_RAM_USABLE,   /* the guest may use it: E820 type 1 */
     GUEST_RAM_RESERVED, /* the extended BIOS data area: RAM, E820 type 2 */

@@ -8,6 +8,7 @@
 #include "vmm/base/log.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
+#include "vmm/loader/memory_layout.h"
 #include "vmm/memory/heap.h"
 #include "vmm/vcpu/apic.h"
 
@@ -337,6 +338,9 @@ static enum status create_board(struct guest *guest, struct heap *heap)
     };
     struct board_config config = {
         .ram_bytes = guest->config->memory_bytes,
+        .low_ram_end = guest_ram_low_end(guest->config->memory_bytes),
+        .high_ram_bytes =
+            guest->config->memory_bytes - guest_ram_low_end(guest->config->memory_bytes),
         .cpu_count = guest->config->cpu_count,
     };
 
