@@ -83,7 +83,53 @@ static void test_tables_lead_to_each_other(void **state)
     const uint8_t *facs = at_address(facs_address, 64);
     assert_memory_equal(facs, "FACS", 4);
     assert_int_equal(get(facs + 4, 4), 64);
-    assert_int_equal(get(fadt + 132, 8), 0);
+    assert_int_equal(get(fadt + 132, 8), facs_address);
+}
+
+/* Each address that the FADT has twice, with 32 bits and with 64 or as a generic address structure,
+ * is the same both times, or absent both times (5.2.9). */
+static void check_fadt_pairs(const uint8_t *fadt)
+{
+    static const struct {
+        unsigned old, length; /* offsets of the 32-bit address and of the block's length */
+        unsigned extended;    /* of the generic address structure */
+    } blocks[] = {
+        {56, 88, 148}, {60, 88, 160}, /* PM1a, PM1b event */
+        {64, 89, 172}, {68, 89, 184}, /* PM1a, PM1b control */
+        {72, 90, 196}, {76, 91, 208}, /* PM2 control, PM timer */
+        {80, 92, 220}, {84, 93, 232}, /* GPE0, GPE1 */
+    };
+
+    assert_int_equal(get(fadt + 132, 8), get(fadt + 36, 4)); /* FACS */
+    assert_int_equal(get(fadt + 140, 8), get(fadt + 40, 4)); /* DSDT */
+    for (size_t i = 0; i < ARRAY_COUNT(blocks); i++) {
+        const uint8_t *extended = fadt + blocks[i].extended;
+
+        assert_int_equal(get(extended + 4, 8), get(fadt + blocks[i].old, 4));
+        if (get(extended + 4, 8) == 0) {
+            assert_int_equal(get(extended, 4), 0);
+            continue;
+        }
+        assert_int_equal(extended[0], 1); /* I/O ports */
+        assert_int_equal(extended[1], 8 * fadt[blocks[i].length]);
+    }
+}
+
+static void test_fadt_pairs_agree(void **state)
+{
+    struct acpi_board board = acpi_board_pc;
+
+    (void)state;
+    for (board.cpu_count = 0; board.cpu_count <= ACPI_CPUS_MAX; board.cpu_count += 48) {
+        build(&board);
+        check_fadt_pairs(tables + (get(tables + 128 + 36, 8) - BASE));
+    }
+    board = acpi_board_pc;
+    board.pm1_event_port = 0x1000;
+    board.pm1_control_port = 0x2000;
+    board.pm_timer_port = 0xb008;
+    build(&board);
+    check_fadt_pairs(tables + (get(tables + 128 + 36, 8) - BASE));
 }
 
 static void test_fadt_says_the_board(void **state)
@@ -499,6 +545,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tables_lead_to_each_other),
+        cmocka_unit_test(test_fadt_pairs_agree),
         cmocka_unit_test(test_fadt_says_the_board),
         cmocka_unit_test(test_madt),
         cmocka_unit_test(test_madt_with_many_processors),

@@ -182,7 +182,8 @@ static void write_fadt(uint8_t *at, const struct acpi_board *board, uint32_t bas
     struct acpi_fadt fadt = {
         .header = acpi_begin("FACP", 6, sizeof(fadt)),
         .minor_version = 5,
-        .firmware_ctrl = base + FACS_OFFSET, /* so X_FIRMWARE_CTRL has to be 0 */
+        .firmware_ctrl = base + FACS_OFFSET,
+        .x_firmware_ctrl = base + FACS_OFFSET,
         .dsdt = dsdt,
         .x_dsdt = dsdt,
         .preferred_pm_profile = 1, /* desktop */
