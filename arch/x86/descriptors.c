@@ -73,25 +73,6 @@ void descriptors_init(struct cpu_descriptors *descriptors, const struct exceptio
     descriptors->gdt[SELECTOR_TSS / 8 + 1] = base >> 32;
 }
 
-static void load_segments(void)
-{
-    /* Only a far return can load CS: 64-bit mode has no far jump to an immediate. */
-    __asm__ volatile("pushq %[code]\n\t"
-                     "leaq 1f(%%rip), %%rax\n\t"
-                     "pushq %%rax\n\t"
-                     "lretq\n\t"
-                     "1:\n\t"
-                     "movl %[data], %%eax\n\t"
-                     "movl %%eax, %%ds\n\t"
-                     "movl %%eax, %%es\n\t"
-                     "movl %%eax, %%ss\n\t"
-                     "movl %%eax, %%fs\n\t"
-                     "movl %%eax, %%gs\n\t"
-                     :
-                     : [code] "i"(SELECTOR_CODE), [data] "i"(SELECTOR_DATA)
-                     : "rax", "memory");
-}
-
 void descriptors_load(struct cpu_descriptors *descriptors)
 {
     const struct descriptor_table_register gdtr = {
@@ -105,7 +86,7 @@ void descriptors_load(struct cpu_descriptors *descriptors)
 
     fill_idt();
     lgdt(&gdtr);
-    load_segments();
+    load_segments(SELECTOR_CODE, SELECTOR_DATA);
     lldt(0);
     descriptors->gdt[SELECTOR_TSS / 8] &= ~TSS_DESCRIPTOR_BUSY;
     ltr(SELECTOR_TSS);

@@ -2,6 +2,7 @@
 #include "arch/x86/extended_state.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/fpu_instructions.h"
 #include "arch/x86/registers.h"
 #include "vmm/base/types.h"
 
@@ -31,14 +32,15 @@ void extended_state_reset(void)
     static uint8_t area[PAGE_SIZE] __attribute__((aligned(64)));
 
     *(uint32_t *)(void *)(area + MXCSR_OFFSET) = MXCSR_RESET;
-    __asm__ volatile("fninit");
+    fninit();
     if (!has_xsave()) {
-        __asm__ volatile("fxrstor64 %0\n\tfninit" : : "m"(area));
+        fxrstor64((const uint8_t(*)[512])area);
+        fninit();
         return;
     }
     struct cpuid_result supported = cpuid_max(0xd, 0);
     xsetbv(0, (uint64_t)supported.edx << 32 | supported.eax);
-    __asm__ volatile("xrstor64 %0" : : "m"(area), "a"(UINT32_MAX), "d"(UINT32_MAX));
+    xrstor64((const uint8_t(*)[PAGE_SIZE])area, UINT64_MAX);
     xsetbv(0, XCR0_X87);
 }
 
@@ -56,43 +58,12 @@ bool extended_state_compacts_rightly(void)
         ymm0[i] = (uint8_t)(0xa0 + i);
     extended_state_reset();
     xsetbv(0, components);
-    __asm__ volatile("vmovdqu %1, %%ymm0\n\t"
-                     "xsavec64 %0"
-                     : "+m"(area)
-                     : "m"(ymm0), "a"(components), "d"(0));
+    load_ymm0_and_xsavec64((const uint8_t(*)[32])ymm0, &area, components);
     extended_state_reset();
     return memcmp(area + EXTENDED_OFFSET, ymm0 + 16, 16) == 0;
 }
 
 /* --- Single registers --- */
-
-#define XMM_CASES(instruction)                                                                     \
-    ONE(instruction, 0)                                                                            \
-    ONE(instruction, 1)                                                                            \
-    ONE(instruction, 2)                                                                            \
-    ONE(instruction, 3)                                                                            \
-    ONE(instruction, 4)                                                                            \
-    ONE(instruction, 5)                                                                            \
-    ONE(instruction, 6)                                                                            \
-    ONE(instruction, 7)                                                                            \
-    ONE(instruction, 8)                                                                            \
-    ONE(instruction, 9)                                                                            \
-    ONE(instruction, 10)                                                                           \
-    ONE(instruction, 11)                                                                           \
-    ONE(instruction, 12)                                                                           \
-    ONE(instruction, 13)                                                                           \
-    ONE(instruction, 14)                                                                           \
-    ONE(instruction, 15)
-
-#define MMX_CASES(instruction)                                                                     \
-    ONE(instruction, 0)                                                                            \
-    ONE(instruction, 1)                                                                            \
-    ONE(instruction, 2)                                                                            \
-    ONE(instruction, 3)                                                                            \
-    ONE(instruction, 4)                                                                            \
-    ONE(instruction, 5)                                                                            \
-    ONE(instruction, 6)                                                                            \
-    ONE(instruction, 7)
 
 /* Sets CR4.OSFXSR, without which SSE instructions raise #UD. Returns the old value of CR4. */
 static uint64_t enable_sse(void)
@@ -114,13 +85,7 @@ void extended_state_read_xmm(unsigned number, uint8_t bytes[16])
 {
     uint64_t cr4 = enable_sse();
 
-    switch (number) {
-#define ONE(instruction, n)                                                                        \
-    case n: __asm__ volatile(instruction " %%xmm" #n ", %0" : "=m"(*(uint8_t(*)[16])bytes)); break;
-        XMM_CASES("movups")
-#undef ONE
-    default: break;
-    }
+    read_xmm(number, bytes);
     restore_cr4(cr4);
 }
 
@@ -128,47 +93,23 @@ void extended_state_write_xmm(unsigned number, const uint8_t bytes[16])
 {
     uint64_t cr4 = enable_sse();
 
-    switch (number) {
-#define ONE(instruction, n)                                                                        \
-    case n:                                                                                        \
-        __asm__ volatile(instruction " %0, %%xmm" #n : : "m"(*(const uint8_t(*)[16])bytes));       \
-        break;
-        XMM_CASES("movups")
-#undef ONE
-    default: break;
-    }
+    write_xmm(number, bytes);
     restore_cr4(cr4);
 }
 
 void extended_state_read_mmx(unsigned number, uint8_t bytes[8])
 {
-    switch (number) {
-#define ONE(instruction, n)                                                                        \
-    case n: __asm__ volatile(instruction " %%mm" #n ", %0" : "=m"(*(uint8_t(*)[8])bytes)); break;
-        MMX_CASES("movq")
-#undef ONE
-    default: break;
-    }
+    read_mmx(number, bytes);
 }
 
 void extended_state_write_mmx(unsigned number, const uint8_t bytes[8])
 {
-    switch (number) {
-#define ONE(instruction, n)                                                                        \
-    case n:                                                                                        \
-        __asm__ volatile(instruction " %0, %%mm" #n : : "m"(*(const uint8_t(*)[8])bytes));         \
-        break;
-        MMX_CASES("movq")
-#undef ONE
-    default: break;
-    }
+    write_mmx(number, bytes);
 }
 
 bool extended_state_has_x87_exception(void)
 {
     const uint16_t exception_summary = BIT(7);
-    uint16_t status;
 
-    __asm__ volatile("fnstsw %0" : "=a"(status));
-    return (status & exception_summary) != 0;
+    return (fnstsw() & exception_summary) != 0;
 }

@@ -85,7 +85,7 @@ static void reset_by_triple_fault(void)
     const struct descriptor_table_register nothing = {.limit = 0, .base = 0};
 
     lidt(&nothing);
-    __asm__ volatile("int3" : : : "memory");
+    int3();
 }
 
 _Noreturn void platform_reset(const struct host_acpi *acpi)

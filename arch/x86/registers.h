@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Bits of the control registers, of RFLAGS and of IA32_EFER. Intel SDM vol. 3A, "Control
- * Registers", "System Flags and Fields in the EFLAGS Register". */
+/* Bits of the control registers, of RFLAGS and of IA32_EFER, and what single instructions load and
+ * store. Intel SDM vol. 3A, "Control Registers", "System Flags and Fields in the EFLAGS
+ * Register". */
 #ifndef ARCH_X86_REGISTERS_H
 #define ARCH_X86_REGISTERS_H
 
 #include "vmm/base/bits.h"
+
+#include <stdint.h>
 
 #define CR0_PE BIT(0)
 #define CR0_MP BIT(1)
@@ -70,5 +73,17 @@
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
+
+/* What CPUID returns (SDM vol. 2A, "CPUID"). */
+struct cpuid_result {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+/* What LGDT and LIDT load and SGDT and SIDT store (SDM vol. 3A, "Memory-Management Registers"). */
+struct descriptor_table_register {
+    uint16_t limit; /* bytes - 1 */
+    uint64_t base;
+} __attribute__((packed));
+_Static_assert(sizeof(struct descriptor_table_register) == 10, "as the processor has it");
 
 #endif

@@ -4,6 +4,7 @@
 #ifndef ARCH_X86_TRAPS_H
 #define ARCH_X86_TRAPS_H
 
+#include "arch/x86/instructions.h"
 #include "arch/x86/vectors.h"
 #include "vmm/base/types.h"
 
@@ -53,14 +54,14 @@ void trap_set_nmi_handler(trap_nmi_handler *handler, void *context);
  * Exits Due to Vectored Events", "NMI Blocking"). */
 static inline void trap_raise_nmi(void)
 {
-    __asm__ volatile("int $2" : : : "memory");
+    int2();
 }
 
 /* Handles a machine check that a VM exit reported, in the same way. Does not return if the machine
  * check is fatal. */
 static inline void trap_raise_machine_check(void)
 {
-    __asm__ volatile("int $18" : : : "memory");
+    int18();
 }
 
 /* Sets CR4.MCE if the processor has it: from then on a machine check is an exception instead of a

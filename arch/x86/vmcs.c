@@ -29,12 +29,8 @@ static const char *field_name(uint64_t encoding)
 static uint32_t instruction_error(void)
 {
     uint64_t error;
-    bool failed;
 
-    __asm__ volatile("vmread %[field], %[error]"
-                     : [error] "=r"(error), "=@ccbe"(failed)
-                     : [field] "r"((uint64_t)VMCS_INSTRUCTION_ERROR));
-    return failed ? 0 : (uint32_t)error;
+    return vmread(VMCS_INSTRUCTION_ERROR, &error) ? (uint32_t)error : 0;
 }
 
 void vmcs_access_failed(const char *instruction, uint64_t field)

@@ -7,6 +7,7 @@
 #ifndef ARCH_X86_VMCS_H
 #define ARCH_X86_VMCS_H
 
+#include "arch/x86/vmx_instructions.h"
 #include "vmm/base/bits.h"
 #include "vmm/base/types.h"
 
@@ -265,24 +266,15 @@ _Noreturn void vmcs_access_failed(const char *instruction, uint64_t field);
 static inline uint64_t vmcs_read_raw(uint64_t field)
 {
     uint64_t value;
-    bool failed;
 
-    __asm__ volatile("vmread %[field], %[value]"
-                     : [value] "=rm"(value), "=@ccbe"(failed)
-                     : [field] "r"(field));
-    if (__builtin_expect(failed, 0))
+    if (__builtin_expect(!vmread(field, &value), 0))
         vmcs_access_failed("VMREAD", field);
     return value;
 }
 
 static inline void vmcs_write_raw(uint64_t field, uint64_t value)
 {
-    bool failed;
-
-    __asm__ volatile("vmwrite %[value], %[field]"
-                     : "=@ccbe"(failed)
-                     : [field] "r"(field), [value] "rm"(value));
-    if (__builtin_expect(failed, 0))
+    if (__builtin_expect(!vmwrite(field, value), 0))
         vmcs_access_failed("VMWRITE", field);
 }
 
@@ -343,10 +335,7 @@ static inline void vmcs_write_natural(enum vmcs_field_natural field, uint64_t va
 #define VMCS_EXIT_FIELD_READER(name, type, field)                                                  \
     static inline type name(void)                                                                  \
     {                                                                                              \
-        uint64_t value;                                                                            \
-                                                                                                   \
-        __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)(field)) : "cc");           \
-        return (type)value;                                                                        \
+        return (type)vmread_unchecked(field);                                                      \
     }
 VMCS_EXIT_FIELDS(VMCS_EXIT_FIELD_READER)
 #undef VMCS_EXIT_FIELD_READER
@@ -354,7 +343,7 @@ VMCS_EXIT_FIELDS(VMCS_EXIT_FIELD_READER)
 /* Sets the guest's RIP, also without a check. */
 static inline void vmcs_set_guest_rip(uint64_t rip)
 {
-    __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)VMCS_GUEST_RIP), "r"(rip) : "cc");
+    vmwrite_unchecked(VMCS_GUEST_RIP, rip);
 }
 
 /* Stops the monitor if this processor lacks one of VMCS_EXIT_FIELDS. The vCPU's VMCS is current. */

@@ -3,34 +3,17 @@
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/vmx_instructions.h"
 #include "vmm/base/check.h"
-
-/* The operand of INVEPT and INVVPID in memory. */
-struct invalidation_descriptor {
-    uint64_t first;
-    uint64_t second;
-};
-
-enum {
-    INVEPT_ALL_CONTEXT = 2,
-    INVVPID_SINGLE_CONTEXT = 1,
-    INVVPID_ALL_CONTEXT = 2,
-};
 
 static void invalidate_vpid(uint64_t type, uint16_t vpid)
 {
-    struct invalidation_descriptor descriptor = {vpid, 0};
-    bool failed;
-
-    __asm__ volatile("invvpid %1, %2" : "=@ccbe"(failed) : "m"(descriptor), "r"(type) : "memory");
-    CHECK(!failed);
+    CHECK(invvpid(type, (struct invalidation_descriptor){vpid, 0}));
 }
 
 enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region)
 {
     uint64_t feature_control = rdmsr(IA32_FEATURE_CONTROL);
-    uint64_t physical = (uint64_t)region;
-    bool failed;
 
     if ((feature_control & FEATURE_CONTROL_LOCK) == 0)
         wrmsr(IA32_FEATURE_CONTROL,
@@ -38,8 +21,7 @@ enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region
     write_cr0((read_cr0() | capabilities->cr0_fixed0) & capabilities->cr0_fixed1);
     write_cr4((read_cr4() | capabilities->cr4_fixed0 | CR4_VMXE) & capabilities->cr4_fixed1);
     *(uint32_t *)region = capabilities->revision;
-    __asm__ volatile("vmxon %1" : "=@ccbe"(failed) : "m"(physical) : "memory");
-    if (failed)
+    if (!vmxon((uint64_t)region))
         return STATUS_UNSUPPORTED;
     /* VMXON need not drop what an earlier user of VT-x left in the TLBs, so the next lines drop
      * it. */
@@ -50,7 +32,7 @@ enum status vmx_enable(const struct vmx_capabilities *capabilities, void *region
 
 void vmx_disable(void)
 {
-    __asm__ volatile("vmxoff" : : : "cc", "memory");
+    vmxoff();
     write_cr4(read_cr4() & ~CR4_VMXE);
 }
 
@@ -62,32 +44,17 @@ void vmcs_init(const struct vmx_capabilities *capabilities, void *region)
 
 void vmcs_load(void *region)
 {
-    uint64_t physical = (uint64_t)region;
-    bool failed;
-
-    __asm__ volatile("vmptrld %1" : "=@ccbe"(failed) : "m"(physical) : "memory");
-    CHECK(!failed);
+    CHECK(vmptrld((uint64_t)region));
 }
 
 void vmcs_clear(void *region)
 {
-    uint64_t physical = (uint64_t)region;
-    bool failed;
-
-    __asm__ volatile("vmclear %1" : "=@ccbe"(failed) : "m"(physical) : "memory");
-    CHECK(!failed);
+    CHECK(vmclear((uint64_t)region));
 }
 
 void vmx_invalidate_ept_all(void)
 {
-    struct invalidation_descriptor descriptor = {0, 0};
-    bool failed;
-
-    __asm__ volatile("invept %1, %2"
-                     : "=@ccbe"(failed)
-                     : "m"(descriptor), "r"((uint64_t)INVEPT_ALL_CONTEXT)
-                     : "memory");
-    CHECK(!failed);
+    CHECK(invept(INVEPT_ALL_CONTEXT, (struct invalidation_descriptor){0, 0}));
 }
 
 void vmx_invalidate_vpid(uint16_t vpid)

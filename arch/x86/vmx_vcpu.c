@@ -7,8 +7,6 @@
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx.h"
 
-void world_switch_exit(void);
-
 _Static_assert(offsetof(struct vmx_switch, gpr) == 0, "world_switch.asm");
 _Static_assert(offsetof(struct vmx_switch, stack) == 8 * 16, "world_switch.asm");
 _Static_assert(offsetof(struct vmx_switch, frame) == 8 * 17, "world_switch.asm");

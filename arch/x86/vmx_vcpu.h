@@ -8,6 +8,7 @@
 #include "arch/x86/registers.h"
 #include "arch/x86/vmcs.h"
 #include "arch/x86/vmx_capabilities.h"
+#include "arch/x86/world_switch.h"
 #include "vmm/base/types.h"
 
 /* Index into an array of general registers, as instructions encode it. */
@@ -119,10 +120,7 @@ void vmx_vcpu_restart(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
  * on the same stack. */
 static inline __attribute__((always_inline)) void vmx_vcpu_begin(struct vmx_vcpu *vcpu)
 {
-    __asm__ volatile("movq %%rbp, %[frame]\n\tleaq -8(%%rsp), %%rax\n\tmovq %%rax, %[stack]"
-                     : [frame] "=m"(vcpu->registers.frame), [stack] "=m"(vcpu->registers.stack)
-                     :
-                     : "rax");
+    world_switch_begin(&vcpu->registers.frame, &vcpu->registers.stack);
 }
 
 /* Enters the guest and returns the exit reason field after its next exit, or VMX_NOT_ENTERED.
@@ -133,13 +131,10 @@ static inline __attribute__((always_inline)) void vmx_vcpu_begin(struct vmx_vcpu
 static inline __attribute__((always_inline)) uint64_t vmx_vcpu_enter(struct vmx_vcpu **vcpu,
                                                                      uint64_t *exited_tsc)
 {
-    uint64_t result;
+    void *registers = *vcpu; /* they come first */
+    uint64_t result = world_switch_enter(&registers, exited_tsc);
 
-    __asm__ volatile("call world_switch"
-                     : "=a"(result), "=d"(*exited_tsc), "+D"(*vcpu)
-                     :
-                     : "rbx", "rcx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-                       "memory", "cc");
+    *vcpu = registers;
     return result;
 }
 

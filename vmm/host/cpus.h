@@ -6,6 +6,7 @@
 #ifndef VMM_HOST_CPUS_H
 #define VMM_HOST_CPUS_H
 
+#include "arch/x86/cpu.h"
 #include "arch/x86/descriptors.h"
 #include "arch/x86/lapic.h"
 #include "arch/x86/memory/page_table.h"
@@ -46,10 +47,7 @@ struct cpu {
 /* Returns this processor. */
 static inline struct cpu *cpu_this(void)
 {
-    struct cpu *cpu;
-
-    __asm__("movq %%gs:0, %0" : "=r"(cpu));
-    return cpu;
+    return read_gs_pointer();
 }
 
 /* Makes cpu_this work on the processor that booted. Called before anything else, the log

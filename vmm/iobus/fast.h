@@ -9,6 +9,7 @@
 #define VMM_IOBUS_FAST_H
 
 #include "vmm/iobus/table.h"
+#include "vmm/iobus/tsc.h"
 
 /* What a lookup found: a call that takes the whole access, and what belongs to the call. */
 struct iobus_found {

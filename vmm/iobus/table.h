@@ -188,14 +188,4 @@ static inline void iobus_count_call(const struct iobus_reader *reader,
     iobus_count(&counters[call->counter + UINT64_C(1)], cycles);
 }
 
-/* Returns what iobus_tsc returns, without a call. */
-static inline uint64_t iobus_read_tsc(void)
-{
-#if defined(__x86_64__)
-    return __builtin_ia32_rdtsc();
-#else
-    return 0;
-#endif
-}
-
 #endif

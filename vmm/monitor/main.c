@@ -252,13 +252,5 @@ void monitor_main(const struct boot_info *boot)
     require(paging_enable(&self.page_table), "paging");
     require(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
     /* The firmware's stack is not used any more. */
-    __asm__ volatile("mov %0, %%rsp\n\t"
-                     "xor %%ebp, %%ebp\n\t"
-                     "call *%1\n\t"
-                     "ud2"
-                     :
-
-                     : "r"(cpu_this()->stack_top), "r"(run_on_own_stack)
-                     : "memory");
-    __builtin_unreachable();
+    call_on_stack(cpu_this()->stack_top, run_on_own_stack);
 }

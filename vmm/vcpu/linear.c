@@ -2,6 +2,7 @@
 #include "vmm/vcpu/linear.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/fpu_instructions.h"
 #include "arch/x86/msr.h"
 #include "vmm/guest/guest.h"
 
@@ -13,7 +14,7 @@ static uint32_t read_pkru(void)
     uint32_t pkru;
 
     write_cr4(cr4 | CR4_PKE); /* otherwise RDPKRU is #UD; the monitor has no user pages for keys */
-    __asm__ volatile("rdpkru" : "=a"(pkru) : "c"(0) : "rdx");
+    pkru = rdpkru();
     write_cr4(cr4);
     return pkru;
 }
