@@ -218,8 +218,10 @@ static void test_loader_writes_it(void **state)
     struct loader_entry entry;
 
     (void)state;
-    memset(guest_ram + GUEST_FIRMWARE_AREA, 0x5a, GUEST_BIOS_AREA - GUEST_FIRMWARE_AREA);
-    memset(ram + GUEST_FIRMWARE_AREA, 0x5a, GUEST_BIOS_AREA - GUEST_FIRMWARE_AREA);
+    memset(guest_ram + GUEST_FIRMWARE_AREA, 0x5a,
+           GUEST_BIOS_AREA + GUEST_BIOS_TABLES_BYTES - GUEST_FIRMWARE_AREA);
+    memset(ram + GUEST_FIRMWARE_AREA, 0x5a,
+           GUEST_BIOS_AREA + GUEST_BIOS_TABLES_BYTES - GUEST_FIRMWARE_AREA);
     memcpy(ram + 0x7c00, "\xeb\xfe", 2);
     assert_int_equal(loader_load(&guest, guest_ram, GPA(0xe0000), &entry), STATUS_OK);
     assert_memory_equal(guest_ram, ram, sizeof(ram));

@@ -181,7 +181,7 @@ static const uint8_t vectors[256] = {
 /* Segment f000. */
 
 #define BIOS_SEGMENT (GUEST_BIOS_AREA >> 4)
-#define ROUTINES     0xe000
+#define ROUTINES     GUEST_BIOS_TABLES_BYTES
 #define RESET_VECTOR 0xfff0
 #define DATE         0xfff5
 #define MODEL        0xfffe

@@ -7,6 +7,7 @@
  *     0000:0000  256 vectors, all into the BIOS
  *     0040:0000  BIOS data area
  *     9fc0:0000  extended BIOS data area, 1 KiB
+ *     f000:0000  nothing: room for other tables (GUEST_BIOS_TABLES_BYTES)
  *     f000:e000  the handlers
  *     f000:fff0  reset vector, date, model
  *
@@ -20,7 +21,8 @@
 #include "vmm/base/types.h"
 
 /* Writes all of these areas into a guest's RAM: the parts of page 0 that are not 0, the first byte
- * of the extended BIOS data area, and GUEST_BIOS_AREA up to 1 MiB. ram: at least 1 MiB, zeroed, in
+ * of the extended BIOS data area, and GUEST_BIOS_AREA
+ * without its first GUEST_BIOS_TABLES_BYTES, up to 1 MiB. ram: at least 1 MiB, zeroed, in
  * the layout of vmm/loader/memory_layout.h. */
 void bios_area_write(uint8_t *ram);
 

@@ -5,7 +5,7 @@
  *     0x0009fc00  RAM, reserved: extended BIOS data area
  *     0x000a0000  nothing (a PC has its VGA window and option ROMs here)
  *     0x000e0000  RAM, reserved: the ACPI tables
- *     0x000f0000  RAM, reserved: the BIOS (vmm/loader/bios_area.h)
+ *     0x000f0000  RAM, reserved: the MP table, the BIOS (vmm/loader/bios_area.h)
  *     0x00100000  RAM, up to the end of memory or to 3 GiB
  *     0xc0000000  no RAM: a PC's PCI devices, and the APICs (0xfec00000, 0xfee00000)
  *     0x100000000 RAM: the rest of memory
@@ -24,6 +24,7 @@
 #define GUEST_LOW_HOLE           0xa0000
 #define GUEST_FIRMWARE_AREA      0xe0000
 #define GUEST_BIOS_AREA          0xf0000 /* within the firmware area */
+#define GUEST_BIOS_TABLES_BYTES  0xe000  /* at its beginning: for the MP table */
 #define GUEST_EXTENDED_MEMORY    0x100000
 #define GUEST_HIGH_HOLE          (3 * GIB)
 #define GUEST_HIGH_MEMORY        (4 * GIB)

@@ -3,6 +3,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/registers.h"
 #include "vmm/acpi/acpi_tables.h"
+#include "vmm/acpi/mp_table.h"
 #include "vmm/base/check.h"
 #include "vmm/base/clock.h"
 #include "vmm/base/format.h"
@@ -79,15 +80,32 @@ static uint64_t wall_seconds_now(const struct boot_info *boot)
            clock_ns_from_ticks(rdtsc() - boot->wall_clock_tsc) / NS_PER_SECOND;
 }
 
-/* Writes the ACPI tables into the guest's RAM. Returns the address of the root pointer, for the
- * loader. */
-static gpa_t write_acpi_tables(struct guest *guest)
+/* Writes the MP table into the guest's RAM, for software that does not use ACPI. */
+static void write_mp_table(struct guest *guest, const struct acpi_board *board)
+{
+    const struct cpuid_guest registers = {.apic_enabled = true};
+    const struct cpuid_result version = cpuid_policy(&guest->vcpus[0].cpuid, &registers, 1, 0);
+    const struct mp_processor processor = {.local_apic_version = (uint8_t)LOCAL_APIC_VERSION,
+                                           .signature = version.eax,
+                                           .features = version.edx};
+    size_t used_bytes;
+    enum status status =
+        mp_table_build(board, &processor, GPA(GUEST_BIOS_AREA), guest->ram + GUEST_BIOS_AREA,
+                       GUEST_BIOS_TABLES_BYTES, &used_bytes);
+
+    CHECK(status == STATUS_OK); /* the board's table is constant, and the area is large enough */
+}
+
+/* Writes the tables that describe the board into the guest's RAM. Returns the address of ACPI's
+ * root pointer, for the loader. */
+static gpa_t write_tables(struct guest *guest)
 {
     struct acpi_board board = acpi_board_pc;
     size_t used_bytes;
     enum status status;
 
     board.cpu_count = guest->config->cpu_count;
+    write_mp_table(guest, &board);
     status = acpi_tables_build(&board, GPA(GUEST_FIRMWARE_AREA), guest->ram + GUEST_FIRMWARE_AREA,
                                GUEST_BIOS_AREA - GUEST_FIRMWARE_AREA, &used_bytes);
 
@@ -136,7 +154,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     atomic_store_explicit(&guest->end.kind, GUEST_RUNNING, memory_order_release);
     guest_flush_debug_line(guest); /* what the guest printed before a reset */
     memset(guest->ram, 0, config->memory_bytes);
-    acpi_rsdp = write_acpi_tables(guest);
+    acpi_rsdp = write_tables(guest);
     status = loader_load(config, guest->ram, acpi_rsdp, &entry);
     if (status != STATUS_OK) {
         format_text(reason, sizeof(reason), "its image cannot be loaded: %s", status_name(status));
