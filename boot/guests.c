@@ -80,6 +80,7 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
             .initrd_name = file_name(wanted->initrd),
             .cpu_count = wanted->cpu_count,
             .has_testdev = wanted->has_testdev,
+            .has_no_x2apic = wanted->has_no_x2apic,
             .apic = wanted->apic,
             .attachments = &config->attachments[wanted->attachment_first],
             .attachment_count = wanted->attachment_count,

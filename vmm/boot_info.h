@@ -58,6 +58,7 @@ struct guest_config {
     uint32_t cpu_count; /* 1..GUEST_CPUS_MAX */
     bool has_testdev;   /* the board has the devices that test suites use */
     enum guest_apic apic;
+    bool has_no_x2apic;    /* its local APICs have xAPIC mode only */
     uint64_t memory_bytes; /* multiple of 2 MiB */
     hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; all guests of a
                               sequence share it */

@@ -17,6 +17,7 @@
  *     cpus    = 1                     ; at most as many as the machine has (default 1)
  *     testdev = off                   ; on or off                         (default off)
  *     apic    = auto                  ; auto, emulated or virtual         (default auto)
+ *     x2apic  = on                    ; on or off                         (default on)
  *     doorbell = ...                  ; these three as often as needed;
  *     zone     = ...                  ; vmm/attachments/attachment_spec.h describes the values
  *     trigger  = ...
@@ -57,6 +58,7 @@ struct config_guest {
     uint32_t cpu_count;
     bool has_testdev;
     enum guest_apic apic;
+    bool has_no_x2apic;
     /* The guest's attachments in struct config. */
     size_t attachment_first;
     size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */

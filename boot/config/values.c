@@ -20,6 +20,7 @@ static enum status set_memory(struct parser *parser, struct text value);
 static enum status set_cpus(struct parser *parser, struct text value);
 static enum status set_testdev(struct parser *parser, struct text value);
 static enum status set_apic(struct parser *parser, struct text value);
+static enum status set_x2apic(struct parser *parser, struct text value);
 static enum status set_doorbell(struct parser *parser, struct text value);
 static enum status set_zone(struct parser *parser, struct text value);
 static enum status set_trigger(struct parser *parser, struct text value);
@@ -41,6 +42,7 @@ const struct config_key config_guest_keys[] = {
     {.name = "cpus", .set = set_cpus},
     {.name = "testdev", .set = set_testdev},
     {.name = "apic", .set = set_apic},
+    {.name = "x2apic", .set = set_x2apic},
     {.name = "doorbell", .set = set_doorbell, .may_repeat = true},
     {.name = "zone", .set = set_zone, .may_repeat = true},
     {.name = "trigger", .set = set_trigger, .may_repeat = true},
@@ -311,6 +313,16 @@ static enum status set_apic(struct parser *parser, struct text value)
     enum status status = read_word(parser, "apic", value, words, ARRAY_COUNT(words), &apic);
 
     parser->guest->apic = (enum guest_apic)apic;
+    return status;
+}
+
+static enum status set_x2apic(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"off", false}, {"on", true}};
+    uint32_t is_on = true;
+    enum status status = read_word(parser, "x2apic", value, words, ARRAY_COUNT(words), &is_on);
+
+    parser->guest->has_no_x2apic = is_on == 0;
     return status;
 }
 

@@ -223,20 +223,22 @@ static void test_keys(void **state)
             "console, baud, console_irq, on_last_exit, schedule");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-            "kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
+            "kernel, initrd, cmdline, memory, cpus, testdev, apic, x2apic, doorbell, "
+            "zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
-        "memory, cpus, testdev, apic, doorbell, zone, trigger");
+        "memory, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
     REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
-            "keys kernel, initrd, cmdline, memory, cpus, testdev, apic, doorbell, zone, trigger");
+            "keys kernel, initrd, cmdline, memory, cpus, testdev, apic, x2apic, doorbell, "
+            "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "console_irq, on_last_exit, schedule");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
-            "memory, cpus, testdev, apic, doorbell, zone, trigger");
+            "memory, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
     REFUSED("[guest a]\nkernel k\n", STATUS_INVALID,
             "portcullis.conf:2: 'kernel k' is neither [SECTION], KEY = VALUE nor a comment, which "
             "begins with ; or #");
@@ -304,6 +306,8 @@ static void test_values(void **state)
             "portcullis.conf:3: cpus = 65: a guest has at most 64 CPUs");
     REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
             "portcullis.conf:3: testdev = maybe: it can be off or on");
+    REFUSED("[guest a]\nkernel = k\nx2apic = 0\n", STATUS_INVALID,
+            "portcullis.conf:3: x2apic = 0: it can be off or on");
     REFUSED("[guest a]\nkernel = k\napic = on\n", STATUS_INVALID,
             "portcullis.conf:3: apic = on: it can be auto, emulated or virtual");
     REFUSED("[guest a]\nkernel = k\ncpus = many\n", STATUS_INVALID,
@@ -367,7 +371,11 @@ static void test_guest_count(void **state)
     assert_int_equal(config.guests[1].apic, GUEST_APIC_VIRTUAL);
     assert_int_equal(parse(GUEST "apic = emulated\n"), STATUS_OK);
     assert_int_equal(config.guests[0].apic, GUEST_APIC_EMULATED);
-    assert_int_equal(parse(GUEST "apic = auto\n"), STATUS_OK);
+    assert_false(config.guests[0].has_no_x2apic);
+    assert_int_equal(parse(GUEST "apic = auto\nx2apic = off\n"), STATUS_OK);
+    assert_true(config.guests[0].has_no_x2apic);
+    assert_int_equal(parse(GUEST "x2apic = on\n"), STATUS_OK);
+    assert_false(config.guests[0].has_no_x2apic);
     assert_int_equal(config.guests[0].apic, GUEST_APIC_AUTO);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 

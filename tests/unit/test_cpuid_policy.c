@@ -279,6 +279,27 @@ static void test_topology_of_several(void **state)
     assert_int_equal(cpuid_policy(&board, &bare_guest, 1, 0).ebx, 4u << 16);
 }
 
+/* A board whose local APICs have no x2APIC mode differs in one bit. */
+static void test_no_x2apic(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_guest guest = bare_guest;
+
+    (void)state;
+    board.host = generous;
+    for (int has_apic = 0; has_apic < 2; has_apic++) {
+        board.has_apic = guest.apic_enabled = has_apic != 0;
+        board.has_no_x2apic = false;
+        struct cpuid_result with = cpuid_policy(&board, &guest, 1, 0);
+        board.has_no_x2apic = true;
+        assert_regs(cpuid_policy(&board, &guest, 1, 0), with.eax, with.ebx,
+                    with.ecx & ~(UINT32_C(1) << 21), with.edx);
+        assert_false(cpuid_has(&board, CPUID_X2APIC));
+        assert_int_equal(cpuid_has(&board, CPUID_TSC_DEADLINE), board.has_apic);
+        assert_int_equal(cpuid_has(&board, CPUID_APIC), board.has_apic);
+    }
+}
+
 /* The local APIC's features are the board's, whatever the processor has. */
 static void test_local_apic(void **state)
 {
@@ -575,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_difference_between_processors),
         cmocka_unit_test(test_topology_of_several),
         cmocka_unit_test(test_local_apic),
+        cmocka_unit_test(test_no_x2apic),
         cmocka_unit_test(test_xsave_sizes),
         cmocka_unit_test(test_meagre_processor),
         cmocka_unit_test(test_this_processor),

@@ -16,6 +16,7 @@
  *   CODE64      the guest executes CPUID in 64-bit mode
  *   XD_ON       the guest has not disabled the feature by IA32_MISC_ENABLE
  *   LOCAL_APIC  the board has local APICs
+ *   HAS_X2APIC  the same, and they have x2APIC mode
  *   APIC_ON     the board has local APICs, and IA32_APIC_BASE.EN enables this vCPU's
  *               (SDM vol. 3A, "Enabling or Disabling the Local APIC")
  *   SEVERAL     the guest has more than one logical processor
@@ -46,7 +47,7 @@
     ROW(PCID, 0x1, 0, ECX, 17, ALWAYS)                                                             \
     ROW(SSE4_1, 0x1, 0, ECX, 19, ALWAYS)                                                           \
     ROW(SSE4_2, 0x1, 0, ECX, 20, ALWAYS)                                                           \
-    EMULATED(X2APIC, 0x1, 0, ECX, 21, LOCAL_APIC)                                                  \
+    EMULATED(X2APIC, 0x1, 0, ECX, 21, HAS_X2APIC)                                                  \
     ROW(MOVBE, 0x1, 0, ECX, 22, ALWAYS)                                                            \
     ROW(POPCNT, 0x1, 0, ECX, 23, ALWAYS)                                                           \
     EMULATED(TSC_DEADLINE, 0x1, 0, ECX, 24, LOCAL_APIC)                                            \

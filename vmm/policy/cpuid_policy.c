@@ -18,6 +18,7 @@ enum cpuid_condition {
     CONDITION_CODE64,
     CONDITION_XD_ON,
     CONDITION_LOCAL_APIC,
+    CONDITION_HAS_X2APIC,
     CONDITION_APIC_ON,
     CONDITION_SEVERAL,
 };
@@ -102,6 +103,7 @@ static bool condition_holds(const struct cpuid_board *board, const struct cpuid_
     case CONDITION_CODE64: return guest->code64;
     case CONDITION_XD_ON: return !guest->disables_execute_disable;
     case CONDITION_LOCAL_APIC: return board->has_apic;
+    case CONDITION_HAS_X2APIC: return board->has_apic && !board->has_no_x2apic;
     case CONDITION_APIC_ON: return board->has_apic && guest->apic_enabled;
     case CONDITION_SEVERAL: return cpu_count(board) > 1;
     }

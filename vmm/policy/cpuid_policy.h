@@ -31,8 +31,8 @@ struct cpuid_board {
      * gaps. */
     uint32_t cpu_count; /* vCPUs of the guest, 1..64; 0 counts as 1 */
     uint32_t vcpu_id;   /* initial APIC ID, x2APIC ID; below cpu_count */
-    bool has_apic;      /* local APICs with x2APIC mode and TSC-deadline timer; without them: one
-                           vCPU */
+    bool has_apic;      /* local APICs with TSC-deadline timer; without them: one vCPU */
+    bool has_no_x2apic; /* the local APICs have xAPIC mode only */
     bool rdtscp;        /* VMX control "enable RDTSCP" is set: RDTSCP and RDPID work */
     bool invpcid;       /* VMX control "enable INVPCID" is set */
     bool xsavec;        /* the compacted format of the XSAVE area can be trusted */

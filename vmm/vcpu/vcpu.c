@@ -15,12 +15,13 @@
 
 #include <string.h>
 
-static struct cpuid_board make_cpuid_board(uint32_t index, uint32_t cpu_count)
+static struct cpuid_board make_cpuid_board(uint32_t index, const struct guest_config *guest)
 {
     struct cpuid_board board = cpu_this()->cpuid;
 
     board.vcpu_id = index;
-    board.cpu_count = cpu_count;
+    board.cpu_count = guest->cpu_count;
+    board.has_no_x2apic = guest->has_no_x2apic;
     board.tsc_hz = clock_tsc_hz();
     return board;
 }
@@ -47,7 +48,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
         .guest = guest,
         .index = index,
         .notes = {.cpu = cpu_this()},
-        .cpuid = make_cpuid_board(index, guest->config->cpu_count),
+        .cpuid = make_cpuid_board(index, guest->config),
     };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
@@ -65,7 +66,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
                        &(struct local_apic_config){
                            .id = index,
                            .is_bsp = index == 0,
-                           .has_x2apic = true,
+                           .has_x2apic = cpuid_has(&vcpu->cpuid, CPUID_X2APIC),
                            .has_tsc_deadline = true,
                            .physical_address_bits = vcpu->physical_address_bits,
                        }));
