@@ -18,6 +18,9 @@
     "there is no serial port at I/O port 0x%x: guests run unseen, and the machine is switched off " \
     "when the last has ended; for a console enable the port in the firmware's setup, or set "       \
     "console in [monitor] to one that exists"
+#define MSG_REFUSED_PLACES                                                                           \
+    "the firmware refuses memory that its map lists as free: for %llu KiB %u places from 0x%llx to " \
+    "0x%llx were tried"
 #define MSG_STILL_HERE "nothing was started; back to the firmware at a key, or after %u seconds"
 
 /* Refusals: first the cause, then the remedy. */

@@ -218,56 +218,104 @@ void uefi_release_all(struct uefi *uefi)
         release_last(uefi);
 }
 
-/* Returns the highest free place as uefi_allocate_below looks for it; 0 if there is none.
- * AllocateAnyPages has no alignment, so the monitor chooses places itself. */
-static EFI_PHYSICAL_ADDRESS find_place(struct uefi *uefi, uint64_t size_bytes,
-                                       uint64_t alignment_bytes, uint64_t limit)
+/* A request for memory, and the places that the firmware has refused although its map lists them as
+ * free. */
+struct request {
+    uint64_t size_bytes, alignment_bytes, limit;
+    unsigned refused_count;
+    EFI_PHYSICAL_ADDRESS lowest_refused, highest_refused;
+};
+
+static bool take_place(struct uefi *uefi, struct request *request, EFI_PHYSICAL_ADDRESS place)
 {
-    struct uefi_memory_map map = {.descriptors = NULL};
+    if (!EFI_ERROR(uefi->services->AllocatePages(AllocateAddress, EfiLoaderData,
+                                                 request->size_bytes / PAGE_SIZE, &place)))
+        return true;
+    if (request->refused_count++ == 0)
+        request->highest_refused = place;
+    request->lowest_refused = place;
+    return false;
+}
+
+/* Tries places within a free range, whose highest is `place`, and returns the one that the firmware
+ * gives; 0 if it refuses all. Each step down is twice as far as the last one, so that a few dozen
+ * of them reach the range's lowest place, which is the last try. */
+static EFI_PHYSICAL_ADDRESS take_within(struct uefi *uefi, struct request *request,
+                                        const struct efi_range *range, EFI_PHYSICAL_ADDRESS place)
+{
+    uint64_t lowest = align_up(range->base.value, request->alignment_bytes);
+
+    if (lowest == 0)
+        lowest = request->alignment_bytes; /* address 0 is never used */
+    for (uint64_t step = request->alignment_bytes;; step *= 2) {
+        if (take_place(uefi, request, place))
+            return place;
+        if (place == lowest)
+            return 0;
+        place = place - lowest > step ? place - step : lowest;
+    }
+}
+
+/* Returns the highest place for the request below `below` in the map's free ranges, and its range;
+ * 0 if there is none. AllocateAnyPages has no alignment, so the monitor chooses places itself. */
+static EFI_PHYSICAL_ADDRESS find_place(const struct uefi_memory_map *map,
+                                       const struct request *request, uint64_t below,
+                                       struct efi_range *range)
+{
     EFI_PHYSICAL_ADDRESS best = 0;
 
-    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
-        return 0;
-    for (size_t i = 0; i < uefi_descriptor_count(&map); i++) {
-        const struct efi_range range = uefi_range(uefi_descriptor(&map, i));
-        uint64_t place = range.type == EfiConventionalMemory
-                             ? memory_highest_place(&range, size_bytes, alignment_bytes, limit)
+    for (size_t i = 0; i < uefi_descriptor_count(map); i++) {
+        const struct efi_range free = uefi_range(uefi_descriptor(map, i));
+        uint64_t place = free.type == EfiConventionalMemory
+                             ? memory_highest_place(&free, request->size_bytes,
+                                                    request->alignment_bytes, request->limit)
                              : 0;
 
-        if (place > best)
+        if (place > best && place < below) {
             best = place;
+            *range = free;
+        }
     }
-    release_last(uefi); /* the map */
     return best;
 }
 
-/* Some firmware lists memory as free and refuses it all the same, OVMF for one. A lower place is
- * then tried. Each step down is twice as far as the last one, so that a few dozen of them reach the
- * lowest address. */
+/* Takes the highest place that the firmware gives. Some firmware lists memory as free and refuses
+ * it all the same, OVMF for one: then the next lower place is tried, range by range. */
+static EFI_PHYSICAL_ADDRESS take_highest(struct uefi *uefi, struct request *request)
+{
+    struct uefi_memory_map map = {.descriptors = NULL};
+    EFI_PHYSICAL_ADDRESS place = UINT64_MAX, taken = 0;
+    struct efi_range range;
+
+    if (EFI_ERROR(uefi_read_memory_map(uefi, &map)))
+        return 0;
+    while (taken == 0 && (place = find_place(&map, request, place, &range)) != 0)
+        taken = take_within(uefi, request, &range, place);
+    release_last(uefi); /* the map */
+    return taken;
+}
+
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit)
 {
+    struct request request = {.alignment_bytes = alignment_bytes, .limit = limit};
     EFI_PHYSICAL_ADDRESS place;
 
     if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE ||
         uefi->allocation_count == UEFI_ALLOCATIONS_MAX)
         return NULL;
-    size_bytes = align_up(size_bytes, PAGE_SIZE);
-    for (uint64_t step = alignment_bytes; step != 0; step *= 2) {
-        place = find_place(uefi, size_bytes, alignment_bytes, limit);
-        if (place == 0)
-            return NULL;
-        if (!EFI_ERROR(uefi->services->AllocatePages(AllocateAddress, EfiLoaderData,
-                                                     size_bytes / PAGE_SIZE, &place))) {
-            uefi->allocations[uefi->allocation_count++] =
-                (struct uefi_allocation){.base = place, .page_count = size_bytes / PAGE_SIZE};
-            return (void *)place;
-        }
-        if (place <= step)
-            return NULL;
-        limit = place - step + size_bytes;
+    request.size_bytes = align_up(size_bytes, PAGE_SIZE);
+    place = take_highest(uefi, &request);
+    if (place == 0) {
+        if (request.refused_count != 0)
+            uefi_say(uefi, MSG_REFUSED_PLACES, (unsigned long long)(request.size_bytes / 1024),
+                     request.refused_count, (unsigned long long)request.lowest_refused,
+                     (unsigned long long)request.highest_refused);
+        return NULL;
     }
-    return NULL;
+    uefi->allocations[uefi->allocation_count++] =
+        (struct uefi_allocation){.base = place, .page_count = request.size_bytes / PAGE_SIZE};
+    return (void *)place;
 }
 
 void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)

@@ -69,7 +69,8 @@ void uefi_read_acpi(struct uefi *uefi, struct host_acpi *acpi);
 
 /* Allocates size_bytes of EfiLoaderData, rounded up to pages, at a multiple of alignment_bytes (a
  * power of two, at least a page), never at address 0. Returns null if the firmware has no such
- * piece. The content is undefined. uefi_release_all gives the memory back. */
+ * piece, or refuses all of them; a line then says which places were tried. The content is
+ * undefined. uefi_release_all gives the memory back. */
 void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes);
 
 /* Allocates as uefi_allocate does, with all of the memory below limit. */
