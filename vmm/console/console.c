@@ -114,20 +114,13 @@ static void set_deadline(uint64_t now_tsc)
 
 void console_work(void)
 {
-    const uint8_t *bytes;
-    bool waits_for_guest = false;
+    bool waits_for_guest;
     uint64_t now_tsc = rdtsc();
 
     console_has_work = false;
     if (now_tsc >= console_deadline_tsc)
         look_at_line();
-    while (byte_ring_peek(&console.input, &bytes) > 0) {
-        waits_for_guest = !input_take(bytes[0]);
-        if (!waits_for_guest)
-            byte_ring_consume(&console.input, 1);
-        else if (!input_drop_before_escape())
-            break;
-    }
+    waits_for_guest = !input_deliver();
     console_lock();
     output_send();
     console_unlock();
@@ -144,7 +137,7 @@ enum status console_init(uint16_t port, uint32_t baud)
     enum status status = uart_init(&console.uart, port, baud);
 
     byte_ring_init(&console.output, console.output_bytes, OUTPUT_BYTES);
-    byte_ring_init(&console.input, console.input_bytes, INPUT_BYTES);
+    input_queue_init(&console.input);
     line_editor_init(&console.editor, output_echo, NULL);
     console.at_line_start = true;
     console.is_present = status == STATUS_OK;

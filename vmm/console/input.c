@@ -2,7 +2,9 @@
 /* Input: what the user types, from the UART to the prompt or to a guest. */
 #include "vmm/console/state.h"
 
-#define ESCAPE_KEY 0x1d /* Ctrl-] */
+/* How many bytes are taken from the UART in a row: some full FIFOs. A UART that always has another
+ * byte is broken. */
+#define RECEIVED_AT_ONCE_MAX 64
 
 static void type_at_prompt(uint8_t byte)
 {
@@ -28,17 +30,20 @@ static void type_at_prompt(uint8_t byte)
     }
 }
 
-bool input_take(uint8_t byte)
+static void switch_focus(void)
+{
+    if (console.focus == FOCUS_GUEST)
+        console_show_prompt();
+    else
+        focus_leave_prompt();
+}
+
+/* Gives one byte to whom the line belongs. Returns false if the byte has to wait until the guest
+ * has read its receiver. */
+static bool take(uint8_t byte)
 {
     const struct console_client *client = console.client;
 
-    if (byte == ESCAPE_KEY) {
-        if (console.focus == FOCUS_GUEST)
-            console_show_prompt();
-        else
-            focus_leave_prompt();
-        return true;
-    }
     if (console.focus == FOCUS_PROMPT) {
         type_at_prompt(byte);
         return true;
@@ -51,26 +56,29 @@ bool input_take(uint8_t byte)
     return true;
 }
 
-bool input_drop_before_escape(void)
-{
-    const uint8_t *bytes;
-    size_t available = byte_ring_peek(&console.input, &bytes);
-
-    for (size_t i = 0; i < available; i++) {
-        if (bytes[i] == ESCAPE_KEY) {
-            byte_ring_consume(&console.input, i);
-            return true;
-        }
-    }
-    return false;
-}
-
 void input_receive(void)
 {
     uint8_t byte;
 
-    while (uart_try_get(&console.uart, &byte)) {
-        if (byte_ring_put(&console.input, &byte, 1) == 0)
-            console.input_lost++;
+    for (unsigned i = 0; i < RECEIVED_AT_ONCE_MAX && uart_try_get(&console.uart, &byte); i++)
+        input_queue_put(&console.input, byte);
+}
+
+bool input_deliver(void)
+{
+    enum input_kind kind;
+    uint8_t byte = 0;
+
+    while ((kind = input_queue_peek(&console.input, &byte)) != INPUT_NONE) {
+        if (kind == INPUT_ESCAPE)
+            switch_focus();
+        else if (!take(byte)) {
+            /* A guest that does not read cannot keep the user from the prompt. */
+            if (!input_queue_skip_to_escape(&console.input))
+                return false;
+            continue;
+        }
+        input_queue_take(&console.input);
     }
+    return true;
 }

@@ -7,12 +7,12 @@
 #include "vmm/base/spinlock.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
+#include "vmm/prompt/input_queue.h"
 #include "vmm/prompt/line_editor.h"
 
 #include <stdatomic.h>
 
 #define OUTPUT_BYTES (64 * 1024)
-#define INPUT_BYTES  (64 * 1024)
 #define PROMPT       "portcullis> "
 
 enum focus {
@@ -42,15 +42,13 @@ struct console_state {
     volatile uint64_t interrupt_count;
     uint64_t look_ticks; /* the time from one look at the line to the next */
 
-    struct byte_ring output; /* to the UART */
-    struct byte_ring input;  /* from the UART */
+    struct byte_ring output;  /* to the UART */
+    struct input_queue input; /* from the UART */
     uint8_t output_bytes[OUTPUT_BYTES];
-    uint8_t input_bytes[INPUT_BYTES];
     bool at_line_start;
     bool guest_is_in_line;  /* the guest has begun a line and has not ended it */
     bool prompt_is_open;    /* nothing came after the prompt except what the user typed there */
     bool guest_was_refused; /* console_transmit has returned false */
-    uint64_t input_lost;
 
     enum focus focus;
     struct console_client *client; /* null: the prompt alone has the line */
@@ -98,13 +96,9 @@ void output_offer_room(void);
 /* Takes what the UART has received. */
 void input_receive(void);
 
-/* Takes one byte of input. Returns false if the byte has to wait until the guest has read its
- * receiver. */
-bool input_take(uint8_t byte);
-
-/* Drops the input before the first Ctrl-], so that a guest that does not read cannot keep the user
- * from the prompt. Returns false if there is no Ctrl-]. */
-bool input_drop_before_escape(void);
+/* Gives what was received to whom the line belongs, and switches at Ctrl-]. Returns false if input
+ * has to wait until the guest has read its receiver. */
+MUST_USE bool input_deliver(void);
 
 /* focus.c */
 
