@@ -45,7 +45,7 @@ static inline enum status detach(struct attachments *set, const char *name)
 static inline enum status raise(struct attachments *set, const char *name)
 {
     message[0] = '\0';
-    return attachments_raise(set, name, message, sizeof(message));
+    return attachments_raise(set, name, 1, message, sizeof(message));
 }
 
 struct search {

@@ -79,7 +79,7 @@ static void test_zones(void **state)
     assert_int_equal(spec.ring_entries, 2);
     assert_int_equal(spec.delay_us, 1000000);
     assert_true(spec.length_bytes == UINT64_C(1) << 63);
-    ACCEPTED(ATTACHMENT_ZONE, "z port 0 0x10000 ring 4096 delay 1");
+    ACCEPTED(ATTACHMENT_ZONE, "z port 0 0x10000 ring 1024 delay 1");
 }
 
 static void test_triggers(void **state)
@@ -169,10 +169,10 @@ static void test_refusals(void **state)
         {ATTACHMENT_ZONE, "z mmio 0x1000 0", STATUS_OUT_OF_RANGE, "LENGTH 0x0: it can be 1 to"},
         {ATTACHMENT_ZONE, "z mmio 0 0x8000000000000001", STATUS_OUT_OF_RANGE, "at most 0x8000"},
         {ATTACHMENT_ZONE, "z port 0xffff 2", STATUS_OUT_OF_RANGE, "do not end by 0xffff"},
-        {ATTACHMENT_ZONE, "z port 1 1 ring 3", STATUS_OUT_OF_RANGE, "power of two, 2 to 4096"},
-        {ATTACHMENT_ZONE, "z port 1 1 ring 0", STATUS_OUT_OF_RANGE, "power of two, 2 to 4096"},
-        {ATTACHMENT_ZONE, "z port 1 1 ring 1", STATUS_OUT_OF_RANGE, "power of two, 2 to 4096"},
-        {ATTACHMENT_ZONE, "z port 1 1 ring 8192", STATUS_OUT_OF_RANGE, "power of two, 2 to 4096"},
+        {ATTACHMENT_ZONE, "z port 1 1 ring 3", STATUS_OUT_OF_RANGE, "power of two, 2 to 1024"},
+        {ATTACHMENT_ZONE, "z port 1 1 ring 0", STATUS_OUT_OF_RANGE, "power of two, 2 to 1024"},
+        {ATTACHMENT_ZONE, "z port 1 1 ring 1", STATUS_OUT_OF_RANGE, "power of two, 2 to 1024"},
+        {ATTACHMENT_ZONE, "z port 1 1 ring 2048", STATUS_OUT_OF_RANGE, "power of two, 2 to 1024"},
         {ATTACHMENT_ZONE, "z port 1 1 delay 0", STATUS_OUT_OF_RANGE, "1 to 1000000 microseconds"},
         {ATTACHMENT_ZONE, "z port 1 1 delay 1000001", STATUS_OUT_OF_RANGE, "1 to 1000000"},
         {ATTACHMENT_ZONE, "z port 1 1 trace", STATUS_INVALID, "[ring N] [delay MICROSECONDS]"},

@@ -211,7 +211,7 @@ static void test_triggers(void **state)
     assert_int_equal(w->rises[5], 1);
     assert_int_equal(w->rises[7], 1);
     assert_true(w->levels[6]);
-    assert_int_equal(attachments_raise(&w->set, "edge2", message, sizeof(message)), STATUS_OK);
+    assert_int_equal(attachments_raise(&w->set, "edge2", 1, message, sizeof(message)), STATUS_OK);
     assert_int_equal(w->rises[5], 2);
     assert_int_equal(report_of(&w->set, "edge").raised, 1);
     assert_int_equal(report_of(&w->set, "edge2").delivered, 1);
@@ -229,11 +229,117 @@ static void test_triggers(void **state)
     DETACH(w, "l");
     DETACH(w, "level");
     assert_false(w->levels[6]);
-    assert_int_equal(attachments_raise(&w->set, "level", message, sizeof(message)),
+    assert_int_equal(attachments_raise(&w->set, "level", 1, message, sizeof(message)),
                      STATUS_NOT_FOUND);
     assert_string_equal(message, "nothing is attached under the name 'level'");
-    assert_int_equal(attachments_raise(&w->set, "e", message, sizeof(message)), STATUS_INVALID);
+    assert_int_equal(attachments_raise(&w->set, "e", 1, message, sizeof(message)), STATUS_INVALID);
     assert_string_equal(message, "e is a doorbell; only a trigger can be raised");
+}
+
+/* `raise` with a large number: some now, the others in shares. */
+static void test_many_raises(void **state)
+{
+    const unsigned count = 1000000;
+    struct world *w = *state;
+    uint64_t before;
+    unsigned calls = 0;
+
+    ATTACH(w, TRIGGER, "edge line 5");
+    ATTACH(w, TRIGGER, "level line 6 level");
+    assert_int_equal(attachments_raise(&w->set, "edge", count, message, sizeof(message)),
+                     STATUS_OK);
+    assert_in_range(report_of(&w->set, "edge").raised, 1, 100);
+    assert_int_equal(w->work_wishes, 1);
+    for (; attachments_has_work(&w->set); calls++) {
+        before = report_of(&w->set, "edge").raised;
+        attachments_work(&w->set);
+        assert_in_range(report_of(&w->set, "edge").raised - before, 1, 100);
+    }
+    assert_true(calls > count / 100);
+    assert_int_equal(w->rises[5], count);
+    assert_int_equal(report_of(&w->set, "edge").delivered, count);
+
+    assert_int_equal(attachments_raise(&w->set, "level", count, message, sizeof(message)),
+                     STATUS_OK);
+    while (attachments_has_work(&w->set))
+        attachments_work(&w->set);
+    assert_int_equal(report_of(&w->set, "level").pending, count);
+
+    /* A reset drops what is left. */
+    assert_int_equal(attachments_raise(&w->set, "edge", count, message, sizeof(message)),
+                     STATUS_OK);
+    attachments_reset(&w->set);
+    before = w->rises[5];
+    attachments_work(&w->set);
+    assert_int_equal(attachments_raise(&w->set, "edge", 1, message, sizeof(message)), STATUS_OK);
+    attachments_work(&w->set);
+    assert_int_equal(w->rises[5], before + 1);
+    assert_false(w->levels[6]);
+}
+
+/* Zones that are due at once are drained in shares of one full ring, whoever asks: their deadline,
+ * or a doorbell. */
+static void test_many_zones(void **state)
+{
+    enum { ZONES = 8 };
+    struct world *w = *state;
+    char line[80];
+    unsigned drained = 0, calls = 0;
+
+    for (unsigned i = 0; i < ZONES; i++) {
+        snprintf(line, sizeof(line), "z%u mmio 0x%x 0x10 ring %u delay 10", i, 0x10000 * (i + 1),
+                 ATTACHMENT_RING_MAX);
+        ATTACH(w, ZONE, line);
+        snprintf(line, sizeof(line), "b%u port 0x500 width 4 data %u drain z%u", i, i, i);
+        ATTACH(w, DOORBELL, line);
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < ZONES * ATTACHMENT_RING_MAX; i++)
+            store(w, 0x10000 * (i % ZONES + 1), 4, i);
+        for (unsigned i = 0; round == 1 && i < ZONES; i++)
+            out(w, 0x500, 4, i);
+        calls = 0;
+        for (w->now_ns = UINT64_C(1000000) * (round + 1); calls < ZONES; calls++) {
+            unsigned sum = 0;
+
+            if (round == 0)
+                attachments_run(&w->set, w->now_ns);
+            else
+                attachments_work(&w->set);
+            for (unsigned i = 0; i < ZONES; i++) {
+                snprintf(line, sizeof(line), "z%u", i);
+                sum += (unsigned)report_of(&w->set, line).drained;
+            }
+            assert_int_equal(sum - drained, ATTACHMENT_RING_MAX);
+            drained = sum;
+            if (round == 0)
+                assert_int_equal(attachments_next_deadline(&w->set) <= w->now_ns,
+                                 calls + 1 < ZONES);
+            else
+                assert_int_equal(attachments_has_work(&w->set), calls + 1 < ZONES);
+        }
+    }
+}
+
+/* What a visitor detaches, and what follows it. */
+static void detach_it(void *context, const struct attachment_report *report)
+{
+    struct world *w = context;
+
+    if (strcmp(report->spec.name, "b") != 0)
+        DETACH(w, report->spec.name);
+}
+
+static void test_visit_while_it_changes(void **state)
+{
+    struct world *w = *state;
+
+    ATTACH(w, TRIGGER, "a line 5");
+    ATTACH(w, TRIGGER, "b line 6");
+    ATTACH(w, TRIGGER, "c line 7");
+    attachments_for_each(&w->set, detach_it, w);
+    assert_int_equal(count_all(&w->set), 1);
+    assert_int_equal(w->set.object_count, 1);
 }
 
 static void ended(void *context, unsigned irq)
@@ -293,6 +399,9 @@ int main(void)
         IN_WORLD(test_zone_without_device),
         IN_WORLD(test_doorbell_drains_zone),
         IN_WORLD(test_triggers),
+        IN_WORLD(test_many_raises),
+        IN_WORLD(test_many_zones),
+        IN_WORLD(test_visit_while_it_changes),
         IN_WORLD(test_level_on_i8259),
     };
     return cmocka_run_group_tests_name("attachments", tests, NULL, NULL);

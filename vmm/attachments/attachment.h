@@ -20,6 +20,7 @@ struct attachment {
     /* Fields of the list, under the set's lock. */
     struct attachment *next;
     uint64_t serial;
+    bool is_listed;
     bool is_attached; /* false while it is being attached: it is listed, so its name is taken */
 
     struct iobus_completion completion;
@@ -35,6 +36,7 @@ struct attachment {
     _Atomic bool wants_drain;
 
     struct line_trigger level;      /* a level trigger's own line trigger */
+    _Atomic uint64_t raises_left;   /* a trigger's events that attachments_work has to raise */
     _Atomic uint64_t pulses_raised; /* an edge trigger's own count; others may share its line */
     struct message_trigger message; /* with spec.has_message: a trigger's or a doorbell group's
                                        message */
@@ -69,9 +71,10 @@ static inline void attachment_reference(struct attachment *attachment)
  * lock. */
 void attachment_release(struct attachment *attachment);
 
-/* Returns the first attached attachment whose serial is higher, with a reference for the caller;
- * null if there is none. */
-struct attachment *attachments_next(struct attachments *set, uint64_t serial);
+/* Returns the attached attachment that follows `before` in the list, or the first one if that is
+ * null, with a reference for the caller; null if there is none. The caller has a reference to
+ * before, which may have left the list meanwhile. */
+struct attachment *attachments_next(struct attachments *set, const struct attachment *before);
 
 /* Return the attached attachment of this name, and the level trigger on this line, with a reference
  * for the caller; or null. */
@@ -114,5 +117,10 @@ void attachments_deadline_set(void *context, uint64_t deadline_ns);
 
 /* Raises one event of a trigger. */
 void attachment_raise(struct attachment *trigger);
+
+/* Sets up a line trigger of the set on one of its lines; what the trigger postpones is done by
+ * attachments_work. */
+void attachments_init_line(struct attachments *set, struct line_trigger *trigger, unsigned line,
+                           bool is_level);
 
 #endif

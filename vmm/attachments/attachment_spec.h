@@ -10,7 +10,7 @@
 
 #define ATTACHMENT_NAME_BYTES    24 /* including the NUL */
 #define ATTACHMENT_DOORBELLS_MAX 16384
-#define ATTACHMENT_RING_MAX      4096
+#define ATTACHMENT_RING_MAX      1024 /* a device takes as many writes in one go */
 #define ATTACHMENT_DELAY_US_MAX  1000000
 #define ATTACHMENT_LINES         24
 #define ATTACHMENT_MESSAGE_BYTES 320

@@ -14,7 +14,7 @@ void attachments_init(struct attachments *set, const struct attachments_setup *s
     set->next_serial = 1;
     atomic_init(&set->deadline_ns, TIME_NEVER);
     for (unsigned line = 0; line < ATTACHMENT_LINES; line++)
-        line_trigger_init(&set->pulses[line], set->setup.lines[line], false);
+        attachments_init_line(set, &set->pulses[line], line, false);
 }
 
 /* Memory. The arrays lie behind the attachment, in the same block. */
@@ -67,7 +67,7 @@ static struct attachment *allocate(struct attachments *set, const struct attachm
     if (attachment_is_zone(attachment))
         attachment->handles = &attachment->zone_handle;
     if (attachment_is_level(attachment))
-        line_trigger_init(&attachment->level, set->setup.lines[spec->line], true);
+        attachments_init_line(set, &attachment->level, spec->line, true);
     if (spec->has_message)
         message_trigger_init(&attachment->message, set->setup.apics, spec->message_address,
                              spec->message_data);

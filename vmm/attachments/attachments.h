@@ -129,25 +129,29 @@ MUST_USE enum status attachments_attach_all(struct attachments *set,
 MUST_USE enum status attachments_detach(struct attachments *set, const char *name, char *message,
                                         size_t message_bytes);
 
-/* Raises one event of the trigger of this name. On an error message names the cause.
+/* Raises count events of the trigger of this name, the first few at once, the others by
+ * attachments_work. On an error message names the cause.
  * STATUS_NOT_FOUND: there is no such attachment.
  * STATUS_INVALID: the attachment is not a trigger. */
-MUST_USE enum status attachments_raise(struct attachments *set, const char *name, char *message,
-                                       size_t message_bytes);
+MUST_USE enum status attachments_raise(struct attachments *set, const char *name, uint64_t count,
+                                       char *message, size_t message_bytes);
 
 /* Handles the end of an interrupt that arrived on line, 0..23; other numbers are ignored. Cheap if
  * the line has no level trigger. */
 void attachments_end_of_interrupt(struct attachments *set, unsigned line);
 
-/* Returns whether a ring has asked for a zone's drain or a trace. Costs one load; called between VM
- * exits. */
+/* Returns whether attachments_work has something to do: a ring has asked for a zone's drain or a
+ * trace, or events are left to be raised. Costs one load; called between VM exits. */
 static inline bool attachments_has_work(const struct attachments *set)
 {
     return atomic_load_explicit(&set->has_work, memory_order_relaxed);
 }
 
-/* Does the work that attachments_has_work reports. Prints at most ATTACHMENT_TRACES_MAX traces, so
- * that a guest that rings without pause does not keep the caller here. */
+/* Does the work that attachments_has_work reports, and no more than a share of it, so that a guest
+ * that rings without pause does not keep the caller here: on each line and level trigger one batch
+ * of events (line_trigger.h), 32 of the events that attachments_raise has left, zones until
+ * ATTACHMENT_RING_MAX writes are drained, and ATTACHMENT_TRACES_MAX traces. If something is left,
+ * attachments_has_work stays true. */
 void attachments_work(struct attachments *set);
 
 /* Returns the time at which attachments_run may have something to do. The time is never too late,
@@ -157,8 +161,9 @@ static inline uint64_t attachments_next_deadline(const struct attachments *set)
     return atomic_load_explicit(&set->deadline_ns, memory_order_acquire);
 }
 
-/* Drains the zones whose oldest write has waited until now_ns. Costs one comparison if there is
- * none. */
+/* Drains the zones whose oldest write has waited until now_ns; after ATTACHMENT_RING_MAX writes it
+ * leaves the other zones to the next call, whose deadline has then come already. Costs one
+ * comparison if there is none. */
 void attachments_run(struct attachments *set, uint64_t now_ns);
 
 /* Resets the attachments while the guest is reset and its vCPUs do not run: drops queued writes,

@@ -7,6 +7,12 @@
 
 #include <string.h>
 
+/* Most of what one call of attachments_work or attachments_run does: so many events raised, and so
+ * many writes handed to devices, before it looks whether there were enough of them. One zone is
+ * always drained as a whole; a ring has at most ATTACHMENT_RING_MAX entries. */
+#define RAISES_MAX 32
+#define WRITES_MAX ATTACHMENT_RING_MAX
+
 /* Rings */
 
 /* Reports that there is work. The exchanges of has_work here and in attachments_work are ordered,
@@ -16,6 +22,19 @@ static void want_work(struct attachments *set)
     if (!atomic_exchange_explicit(&set->has_work, true, memory_order_acq_rel) &&
         set->setup.work_wanted != NULL)
         set->setup.work_wanted(set->setup.context);
+}
+
+static void on_postponed(void *context)
+{
+    want_work(context);
+}
+
+void attachments_init_line(struct attachments *set, struct line_trigger *trigger, unsigned line,
+                           bool is_level)
+{
+    line_trigger_init(trigger, set->setup.lines[line], is_level);
+    trigger->postponed = on_postponed;
+    trigger->postponed_context = set;
 }
 
 /* Keeps a trace of a ring. It holds the name, not a reference, because the doorbell may be detached
@@ -105,29 +124,76 @@ static void print_traces(struct attachments *set)
 static void visit_all(struct attachments *set,
                       void (*act)(void *context, struct attachment *attachment), void *context)
 {
-    uint64_t serial = 0;
+    struct attachment *before = NULL, *at;
 
-    for (struct attachment *at; (at = attachments_next(set, serial)) != NULL;) {
-        serial = at->serial;
+    while ((at = attachments_next(set, before)) != NULL) {
+        if (before != NULL)
+            attachment_release(before);
         act(context, at);
-        attachment_release(at);
+        before = at;
     }
+    if (before != NULL)
+        attachment_release(before);
 }
 
-static void drain_if_wanted(void *context, struct attachment *attachment)
+/* What one call may still do. */
+struct share {
+    uint64_t raises, writes;
+    bool is_short; /* something was left because the share was used up */
+};
+
+/* Drains a zone, unless the share is used up. */
+static void drain_within(struct share *share, struct attachment *zone)
 {
-    (void)context;
+    uint64_t before;
+
+    if (share->writes == 0) {
+        share->is_short = true;
+        atomic_store_explicit(&zone->wants_drain, true, memory_order_relaxed);
+        return;
+    }
+    before = atomic_load_explicit(&zone->zone.drained, memory_order_relaxed);
+    coalesced_zone_drain(&zone->zone);
+    before = atomic_load_explicit(&zone->zone.drained, memory_order_relaxed) - before;
+    share->writes -= before < share->writes ? before : share->writes;
+}
+
+/* Raises what attachments_raise has left, within the share. */
+static void raise_within(struct share *share, struct attachment *trigger)
+{
+    uint64_t left = atomic_load_explicit(&trigger->raises_left, memory_order_relaxed);
+    uint64_t count = left < share->raises ? left : share->raises;
+
+    for (uint64_t i = 0; i < count; i++)
+        attachment_raise(trigger);
+    share->raises -= count;
+    share->is_short |=
+        atomic_fetch_sub_explicit(&trigger->raises_left, count, memory_order_relaxed) != count;
+}
+
+static void do_work(void *context, struct attachment *attachment)
+{
     if (attachment_is_zone(attachment) &&
         atomic_exchange_explicit(&attachment->wants_drain, false, memory_order_acq_rel))
-        coalesced_zone_drain(&attachment->zone);
+        drain_within(context, attachment);
+    if (attachment->spec.kind == ATTACHMENT_TRIGGER)
+        raise_within(context, attachment);
+    if (attachment_is_level(attachment))
+        line_trigger_continue(&attachment->level);
 }
 
 void attachments_work(struct attachments *set)
 {
+    struct share share = {.raises = RAISES_MAX, .writes = WRITES_MAX};
+
     if (!atomic_exchange_explicit(&set->has_work, false, memory_order_acq_rel))
         return;
-    visit_all(set, drain_if_wanted, NULL);
+    for (unsigned line = 0; line < ATTACHMENT_LINES; line++)
+        line_trigger_continue(&set->pulses[line]);
+    visit_all(set, do_work, &share);
     print_traces(set);
+    if (share.is_short)
+        want_work(set);
 }
 
 /* Deadlines */
@@ -149,43 +215,64 @@ void attachments_deadline_set(void *context, uint64_t deadline_ns)
         set->setup.deadline_changed(set->setup.context);
 }
 
+/* A zone that is due, and what the call may still do. */
+struct due {
+    struct share share;
+    uint64_t now_ns;
+    uint64_t earliest_ns;
+};
+
 static void run_zone(void *context, struct attachment *attachment)
 {
-    const uint64_t *now_ns = context;
+    struct due *due = context;
 
-    if (attachment_is_zone(attachment))
-        coalesced_zone_run(&attachment->zone, *now_ns);
+    if (attachment_is_zone(attachment) &&
+        coalesced_zone_next_deadline(&attachment->zone) <= due->now_ns && due->share.writes != 0)
+        drain_within(&due->share, attachment);
 }
 
 static void gather_deadline(void *context, struct attachment *attachment)
 {
-    uint64_t *earliest_ns = context;
+    struct due *due = context;
 
     if (attachment_is_zone(attachment)) {
         uint64_t deadline_ns = coalesced_zone_next_deadline(&attachment->zone);
 
-        if (deadline_ns < *earliest_ns)
-            *earliest_ns = deadline_ns;
+        if (deadline_ns < due->earliest_ns)
+            due->earliest_ns = deadline_ns;
     }
 }
 
 void attachments_run(struct attachments *set, uint64_t now_ns)
 {
-    uint64_t earliest_ns = TIME_NEVER;
+    struct due due = {.share = {.writes = WRITES_MAX}, .now_ns = now_ns, .earliest_ns = TIME_NEVER};
 
     if (now_ns < attachments_next_deadline(set))
         return;
     (void)atomic_exchange_explicit(&set->deadline_ns, TIME_NEVER, memory_order_acq_rel);
-    visit_all(set, run_zone, &now_ns);
-    visit_all(set, gather_deadline, &earliest_ns);
-    if (earliest_ns != TIME_NEVER)
-        attachments_deadline_set(set, earliest_ns);
+    visit_all(set, run_zone, &due);
+    visit_all(set, gather_deadline, &due);
+    if (due.earliest_ns != TIME_NEVER)
+        attachments_deadline_set(set, due.earliest_ns);
 }
 
 /* Triggers */
 
-enum status attachments_raise(struct attachments *set, const char *name, char *message,
-                              size_t message_bytes)
+/* Raises the first events at once, and leaves the rest to attachments_work. */
+static void raise_many(struct attachment *trigger, uint64_t count)
+{
+    uint64_t now = count < RAISES_MAX ? count : RAISES_MAX;
+
+    for (uint64_t i = 0; i < now; i++)
+        attachment_raise(trigger);
+    if (count == now)
+        return;
+    atomic_fetch_add_explicit(&trigger->raises_left, count - now, memory_order_relaxed);
+    want_work(trigger->set);
+}
+
+enum status attachments_raise(struct attachments *set, const char *name, uint64_t count,
+                              char *message, size_t message_bytes)
 {
     struct attachment *found = attachments_find(set, name);
     enum status status = STATUS_OK;
@@ -195,7 +282,7 @@ enum status attachments_raise(struct attachments *set, const char *name, char *m
         return STATUS_NOT_FOUND;
     }
     if (found->spec.kind == ATTACHMENT_TRIGGER) {
-        attachment_raise(found);
+        raise_many(found, count);
     } else {
         format_text(message, message_bytes, "%s is a %s; only a trigger can be raised", name,
                     attachment_kind_name(found->spec.kind));
@@ -228,6 +315,7 @@ static void reset_one(void *context, struct attachment *attachment)
         coalesced_zone_drop(&attachment->zone);
         atomic_store_explicit(&attachment->wants_drain, false, memory_order_relaxed);
     }
+    atomic_store_explicit(&attachment->raises_left, 0, memory_order_relaxed);
     if (attachment_is_level(attachment))
         line_trigger_reset(&attachment->level);
 }
@@ -235,6 +323,8 @@ static void reset_one(void *context, struct attachment *attachment)
 void attachments_reset(struct attachments *set)
 {
     visit_all(set, reset_one, NULL);
+    for (unsigned line = 0; line < ATTACHMENT_LINES; line++)
+        line_trigger_reset(&set->pulses[line]);
     spinlock_acquire(&set->trace_lock);
     set->trace_count = 0;
     set->trace_missed = 0;

@@ -76,15 +76,20 @@ void attachments_unlink_locked(struct attachment *attachment)
         set->first = attachment->next;
     if (set->last == attachment)
         set->last = before;
+    attachment->is_listed = false;
 }
 
-struct attachment *attachments_next(struct attachments *set, uint64_t serial)
+struct attachment *attachments_next(struct attachments *set, const struct attachment *before)
 {
     struct attachment *found;
 
     spinlock_acquire(&set->lock);
-    found = set->first;
-    while (found != NULL && (found->serial <= serial || !found->is_attached))
+    if (before != NULL && before->is_listed)
+        found = before->next;
+    else
+        found = set->first;
+    while (found != NULL &&
+           ((before != NULL && found->serial <= before->serial) || !found->is_attached))
         found = found->next;
     if (found != NULL)
         attachment_reference(found);
@@ -125,6 +130,7 @@ void attachments_append_locked(struct attachment *attachment)
     struct attachments *set = attachment->set;
 
     attachment->serial = set->next_serial++;
+    attachment->is_listed = true;
     if (set->last != NULL)
         set->last->next = attachment;
     else

@@ -64,13 +64,9 @@ enum command_result run_raise(void *context, const struct command_output *output
         return COMMAND_OK;
     if (argc == 3 && (command_number(argv[2], &count) != STATUS_OK || count > RAISES_MAX))
         return COMMAND_USAGE;
-    for (uint64_t i = 0; i < count; i++) {
-        if (attachments_raise(&guest->attachments, argv[1], message, sizeof(message)) !=
-            STATUS_OK) {
-            command_print(output, "%s\n", message);
-            return COMMAND_OK;
-        }
-    }
+    if (attachments_raise(&guest->attachments, argv[1], count, message, sizeof(message)) !=
+        STATUS_OK)
+        command_print(output, "%s\n", message);
     return COMMAND_OK;
 }
 
