@@ -117,9 +117,9 @@ static inline bool guest_is_running(const struct guest *guest)
 /* Returns when guest_work has a timer to run, on the processor's TSC; UINT64_MAX: never. */
 uint64_t guest_deadline_tsc(const struct guest *guest);
 
-/* Does the guest's common work between two exits: timers that are due by now_tsc, work that
- * doorbells have left, and memory that no vCPU uses any more. Only the first vCPU calls it. Returns
- * whether work is left. */
+/* Does the guest's common work between two exits: timers that are due by now_tsc, a share of the
+ * work that doorbells have left, and memory that no vCPU uses any more. Only the first vCPU calls
+ * it. Returns whether work is left. */
 bool guest_work(struct guest *guest, uint64_t now_tsc);
 
 /* Frees the bus tables that a change has replaced, as soon as every vCPU has been back in the

@@ -126,17 +126,19 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
                   exit_reason_name(reason));
 }
 
-/* Takes the notes until there are none. Only a dump has to be done here; the run loop looks at the
- * subjects of the other notes before each entry anyway. */
+/* Takes the notes, once: others may leave new ones without end. Whoever leaves a note from now on
+ * finds ATTENTION_KICKED cleared and kicks, so that the next entry exits at once. Only a dump has to
+ * be done here; the run loop looks at the subjects of the other notes before each entry anyway. */
 static void attend(struct vcpu *vcpu)
 {
-    uint32_t attention;
+    uint32_t attention =
+        atomic_fetch_and_explicit(&vcpu->notes.attention, ATTENTION_DUMP, memory_order_seq_cst);
 
-    while ((attention = atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire)) != 0) {
-        if ((attention & ATTENTION_DUMP) != 0)
-            vcpu_dump(vcpu);
-        /* The bits are cleared last because somebody may wait for them to go. */
-        (void)atomic_fetch_and_explicit(&vcpu->notes.attention, ~attention, memory_order_seq_cst);
+    if (__builtin_expect((attention & ATTENTION_DUMP) != 0, 0)) {
+        vcpu_dump(vcpu);
+        /* This bit is cleared last because somebody waits for it to go. */
+        (void)atomic_fetch_and_explicit(&vcpu->notes.attention, ~(uint32_t)ATTENTION_DUMP,
+                                        memory_order_seq_cst);
     }
 }
 
@@ -196,10 +198,24 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     if (events_prepare_entry(vcpu))
         vcpu_note(vcpu, ATTENTION_EVENT);
     timer_set_deadline(vcpu, now_tsc);
+    if (has_more)
+        timer_return_soon(vcpu, now_tsc);
     timer_arm(vcpu, now_tsc);
     quiesce(vcpu);
     set_activity(vcpu);
     return true;
+}
+
+/* Sets the preemption timer anew after an interrupt went the short way. If the deadline has come,
+ * leaves a note, with which the next interrupt does not go this way: otherwise vCPUs that send one
+ * after another would keep this one from its timers and the console. */
+static __attribute__((noinline)) void look_after_interrupt(struct vcpu *vcpu)
+{
+    uint64_t now_tsc = rdtsc();
+
+    timer_arm(vcpu, now_tsc);
+    if (now_tsc >= vcpu->deadline_tsc)
+        vcpu_note(vcpu, ATTENTION_TIMER);
 }
 
 /* Does what is due because of a note, a deadline, or used-up slack. If only the slack is used up,
@@ -212,8 +228,8 @@ static __attribute__((noinline)) bool run_due(struct vcpu *vcpu, bool has_advanc
 
     if ((attention & ~(uint32_t)(ATTENTION_EVENT | ATTENTION_KICKED)) == ATTENTION_INTERRUPT &&
         deliver_interrupt(vcpu, attention)) {
-        if (vcpu->slack_cycles < 0)
-            timer_arm(vcpu, rdtsc());
+        if (__builtin_expect(vcpu->slack_cycles < 0, 0))
+            look_after_interrupt(vcpu);
         return true;
     }
     now_tsc = rdtsc();

@@ -16,6 +16,9 @@
  * the HLT state for an interrupt whatever the guest's IF is; an emulator may not. */
 #define DEAD_LOOK_NS 10000000
 
+/* How long the guest runs before its first vCPU goes on with work that is left. */
+#define PAUSE_NS 50000
+
 void timer_begin(struct vcpu *vcpu)
 {
     bool can_lag = vcpu->vmx.saves_timer && !cpu_is_virtual();
@@ -39,5 +42,14 @@ void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
     if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->notes.cpu->index == 0)
         vcpu->deadline_tsc = console_deadline_tsc;
+    timer_look_at_deadline(vcpu);
+}
+
+void timer_return_soon(struct vcpu *vcpu, uint64_t now_tsc)
+{
+    uint64_t soon_tsc = now_tsc + clock_ticks_from_ns(PAUSE_NS);
+
+    if (soon_tsc < vcpu->deadline_tsc)
+        vcpu->deadline_tsc = soon_tsc;
     timer_look_at_deadline(vcpu);
 }

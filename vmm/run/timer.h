@@ -17,8 +17,13 @@ void timer_begin(struct vcpu *vcpu);
  * now_tsc is a time-stamp of this processor. */
 void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc);
 
-/* Runs the timers that are due: those of the local APIC, and on the first vCPU those of the guest.
- * Returns true if there is more work, for which the caller looks again after the next exit. */
+/* Brings the deadline forward, so that the vCPU looks again soon, even if its guest causes no
+ * exit. */
+void timer_return_soon(struct vcpu *vcpu, uint64_t now_tsc);
+
+/* Runs the timers that are due: those of the local APIC, and on the first vCPU those of the guest,
+ * with a share of its other work. Returns true if there is more work, for which the caller looks
+ * again after the next exit, or when timer_return_soon has it. */
 static inline bool timer_run(struct vcpu *vcpu, uint64_t now_tsc)
 {
     if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
