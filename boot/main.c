@@ -14,9 +14,9 @@
 #include "boot/uefi.h"
 #include "boot/volume.h"
 #include "vmm/boot_info.h"
+#include "vmm/monitor/demand.h"
 
 #define CONFIG_FILE_BYTES_MAX (1 * MIB)
-#define HEAP_BYTES            (32 * MIB)
 #define MESSAGE_BYTES         512
 #define REFUSAL_SECONDS       60 /* the time to read a refusal */
 
@@ -60,14 +60,18 @@ static EFI_STATUS read_config(void)
 
 static EFI_STATUS allocate_heap(void)
 {
-    void *heap = uefi_allocate(&uefi, HEAP_BYTES, PAGE_SIZE_LARGE);
+    const struct memory_demand demand = demand_memory(&boot);
+    void *heap = uefi_allocate(&uefi, demand.total_bytes, PAGE_SIZE_LARGE);
 
     if (heap == NULL)
         return uefi_refuse(&uefi, EFI_OUT_OF_RESOURCES, MSG_NO_HEAP,
-                           (unsigned long long)(HEAP_BYTES / MIB),
+                           (unsigned long long)(demand.total_bytes / MIB),
+                           (unsigned long long)(demand.processors_bytes / MIB),
+                           (unsigned long long)(demand.guests_bytes / MIB),
+                           (unsigned long long)(demand.attachments_bytes / MIB),
                            (unsigned long long)(uefi_largest_free(&uefi, PAGE_SIZE_LARGE) / MIB));
     boot.heap = HPA((uint64_t)heap);
-    boot.heap_bytes = HEAP_BYTES;
+    boot.heap_bytes = demand.total_bytes;
     return EFI_SUCCESS;
 }
 

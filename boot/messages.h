@@ -53,9 +53,10 @@
 #define MSG_NO_GUEST_MEMORY                                                                        \
     "portcullis.conf:%u: guest '%s' wants %llu MiB of memory, and none is left; give the guests "  \
     "less"
-#define MSG_NO_HEAP                                                                                \
-    "the monitor needs %llu MiB of memory for itself, and the largest free piece has %llu MiB; "   \
-    "the machine has too little memory"
+#define MSG_NO_HEAP                                                                                    \
+    "the monitor needs %llu MiB of memory for itself (%llu for processors, %llu for guests, %llu for " \
+    "doorbells, zones and triggers), and the largest free piece has %llu MiB; configure fewer of "     \
+    "them, or give the machine more memory"
 #define MSG_NO_SERIAL                                                                              \
     "portcullis.conf:%u: there is no serial port at I/O port 0x%x; enable it in the firmware's "   \
     "setup, set console to one that exists, or leave the line out to run guests unseen"

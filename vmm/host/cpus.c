@@ -18,7 +18,6 @@
 
 #include <string.h>
 
-#define STACK_BYTES       (16 * PAGE_SIZE)
 #define ANSWER_TIMEOUT_US 1000000
 #define MESSAGE_BYTES     256
 
@@ -58,11 +57,11 @@ struct cpu *cpus_get(uint32_t index)
  * overwrite other data. Returns the top; 0 if there is no memory. */
 static uint64_t make_stack(void)
 {
-    uint8_t *pages = heap_allocate(self.heap, PAGE_SIZE + STACK_BYTES, PAGE_SIZE);
+    uint8_t *pages = heap_allocate(self.heap, PAGE_SIZE + CPUS_STACK_BYTES, PAGE_SIZE);
 
     if (pages == NULL || page_table_unmap(self.page_table, (uint64_t)pages, PAGE_SIZE) != STATUS_OK)
         return 0;
-    return (uint64_t)pages + PAGE_SIZE + STACK_BYTES;
+    return (uint64_t)pages + PAGE_SIZE + CPUS_STACK_BYTES;
 }
 
 static enum status prepare(struct cpu *cpu)
@@ -421,25 +420,32 @@ static void start_other(uint32_t apic_id)
     }
 }
 
-void cpus_start_others(const struct boot_info *boot)
+void cpus_start_others(const struct boot_info *boot, uint32_t wanted_count)
 {
     enum status status;
 
     first_cpu.apic_id = lapic_id();
     if (boot->cpu_count <= 1)
         return;
+    if (wanted_count <= 1) {
+        log_line("1 of %lu processors is used: the guests need no more", boot->cpu_count);
+        return;
+    }
     status = ap_start_prepare(self.page_table, boot->ap_area);
     if (status != STATUS_OK) {
         log_line("the other processors cannot be started: no memory below 1 MiB (%s)",
                  status_name(status));
         return;
     }
-    for (size_t i = 0; i < boot->cpu_count; i++) {
+    for (size_t i = 0; i < boot->cpu_count && self.count < wanted_count; i++) {
         if (boot->cpu_apic_ids[i] != first_cpu.apic_id)
             start_other(boot->cpu_apic_ids[i]);
     }
     ap_start_finish();
-    log_line("%u of %lu processors are used", self.count, boot->cpu_count);
+    log_line("%u of %lu processors are used%s", self.count, boot->cpu_count,
+             self.count < wanted_count      ? ": the guests need more"
+             : self.count < boot->cpu_count ? ": the guests need no more"
+                                            : "");
 }
 
 void cpus_stop_others(void)

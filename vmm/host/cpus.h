@@ -44,6 +44,15 @@ struct cpu {
     void *work_context;
 };
 
+/* A processor has four stacks, each with an unmapped page below it. */
+#define CPUS_STACK_BYTES (16 * PAGE_SIZE)
+#define CPUS_STACK_COUNT 4
+
+/* What each processor takes from the heap: the stacks, its structure, and the VMXON region. */
+#define CPUS_HEAP_BYTES                                                                            \
+    (CPUS_STACK_COUNT * (PAGE_SIZE + CPUS_STACK_BYTES) + PAGE_SIZE +                               \
+     (sizeof(struct cpu) + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE)
+
 /* Returns this processor. */
 static inline struct cpu *cpu_this(void)
 {
@@ -65,10 +74,11 @@ MUST_USE enum status cpus_init(struct page_table *page_table, struct heap *heap)
  * vmx_check_capabilities and vmx_enable. */
 MUST_USE enum status cpus_enable_vmx(char *message, size_t size);
 
-/* Starts the machine's other processors, one after the other: those that boot lists. The clock
- * runs. Logs and leaves out a processor that does not answer, whose VT-x or CPUID differs from the
- * first one's, or whose TSC cannot be made to agree with the first one's. */
-void cpus_start_others(const struct boot_info *boot);
+/* Starts the machine's other processors, one after the other, until wanted_count can be used with
+ * the first one: of those that boot lists, in that order. The clock runs. Logs and leaves out a
+ * processor that does not answer, whose VT-x or CPUID differs from the first one's, or whose TSC
+ * cannot be made to agree with the first one's. */
+void cpus_start_others(const struct boot_info *boot, uint32_t wanted_count);
 
 /* The first function returns the number of usable processors, with the first one. The second
  * returns the processor with this number, 0..cpus_count() - 1 (CHECK). */

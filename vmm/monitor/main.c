@@ -14,6 +14,7 @@
 #include "vmm/host/cpus.h"
 #include "vmm/host/symbols.h"
 #include "vmm/memory/heap.h"
+#include "vmm/monitor/demand.h"
 #include "vmm/monitor/monitor.h"
 #include "vmm/monitor/power.h"
 
@@ -224,7 +225,7 @@ static _Noreturn void run_on_own_stack(void)
     require(lapic_init(), "the local APIC");
     start_clock(&boot->tsc);
     start_vmx();
-    cpus_start_others(boot);
+    cpus_start_others(boot, demand_processors(boot));
 
     self.monitor.environment = (struct guest_environment){.boot = boot, .heap = &self.heap};
     commands_install(&self.monitor);

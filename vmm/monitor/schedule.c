@@ -7,6 +7,7 @@
 #include "vmm/host/cpus.h"
 #include "vmm/loader/loader.h"
 #include "vmm/memory/heap.h"
+#include "vmm/monitor/demand.h"
 #include "vmm/monitor/monitor.h"
 #include "vmm/vcpu/vcpu.h"
 
@@ -207,17 +208,10 @@ static void run_parallel(struct monitor *monitor)
  * have come online. Logs it if there are too few. */
 static bool has_processors(const struct monitor *monitor)
 {
-    const struct boot_info *boot = monitor->environment.boot;
-    uint64_t sum = 0, largest = 0, needed;
+    uint32_t needed = demand_processors(monitor->environment.boot);
 
-    for (size_t i = 0; i < boot->guest_count; i++) {
-        sum += boot->guests[i].cpu_count;
-        if (boot->guests[i].cpu_count > largest)
-            largest = boot->guests[i].cpu_count;
-    }
-    needed = boot->schedule == SCHEDULE_PARALLEL ? sum : largest;
     if (needed > cpus_count())
-        log_line("the guests need %lu processors and %u work: no guest is started", needed,
+        log_line("the guests need %u processors and %u work: no guest is started", needed,
                  cpus_count());
     return needed <= cpus_count();
 }

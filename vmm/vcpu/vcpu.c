@@ -39,7 +39,7 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
     const struct vmx_capabilities *capabilities = &cpu_this()->vmx;
 
     /* One block holds the VMCS and the MSR bitmap. */
-    uint8_t *pages = heap_allocate(heap, 2 * PAGE_SIZE, PAGE_SIZE);
+    uint8_t *pages = heap_allocate(heap, VCPU_PAGES * PAGE_SIZE, PAGE_SIZE);
     enum status status;
 
     if (pages == NULL)

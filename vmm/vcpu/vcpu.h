@@ -86,6 +86,9 @@ struct vcpu {
     uint64_t unknown_exit_count; /* of exits whose reason is not in the table */
 };
 
+/* The pages that a vCPU takes besides its struct: the VMCS and the MSR bitmap. */
+#define VCPU_PAGES 2
+
 /* What the handler of an exit asks the run loop to do. */
 enum exit_action {
     EXIT_RESUME,           /* enter with RIP as it is: no instruction, or a fault is injected */
