@@ -237,23 +237,25 @@ MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(G
 # A failure in one stage, except the build, does not stop the next stages: each stage writes its
 # counts to a file for the last one. The whole style stage counts as one test.
 .PHONY: test
-test: ## all tests, in stages: style, build, unit, proof, machines
+test: ## all tests, in stages: style, build, unit, fuzz, proof, machines
 	@mkdir -p $(BUILD)/test
 	@rm -f $(BUILD)/test/*.json
 	@echo '== style'
 	@if $(MAKE) --no-print-directory --keep-going lint; then passed=1; else passed=0; fi; \
 	    echo "{\"passed\": $$passed, \"failed\": $$((1 - passed))}" >$(BUILD)/test/style.json
 	@echo '== build'
-	@$(MAKE) --no-print-directory $(TEST_BINS) $(MACHINE_PARTS) $(NESTED_PARTS)
+	@$(MAKE) --no-print-directory $(TEST_BINS) $(FUZZ_BINS) $(MACHINE_PARTS) $(NESTED_PARTS)
 	@echo '== unit'
 	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/unit.json $(TOOL_TESTS) $(TEST_BINS)
+	@echo '== fuzz'
+	@-$(FUZZ_RUN) --seconds $(FUZZ_SHORT) --counts $(BUILD)/test/fuzz.json $(FUZZ_TARGETS)
 	@echo '== proof'
 	@-$(PYTHON) tests/proof/run.py --counts $(BUILD)/test/proof.json
 	@-$(PYTHON) tests/model/run.py --build $(BUILD)/model --counts $(BUILD)/test/model.json
 	@-$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --counts $(BUILD)/test/stress.json
 	@echo '== machines'
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
-	    $(foreach part,style unit proof model stress,--counts $(BUILD)/test/$(part).json)
+	    $(foreach part,style unit fuzz proof model stress,--counts $(BUILD)/test/$(part).json)
 
 # --- Linux with nothing below it, and KVM in it: `tools/machine --emulator nested` -------------------
 NESTED       := $(BUILD)/nested
@@ -346,6 +348,41 @@ stress: ## the bus under real threads with sanitizers, 10^8 accesses; 10^7 rando
 stress-mutants: ## break the bus in many ways: make stress has to notice each
 	@$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --mutants
 
+# --- Fuzzing: libFuzzer, AddressSanitizer and UBSan --------------------------------------------------
+# The portable rooms once more, by clang. A target is one file in tests/fuzz; TARGET= chooses one.
+# In `make test` each has FUZZ_SHORT seconds.
+FUZZ_SHORT     := 8
+SECONDS        := 60
+TARGET         :=
+FUZZ           := $(BUILD)/fuzz
+FUZZ_CC        := $(CC:gcc=clang)
+FUZZ_SANITIZE  := address,undefined
+FUZZ_CFLAGS    := $(COMMON) -O1 -Wno-unknown-pragmas -fno-sanitize-recover=all \
+                  -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZE)
+FUZZ_TARGETS   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_LIB       := $(FUZZ)/portcullis.a
+FUZZ_BINS      := $(FUZZ_TARGETS:%=$(FUZZ)/bin/%)
+FUZZ_RUN       := $(PYTHON) tests/fuzz/run.py --build $(FUZZ) --compile '$(FUZZ_CC) $(FUZZ_CFLAGS)'
+
+.PHONY: fuzz fuzz-mutants
+fuzz: $(if $(TARGET),$(TARGET:%=$(FUZZ)/bin/%),$(FUZZ_BINS)) ## any input to each part that takes some; SECONDS= each (60), TARGET=
+	@$(FUZZ_RUN) --seconds $(SECONDS) $(or $(TARGET),$(FUZZ_TARGETS))
+
+fuzz-mutants: $(FUZZ_BINS) ## break what is fuzzed: make fuzz has to notice each
+	@$(FUZZ_RUN) --mutants $(or $(TARGET),$(FUZZ_TARGETS))
+
+$(FUZZ)/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_CFLAGS) -c $< -o $@
+
+$(FUZZ_LIB): $(PORTABLE_SRCS:%.c=$(FUZZ)/%.o) $(FUZZ)/tests/unit/check_host.o
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(FUZZ)/bin/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_LIB)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,$(FUZZ_SANITIZE) $< $(FUZZ_LIB) -lcmocka -o $@
+
 # --- Style --------------------------------------------------------------------------------------------
 # Each check that passes leaves an empty file below $(LINT), so that only changed files are checked
 # again.
@@ -355,7 +392,7 @@ ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name
 first_lines     = $(shell awk 'FNR == 1 && $(1) { print FILENAME }' $$(find tools .ci -type f))
 PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call first_lines,/python3$$/))
 SHELL_PROGRAMS  := $(call first_lines,/sh$$/)
-HOST_SRCS       := $(wildcard tests/unit/*.c bench/*.c tests/stress/*.c)
+HOST_SRCS       := $(wildcard tests/unit/*.c bench/*.c tests/stress/*.c tests/fuzz/*.c)
 
 # The files of $(2) that changed; all of them if $(1), the configuration of the check, changed.
 changed = $(if $(filter $(1),$?),$(2),$(filter $(2),$?))

@@ -16,22 +16,9 @@
 #define LOG_MAX   512
 #define READERS   2
 
-static uint64_t seed, random_state;
-
-static inline uint64_t random_u64(void)
-{
-    /* splitmix64 */
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-static inline unsigned below(unsigned limit)
-{
-    return (unsigned)(random_u64() % limit);
-}
+/* The source of all choices, which the program defines. below returns a number below limit. */
+static uint64_t random_u64(void);
+static unsigned below(unsigned limit);
 
 /* Memory that fails on demand. */
 

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `make fuzz-mutants` breaks, to show that each fuzz target can fail."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One change of one source that a target has to notice."""
+    target: str
+    what: str
+    file: str
+    old: str  # stands there once
+    new: str
+
+
+MUTANTS = (
+    Mutant("i8259", "a vector outside of the base", "vmm/devices/i8259.c",
+           "vector = master->vector_base | (uint8_t)level;",
+           "vector = (uint8_t)(master->vector_base + 8 * level);"),
+    Mutant("i8254", "the quiet time is a pulse too long", "vmm/devices/i8254.c",
+           ": c->mode == 2 ? c->ce - 1", ": c->mode == 2 ? c->ce + 1"),
+    Mutant("mc146818", "a deadline is an edge late", "vmm/devices/mc146818.c",
+           "periodic_edges(rtc->cycles, period) + 1, period",
+           "periodic_edges(rtc->cycles, period) + 2, period"),
+    Mutant("uart16550", "a full FIFO takes another byte", "vmm/devices/uart16550.c",
+           "if (uart->received_count == capacity(uart)) {",
+           "if (uart->received_count == capacity(uart) + 1) {"),
+    Mutant("i8042", "an interrupt outlives its byte", "vmm/devices/i8042.c",
+           "bool keyboard = controller->output_full && !controller->output_is_auxiliary;",
+           "bool keyboard = !controller->output_is_auxiliary;"),
+    Mutant("acpi_pm", "the timer's carry is rounded down", "vmm/devices/acpi_pm.c",
+           "(rest * NS_PER_SECOND + ACPI_PM_TIMER_HZ - 1) / ACPI_PM_TIMER_HZ;",
+           "rest * NS_PER_SECOND / ACPI_PM_TIMER_HZ;"),
+    Mutant("i82093aa", "a masked edge stays pending", "vmm/devices/i82093aa.c",
+           "if (can_send(entry) && !is_level(entry))", "if (!is_level(entry) || can_send(entry))"),
+    Mutant("apics", "a request of the class in service is delivered",
+           "vmm/devices/apic/local_apic.c",
+           "(unsigned)requested >> 4 > ppr >> 4;", "(unsigned)requested >> 4 >= ppr >> 4;"),
+    Mutant("iobus", "two doorbells of one address are not told apart", "vmm/iobus/layout.c",
+           "return order != 0 ? order : compare(a->is_overlay, b->is_overlay);",
+           "return order;"),
+    Mutant("insn", "one iteration too many", "arch/x86/insn/insn_string.c",
+           "if (done >= iterations_max && done != 0)", "if (done > 20 * iterations_max)"),
+    Mutant("guest_paging", "a write leaves the page clean", "arch/x86/memory/guest_paging.c",
+           "(is_dirty ? ENTRY_D : 0)", "(is_dirty ? 0 : 0)"),
+)
