@@ -12,6 +12,7 @@ The guest prints firmware clutter, a first line, and a prompt. What is typed is 
     die        the emulator ends without a result
     panic      a panic in the log, then as die
     where      says the private directory
+    memory     answers with what the configuration says of memory
 Anything else is answered with "got" and what was typed, bytes as hexadecimal.
 """
 
@@ -37,7 +38,8 @@ def interrupted(*_):
 def main():
     signal.signal(signal.SIGINT, interrupted)
     with open("bochsrc", encoding="ascii") as file:
-        port = int(re.search(r"^com1:.*dev=127\.0\.0\.1:(\d+)", file.read(), re.M).group(1))
+        text = file.read()
+    port = int(re.search(r"^com1:.*dev=127\.0\.0\.1:(\d+)", text, re.M).group(1))
     line = socket.create_connection(("127.0.0.1", port))
     line.sendall(b"\x1b[2J\x1b[01;01H\x1b[=3hBdsDxe: loading\r\n\r\nportcullis: hello\r\n> ")
     typed = b""
@@ -77,6 +79,9 @@ def main():
                 sys.exit(1)
             elif words == b"where":
                 line.sendall(os.getcwd().encode() + b" %d\r\n> " % os.getpid())
+            elif words == b"memory":
+                memory = re.search(r"^memory: (.*)", text, re.M).group(1)
+                line.sendall(b"got " + memory.encode().hex().encode() + b"\r\n> ")
             else:
                 line.sendall(b"got " + words.hex().encode() + b"\r\n> ")
 

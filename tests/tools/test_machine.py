@@ -4,18 +4,23 @@
 
 import json
 import os
+import pty
 import re
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import termios
 import time
 import unittest
+from unittest import mock
 
 import pexpect
 
 import tool
+from emulator import run
 
 MACHINE = os.path.join(tool.TOOLS, "machine")
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -162,6 +167,7 @@ class MachineTest(Bench):
                         ("--timeout", "0"), ("--cpus", "0"), ("--emulator", "vax"),
                         ("--memory", "lots"), ("--serial", "/nowhere/at/all")):
             self.assertEqual(self.run_machine(*options).returncode, 2, options)
+            self.assertFalse(os.path.exists(self.path("json")))
         os.rename(self.path("disk.img"), self.path("other.img"))
         result = self.run_machine()
         self.assertEqual(result.returncode, 2)
@@ -200,6 +206,88 @@ class MachineTest(Bench):
         process.stdout.close()
         self.assertEqual(process.wait(30), 128 + signal.SIGPIPE)
         self.assert_clean()
+
+
+class ComputerTest(Bench):
+    """Files, disks and limits of the computer that the tool runs on."""
+
+    def test_files_that_may_not_be_written(self):
+        os.mkfifo(self.path("fifo"))
+        for option in ("--serial", "--json", "--log"):
+            for path, words in ((self.path("fifo"), "is a FIFO"), (self.home, "is a folder"),
+                                (os.ttyname(self.terminal()), "is a character device"),
+                                ("/nowhere/at/all", "there is no folder"),
+                                (self.path("disk.img"), "read as well")):
+                result = self.run_machine(option, path)
+                self.assertEqual(result.returncode, 2, (option, path))
+                self.assertRegex(result.stderr.decode(), f"^machine: {path}: .*{words}.*\n$")
+        for first, second in (("--serial", "--json"), ("--json", "--log"), ("--log", "--serial")):
+            result = self.run_machine(first, self.path("same"), second, self.path("same"))
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(b"asked for twice", result.stderr)
+        self.assert_clean()
+
+    def terminal(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        self.addCleanup(os.close, theirs)
+        return theirs
+
+    def put_program(self, name, text):
+        with open(self.path(f"bin/{name}"), "w", encoding="ascii") as file:
+            file.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(self.path(f"bin/{name}"), 0o755)
+
+    def assert_error(self, result, words):
+        """One line of an error, the JSON file that says so, and nothing left behind."""
+        self.assertEqual((result.returncode, result.json["result"], result.json["exit_code"]),
+                         (1, "error", None))
+        self.assertIn(f"machine: {words}\n".encode(), result.stderr)
+        self.assertNotIn(b"Traceback", result.stderr)
+        self.assert_clean()
+
+    def test_no_room_for_the_image(self):
+        self.put_program("cp", "echo cp: no space left >&2; exit 1")
+        self.assert_error(self.run_machine(), "cp: exit status 1: cp: no space left")
+
+    def test_no_room_for_the_firmware(self):
+        def limit():  # larger than the image, smaller than the firmware
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+        self.assert_error(self.run_machine(preexec_fn=limit), "File too large")
+
+    def test_full_standard_output(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(self.command("--send", "^> =>exit 0"), env=self.environment,
+                                    stdout=full, stderr=subprocess.PIPE, check=False, timeout=60)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"machine: standard output: No space left on device\n", result.stderr)
+        self.assertNotIn(b"Traceback", result.stderr)
+        self.assert_clean()
+
+    def test_memory_beyond_what_bochs_holds(self):
+        for memory, host in (("2048", "2048"), ("2049", "2048"), ("7168", "2048"), ("512", "512")):
+            result = self.run_machine("--memory", memory, "--send", "^> =>memory", "--until", "^got")
+            self.assertIn(f"got {f'guest={memory}, host={host}'.encode().hex()}".encode(),
+                          result.stdout)
+
+    def test_no_limit_where_someone_types(self):
+        machine = tool.load("machine")
+        seen = []
+
+        def follow(_machine, _transcript, _terminal, _serial, deadline, _past_refusal):
+            seen.append(deadline)
+            raise run.Interrupted(signal.SIGTERM)
+        for words in ((), ("--interactive",), ("--interactive", "--timeout", "5")):
+            with mock.patch.object(sys, "argv", ["machine", *words, self.path("disk.img")]), \
+                    mock.patch.object(run, "Run", follow), mock.patch.object(run, "Machine"), \
+                    mock.patch.object(run, "ignore_signals"), mock.patch.object(machine, "explain"):
+                options = machine.parse_arguments()
+                with self.assertRaises(run.Interrupted):
+                    machine.boot(options, "bochs", None, None, None)
+        now = time.monotonic()
+        self.assertAlmostEqual(seen[0] - now, 900, delta=60)
+        self.assertEqual(seen[1], float("inf"))
+        self.assertAlmostEqual(seen[2] - now, 5, delta=5)
 
 
 class TerminalTest(Bench):

@@ -93,7 +93,7 @@ class MarkNxTest(unittest.TestCase):
 
     def test_usage(self):
         missing = subprocess.run([MARK_NX, self.path("none")], capture_output=True, check=False)
-        self.assertEqual(missing.returncode, 1)
+        self.assertEqual(missing.returncode, 2)
         self.assertIn(b"No such file", missing.stderr)
         self.assertEqual(subprocess.run([MARK_NX], capture_output=True, check=False).returncode, 2)
 

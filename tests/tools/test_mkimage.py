@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 import zlib
+from unittest import mock
 
 import tool
 
@@ -142,7 +143,8 @@ class ImageTest(unittest.TestCase):
         missing = self.path("missing")
         for options, words in ((("--add", "nocolon"), b"HOSTFILE:PATH"),
                                (("--add", f"{missing}:x"), b"missing: No such file"),
-                               (("--add", f"{self.home}:x"), b"Is a directory"),
+                               (("--add", f"{self.home}:x"), b"is a folder"),
+                               (("--add", b"%b:\xff" % self.path("efi").encode()), b"FAT cannot keep"),
                                (("--add", f"{self.path('efi')}:efi/boot/bootx64.efi"), b"twice"),
                                (("--add", f"{self.path('efi')}:portcullis/checksums"), b"twice"),
                                (("--efi", missing), b"missing: No such file"),
@@ -151,22 +153,37 @@ class ImageTest(unittest.TestCase):
             result = self.mkimage(*options)
             self.assertEqual(result.returncode, 2, options)
             self.assertIn(words, result.stderr)
-            self.assertIn(b"usage: mkimage", result.stderr)
+            self.assertEqual(result.stderr.count(b"\n"), 2 if options == ("--strange",) else 1,
+                             result.stderr)
             self.assertFalse(os.path.exists(self.path("out.img")))
+
+    def test_dates_that_fat_cannot_hold(self):
+        for epoch in ("", "now", "-1", "0", "99999999999"):
+            with mock.patch.dict(os.environ, SOURCE_DATE_EPOCH=epoch):
+                result = self.mkimage()
+            self.assertEqual(result.returncode, 2, epoch)
+            self.assertIn(b"SOURCE_DATE_EPOCH", result.stderr)
+
+    def test_no_input_becomes_the_output(self):
+        for name in ("conf", "efi"):
+            result = self.mkimage(output=name)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(b"read as well", result.stderr)
+        self.assertEqual(sorted(os.listdir(self.home)), ["conf", "efi"])
 
     def test_a_failure_leaves_the_old_image(self):
         self.write("out.img", b"old")
         self.assertEqual(self.mkimage("--add", "x").returncode, 2)
         os.mkdir(self.path("bin"))
         with open(self.path("bin/mcopy"), "w", encoding="ascii") as file:
-            file.write("#!/bin/sh\necho disk full\nexit 1\n")
+            file.write("#!/bin/sh\necho disk full\necho really\nexit 1\n")
         os.chmod(self.path("bin/mcopy"), 0o755)
         result = subprocess.run(
             [MKIMAGE, "--config", self.path("conf"), "--efi", self.path("efi"), self.path("out.img")],
             env=dict(os.environ, PATH=f"{self.path('bin')}:{os.environ['PATH']}"),
             capture_output=True, check=False)
         self.assertEqual(result.returncode, 1)
-        self.assertIn(b"disk full", result.stderr)
+        self.assertEqual(result.stderr, b"mkimage: mcopy: exit status 1: disk full; really\n")
         with open(self.path("out.img"), "rb") as file:
             self.assertEqual(file.read(), b"old")
         self.assertEqual(len(os.listdir(self.home)), 4)

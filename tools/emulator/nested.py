@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from types import SimpleNamespace
 
+from command import write_whole
 from emulator import bochs, linux, qemu
 
 PROGRAM = bochs.PROGRAM
@@ -86,10 +87,7 @@ def build(directory):
     files[VARIABLES.lstrip("/")] = linux.read(variables)
     if os.path.exists(OPTIONAL_ROMS):
         files[OPTIONAL_ROMS.lstrip("/")] = linux.read(OPTIONAL_ROMS)
-    temporary = os.path.join(directory, f"{INITRD}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        file.write(linux.lz4(linux.archive(files)))
-    os.replace(temporary, os.path.join(directory, INITRD))
+    write_whole(os.path.join(directory, INITRD), linux.lz4(linux.archive(files)))
 
 
 def lacks(exists=os.path.exists):

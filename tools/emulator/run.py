@@ -85,7 +85,8 @@ class Machine:
     def _start(self):
         # Its own copy of the image: the input stays as it is, and two runs do not meet.
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", "--", self._source,
-                        os.path.join(self.directory, IMAGE)], check=True)
+                        os.path.join(self.directory, IMAGE)], check=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         os.chmod(os.path.join(self.directory, IMAGE), 0o600)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1)
         command = self.driver.prepare(self.directory, self, self._listener.getsockname()[1])
@@ -275,7 +276,10 @@ class Run:
             data = b""
         self._closed = not data
         if self._serial is not None and data:
-            self._serial.write(data)
+            try:
+                self._serial.write(data)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, self._serial.name) from error
         text, keys = self._transcript.feed(data, final=self._closed)
         self._terminal.show(data, text, self._transcript.pending)
         self._keys += keys

@@ -135,7 +135,12 @@ class Terminal:
 
     def write_some(self):
         """Writes what surely fits once the descriptor is ready (PIPE_BUF)."""
-        written = os.write(self._output, self._queue[:4096])
+        try:
+            written = os.write(self._output, self._queue[:4096])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, "standard output") from error
         del self._queue[:written]
 
     def flush(self):
