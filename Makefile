@@ -35,6 +35,19 @@ HOST_LIB     := $(BUILD)/host/portcullis.a
 TEST_BINS    := $(UNIT_TESTS:%=$(BUILD)/host/test_%)
 TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 
+# --- Host: the heart, on a fake processor -----------------------------------------------------
+# All rooms once more, as they are, with the headers of tests/fake in place of those that hold
+# instructions of the kernel. string.c, fatal.c and heap.c have substitutes there.
+FAKE_CFLAGS  := -Itests/fake $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+                -pthread $(HOST_EXTRA)
+FAKE_LEFT    := arch/x86/string.c arch/x86/fatal.c vmm/memory/heap.c
+FAKE_SRCS    := $(filter-out $(PORTABLE_SRCS) $(FAKE_LEFT),$(MONITOR_SRCS)) \
+                $(wildcard vmm/policy/*.c vmm/iobus/*.c tests/fake/*.c tests/heart/heart.c)
+FAKE_OBJS    := $(FAKE_SRCS:%.c=$(BUILD)/fake/%.o) \
+                $(patsubst %.c,$(BUILD)/host/%.o,$(filter-out vmm/policy/% vmm/iobus/% $(FAKE_LEFT),$(PORTABLE_SRCS)))
+FAKE_LIB     := $(BUILD)/fake/portcullis.a
+HEART_TESTS  := $(patsubst tests/heart/test_%.c,$(BUILD)/fake/test_%,$(wildcard tests/heart/test_*.c))
+
 .PHONY: check clean help quick unit
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -44,15 +57,15 @@ help: ## list the targets
 SLOW_TOOL_TESTS := $(addprefix tests/tools/,test_machine.py test_mkimage.py)
 
 quick: export QUICK := 1
-quick: $(BUILD)/BOOTX64.EFI $(TEST_BINS) ## for the edit loop: builds what depends on the change; short unit tests
-	@$(PYTHON) tests/run_unit.py $(filter-out $(SLOW_TOOL_TESTS),$(TOOL_TESTS)) $(TEST_BINS)
+quick: $(BUILD)/BOOTX64.EFI $(TEST_BINS) $(HEART_TESTS) ## for the edit loop: builds what depends on the change; short unit tests
+	@$(PYTHON) tests/run_unit.py $(filter-out $(SLOW_TOOL_TESTS),$(TOOL_TESTS)) $(TEST_BINS) $(HEART_TESTS)
 
-RUN_UNIT = @$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS)
+RUN_UNIT = @$(PYTHON) tests/run_unit.py $(TOOL_TESTS) $(TEST_BINS) $(HEART_TESTS)
 
-check: lint $(TEST_BINS) ## lint, then unit tests of monitor and tools on this machine
+check: lint $(TEST_BINS) $(HEART_TESTS) ## lint, then unit tests of monitor and tools on this machine
 	$(RUN_UNIT)
 
-unit: $(TEST_BINS) ## the unit tests alone
+unit: $(TEST_BINS) $(HEART_TESTS) ## the unit tests alone
 	$(RUN_UNIT)
 
 $(BUILD)/host/%.o: %.c
@@ -71,6 +84,19 @@ TEST_LIBS_insn := -lZydis
 # These tests bring a firmware of their own.
 EFI_CFLAGS := -DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 $(BUILD)/host/tests/unit/test_boot_%.o: HOST_CFLAGS += $(EFI_CFLAGS)
+
+$(BUILD)/fake/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(FAKE_CFLAGS) -c $< -o $@
+
+$(FAKE_LIB): $(FAKE_OBJS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/fake/test_%: $(BUILD)/fake/tests/heart/test_%.o $(FAKE_LIB)
+	$(Q)$(CC) $(FAKE_CFLAGS) $< $(FAKE_LIB) -lcmocka -o $@
+
+$(BUILD)/fake/boot/%.o: FAKE_CFLAGS += $(EFI_CFLAGS)
 
 # --- The monitor: one PE file, loaded by UEFI ---------------------------------------------------
 MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
@@ -244,9 +270,9 @@ test: ## all tests, in stages: style, build, unit, fuzz, proof, machines
 	@if $(MAKE) --no-print-directory --keep-going lint; then passed=1; else passed=0; fi; \
 	    echo "{\"passed\": $$passed, \"failed\": $$((1 - passed))}" >$(BUILD)/test/style.json
 	@echo '== build'
-	@$(MAKE) --no-print-directory $(TEST_BINS) $(FUZZ_BINS) $(MACHINE_PARTS) $(NESTED_PARTS)
+	@$(MAKE) --no-print-directory $(TEST_BINS) $(HEART_TESTS) $(FUZZ_BINS) $(MACHINE_PARTS) $(NESTED_PARTS)
 	@echo '== unit'
-	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/unit.json $(TOOL_TESTS) $(TEST_BINS)
+	@-$(PYTHON) tests/run_unit.py --counts $(BUILD)/test/unit.json $(TOOL_TESTS) $(TEST_BINS) $(HEART_TESTS)
 	@echo '== fuzz'
 	@-$(FUZZ_RUN) --seconds $(FUZZ_SHORT) --counts $(BUILD)/test/fuzz.json $(FUZZ_TARGETS)
 	@echo '== proof'
@@ -392,7 +418,7 @@ ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name
 first_lines     = $(shell awk 'FNR == 1 && $(1) { print FILENAME }' $$(find tools .ci -type f))
 PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call first_lines,/python3$$/))
 SHELL_PROGRAMS  := $(call first_lines,/sh$$/)
-HOST_SRCS       := $(wildcard tests/unit/*.c bench/*.c tests/stress/*.c tests/fuzz/*.c)
+HOST_SRCS       := $(wildcard tests/unit/*.c tests/fake/*.c tests/heart/*.c bench/*.c tests/stress/*.c tests/fuzz/*.c)
 
 # The files of $(2) that changed; all of them if $(1), the configuration of the check, changed.
 changed = $(if $(filter $(1),$?),$(2),$(filter $(2),$?))
@@ -427,6 +453,7 @@ $(LINT)/%.tidy: %.c .clang-tidy
 # Checks the sources that run on this machine with clang. Some pragmas are only for gcc.
 $(LINT)/%.clang: CLANG_CFLAGS = $(COMMON) -Wno-unknown-pragmas
 $(LINT)/tests/unit/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
+$(LINT)/tests/fake/%.clang $(LINT)/tests/heart/%.clang: CLANG_CFLAGS = -Itests/fake $(COMMON)
 
 $(LINT)/%.clang: %.c
 	@mkdir -p $(@D)
@@ -460,7 +487,7 @@ coverage: ## which lines the unit tests reach: build/coverage/html/index.html
 	@lcov --summary $(BUILD)/coverage/portable.info
 
 compile-commands: ## compile_commands.json, for clangd and its like
-	@$(MAKE) --always-make --dry-run $(BUILD)/BOOTX64.EFI $(TEST_BINS) $(BUILD)/bench/iobus_bench \
+	@$(MAKE) --always-make --dry-run $(BUILD)/BOOTX64.EFI $(TEST_BINS) $(HEART_TESTS) $(BUILD)/bench/iobus_bench \
 	    $(BUILD)/multiboot/suite.elf | tools/compile-commands $(CURDIR) >compile_commands.json
 
 format: ## clang-format on all C sources, in place
