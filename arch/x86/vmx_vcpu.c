@@ -123,6 +123,7 @@ static void set_state(struct vmx_vcpu *vcpu, const struct vmx_start_state *state
     write_dr6(DR6_RESET);
     for (unsigned i = 0; i < GPR_COUNT; i++)
         vcpu->registers.gpr[i] = state->gpr[i];
+    vcpu->registers.gpr[GPR_RSP] = 0;
     vmcs_write32(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 
     vmx_vcpu_set_cr0(vcpu, state->cr0);

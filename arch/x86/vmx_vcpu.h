@@ -17,7 +17,7 @@ enum gpr {
     GPR_RCX,
     GPR_RDX,
     GPR_RBX,
-    GPR_RSP, /* in the VMCS, not in the array, while the guest runs: see vmx_vcpu_gpr */
+    GPR_RSP, /* in the VMCS, and 0 in the array, while the guest runs: see vmx_vcpu_gpr */
     GPR_RBP,
     GPR_RSI,
     GPR_RDI,

@@ -74,6 +74,56 @@ static void test_page_faults(void **state)
     assert_int_equal(fault.cr2, 0x2fff);
 }
 
+static enum insn_access_result env_retry(void *context, gva_t address, void *data,
+                                         size_t size_bytes, struct insn_fault *f)
+{
+    return address.value == 0x3000 ? INSN_ACCESS_RETRY
+                                   : env_read(context, address, data, size_bytes, f);
+}
+
+/* A callback may ask for the guest to be entered again: then nothing has happened, except for the
+ * iterations that are complete. */
+static void test_retry(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t count;
+    } rows[] = {
+        {"\x8b\x03", 2},     /* mov eax, [ebx] */
+        {"\x01\x03", 2},     /* add [ebx], eax */
+        {"\xff\x33", 2},     /* push dword [ebx] */
+        {"\xff\x13", 2},     /* call [ebx] */
+        {"\xf7\x33", 2},     /* div dword [ebx] */
+        {"\xa4", 1},         /* movsb */
+        {"\xf3\xa6", 2},     /* repe cmpsb */
+        {"\xc9", 1},         /* leave */
+        {"\x0f\xc7\x0b", 3}, /* cmpxchg8b [ebx] */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+        struct insn_state before;
+
+        reset(INSN_MODE_32);
+        env.read = env_retry;
+        s.gpr[INSN_RBX] = s.gpr[INSN_RSI] = s.gpr[INSN_RBP] = 0x3000;
+        s.gpr[INSN_RDI] = s.gpr[INSN_RSP] = 0x2000;
+        s.gpr[INSN_RCX] = 5;
+        before = s;
+        assert_int_equal(run_times(rows[i].bytes, rows[i].count, 1000), INSN_RETRY);
+        assert_memory_equal(&before, &s, sizeof(s));
+        assert_null(strstr(trace, " w"));
+    }
+    reset(INSN_MODE_32);
+    env.read = env_retry;
+    s.gpr[INSN_RSI] = 0x2ffd;
+    s.gpr[INSN_RDI] = 0x2000;
+    s.gpr[INSN_RCX] = 5;
+    assert_int_equal(RUN("\xf3\xa4"), INSN_RETRY); /* rep movsb */
+    assert_int_equal(s.gpr[INSN_RCX], 2);
+    assert_int_equal(s.gpr[INSN_RSI], 0x3000);
+}
+
 static void test_limits_and_types(void **state)
 {
     (void)state;
@@ -300,11 +350,17 @@ static void test_effective_address(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_of_accesses), cmocka_unit_test(test_page_faults),
-        cmocka_unit_test(test_limits_and_types),  cmocka_unit_test(test_real_mode),
-        cmocka_unit_test(test_64_bit_addresses),  cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_linear_wrap),       cmocka_unit_test(test_stack),
-        cmocka_unit_test(test_bit_strings),       cmocka_unit_test(test_effective_address),
+        cmocka_unit_test(test_order_of_accesses),
+        cmocka_unit_test(test_page_faults),
+        cmocka_unit_test(test_retry),
+        cmocka_unit_test(test_limits_and_types),
+        cmocka_unit_test(test_real_mode),
+        cmocka_unit_test(test_64_bit_addresses),
+        cmocka_unit_test(test_alignment),
+        cmocka_unit_test(test_linear_wrap),
+        cmocka_unit_test(test_stack),
+        cmocka_unit_test(test_bit_strings),
+        cmocka_unit_test(test_effective_address),
     };
     return cmocka_run_group_tests_name("insn_execute", tests, NULL, NULL);
 }

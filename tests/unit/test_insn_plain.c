@@ -123,6 +123,8 @@ static bool should_be_plain(const struct insn *insn)
            in_memory == 1 && !has_rsp(insn, &insn->destination) && !has_rsp(insn, &insn->source);
 }
 
+static unsigned simple; /* how many had a simple address */
+
 /* True if it was compared. */
 static bool compare(const struct insn *insn, const struct insn_plain *plain)
 {
@@ -145,6 +147,14 @@ static bool compare(const struct insn *insn, const struct insn_plain *plain)
     if (plain->has_segment_base)
         offset += s.segments[plain->segment].base;
     assert_int_equal(offset % PAGE_SIZE, seen.address % PAGE_SIZE);
+    gpr[INSN_RSP] = 0;
+    if (plain->not_simple != UINT64_MAX) {
+        simple++;
+        assert_int_equal(plain->not_simple, plain->size_bytes - 1);
+        assert_int_equal(insn_plain_simple_address(plain, gpr) % PAGE_SIZE,
+                         seen.address % PAGE_SIZE);
+    }
+    assert_int_equal(plain->misaligned, plain->size_bytes - 1);
     if (plain->is_store)
         assert_int_equal(insn_plain_stored(plain, gpr), seen.value);
     else if (plain->is_comparison)
@@ -186,6 +196,7 @@ static void test_as_the_executor(void **state)
         assert_true(compared[mode] > rounds(4000));
     assert_true(comparisons[0] > rounds(4000) && comparisons[1] > rounds(4000));
     assert_true(others > rounds(4000));
+    assert_true(simple > rounds(1000));
 }
 
 static struct insn_plain plain_of(const char *bytes, size_t count)

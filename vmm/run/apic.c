@@ -24,21 +24,25 @@ enum exit_action exit_apic_access(struct vcpu *vcpu)
         exit_qualification_apic_access(vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
 
     events_requeue_interrupted(vcpu);
-    if (vcpu->event.info != 0) {
-        vcpu_stop(vcpu, "delivery of event 0x%x went to the local APIC's page", vcpu->event.info);
-        return EXIT_RESUME;
-    }
+    if (vcpu->event.info != 0)
+        return vcpu_refuse(vcpu, VECTOR_GP, "delivery of event 0x%x went to the local APIC's page",
+                           vcpu->event.info);
     switch (access.kind) {
     case EXIT_APIC_LINEAR_READ:
     case EXIT_APIC_LINEAR_WRITE:
-        return vcpu_execute(vcpu, GPA(LOCAL_APIC_DEFAULT_BASE + access.offset));
+        return vcpu_execute(vcpu, &(struct vcpu_violation){
+                                      .address = GPA(LOCAL_APIC_DEFAULT_BASE + access.offset),
+                                      .linear = access.offset,
+                                      .linear_mask = PAGE_SIZE - 1,
+                                      .is_write = access.kind == EXIT_APIC_LINEAR_WRITE,
+                                      .cause = 0, /* it is no EPT violation */
+                                  });
     case EXIT_APIC_LINEAR_FETCH:
-        vcpu_stop(vcpu, "instruction fetch from the local APIC's page");
-        return EXIT_RESUME;
+        return vcpu_refuse(vcpu, VECTOR_UD, "instruction fetch from the local APIC's page");
     default:
-        vcpu_stop(vcpu, "page tables, or another access of kind %u, in the local APIC's page",
-                  access.kind);
-        return EXIT_RESUME;
+        return vcpu_refuse(vcpu, VECTOR_GP,
+                           "page tables, or another access of kind %u, in the local APIC's page",
+                           access.kind);
     }
 }
 

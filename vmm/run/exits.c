@@ -155,9 +155,8 @@ static enum exit_action exit_without_policy(struct vcpu *vcpu)
 {
     uint16_t reason = EXIT_REASON_BASIC(vmcs_read32(VMCS_EXIT_REASON));
 
-    vcpu_stop(vcpu, "VM exit for a reason without a policy: %u, %s", reason,
-              exit_reason_name(reason));
-    return EXIT_RESUME;
+    return vcpu_refuse(vcpu, VECTOR_UD, "VM exit for a reason without a policy: %u, %s", reason,
+                       exit_reason_name(reason));
 }
 
 /* Covers every reason that the controls in use can produce, and those that no control gates. */
@@ -203,5 +202,8 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_INVEPT] = exit_undefined_opcode,
     [EXIT_REASON_INVVPID] = exit_undefined_opcode,
     [EXIT_REASON_VMFUNC] = exit_undefined_opcode,
+    /* These exit at any CPL on processors that have TDX, whatever the controls say. */
+    [EXIT_REASON_SEAMCALL] = exit_undefined_opcode,
+    [EXIT_REASON_TDCALL] = exit_undefined_opcode,
 };
 #pragma GCC diagnostic pop

@@ -13,9 +13,10 @@
 #include "vmm/iobus/fast.h"
 #include "vmm/vcpu/execute.h"
 
-/* Returns whether an access whose exit gives the first address of a page also begins there, and not
- * in the page before. */
-bool exit_mmio_begins_in_page(const struct vcpu *vcpu, const struct insn_plain *plain);
+/* Returns whether the instruction makes its access at gpa, as a whole: the address is aligned, and
+ * its offset in the page is that of the operand. For the instructions whose operand's address is
+ * not simple (insn_plain.h). */
+bool exit_mmio_is_at(const struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa);
 
 static inline struct io_access exit_mmio_access(const struct vcpu *vcpu,
                                                 const struct insn_plain *plain, uint64_t gpa,
@@ -58,14 +59,22 @@ static inline __attribute__((always_inline)) void exit_mmio_plain(struct vcpu *v
                           value & iobus_byte_masks[plain->size_bytes & 15]);
 }
 
-/* Returns whether the exit is due to a data access of an instruction itself, while no event was
- * being delivered. */
-static inline bool exit_mmio_is_usual(uint64_t qualification)
-{
-    const uint64_t usual = EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION;
+/* What the qualification of an exit shows that is due to a data access of an instruction itself, and
+ * the bits of it that tell such an exit, and its direction, from others. */
+#define EXIT_MMIO_USUAL (EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION)
+#define EXIT_MMIO_CAUSE                                                                            \
+    (EXIT_MMIO_USUAL | EXIT_EPT_FETCH | EXIT_EPT_NMI_UNBLOCKED | EXIT_EPT_READ | EXIT_EPT_WRITE)
 
-    return (qualification & (usual | EXIT_EPT_FETCH | EXIT_EPT_NMI_UNBLOCKED)) == usual &&
-           (vmcs_idt_vectoring_info() & INTERRUPTION_VALID) == 0;
+/* Returns whether the instruction makes its access at gpa, as exit_mmio_is_at does. */
+static inline __attribute__((always_inline)) bool
+exit_mmio_fits(const struct vcpu *vcpu, const struct insn_plain *plain, uint64_t gpa)
+{
+    const uint64_t *gpr = vcpu->vmx.registers.gpr;
+
+    if (__builtin_expect((gpa & plain->not_simple) == 0, 1) &&
+        __builtin_expect(((insn_plain_simple_address(plain, gpr) ^ gpa) & (PAGE_SIZE - 1)) == 0, 1))
+        return true;
+    return exit_mmio_is_at(vcpu, plain, gpa);
 }
 
 /* Executes a known plain instruction at the guest-physical address that the exit gives. The
@@ -75,27 +84,25 @@ static inline bool exit_mmio_is_usual(uint64_t qualification)
  * clear; nobody looks for the dirty flag of a page of registers.
  * *rip and *length become those of the instruction. *tsc is the time-stamp of the exit, and becomes
  * one taken at the end.
- * Returns false, and nothing has happened, if this is not one access of a known instruction at that
- * address: the processor splits the access, or it may need an alignment check, or it is no access
- * to a device. */
+ * Returns false, and nothing has happened, if this exit cannot have come from one access of a known
+ * instruction at that address: the instruction that the processor executed is no longer there (the
+ * direction or the operand's address differ), the processor splits the access, or it may need an
+ * alignment check, or it is no access to a device, or an event was being delivered. */
 static inline __attribute__((always_inline)) bool exit_mmio(struct vcpu *vcpu, uint64_t *tsc,
                                                             uint64_t *rip, uint32_t *length)
 {
     const struct insn_plain *plain;
     struct insn_cache_key key;
-    uint64_t gpa;
+    uint64_t cause = vmcs_exit_qualification() & EXIT_MMIO_CAUSE, gpa;
 
-    if (__builtin_expect(!exit_mmio_is_usual(vmcs_exit_qualification()), 0))
-        return false;
     *rip = vmcs_guest_rip();
     key = vcpu_code_key(vcpu, *rip);
     plain = insn_cache_find(&vcpu->insn_cache, &key);
-    if (__builtin_expect(plain == NULL, 0))
+    if (__builtin_expect(plain == NULL || plain->cause != cause, 0) ||
+        __builtin_expect((vmcs_idt_vectoring_info() & INTERRUPTION_VALID) != 0, 0))
         return false;
     gpa = vmcs_guest_physical_address();
-    if (__builtin_expect(!is_aligned(gpa, plain->size_bytes), 0))
-        return false;
-    if (__builtin_expect(is_aligned(gpa, PAGE_SIZE), 0) && !exit_mmio_begins_in_page(vcpu, plain))
+    if (!exit_mmio_fits(vcpu, plain, gpa))
         return false;
     *length = plain->length;
     /* The compiler makes two copies, each for one direction. */

@@ -107,7 +107,8 @@ static void stop_after_failed_entry(struct vcpu *vcpu)
               vmx_instruction_error_name(error), error);
 }
 
-/* Stops the guest at an exit reason that is not in the table, for example a failed entry. */
+/* Stops the guest at an exit reason that is not in the table, for example a failed entry. In user
+ * mode an exit is taken for one of an instruction that the monitor does not know. */
 static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu, uint64_t result)
 {
     uint32_t reason_field = (uint32_t)result;
@@ -122,8 +123,8 @@ static __attribute__((noinline)) void stop_after_strange_exit(struct vcpu *vcpu,
         vcpu_stop(vcpu, "VM %s, exit qualification 0x%lx", exit_reason_name(reason),
                   vmcs_read_natural(VMCS_EXIT_QUALIFICATION));
     else
-        vcpu_stop(vcpu, "VM exit for a reason without a policy: %u, %s", reason,
-                  exit_reason_name(reason));
+        (void)vcpu_refuse(vcpu, VECTOR_UD, "VM exit for a reason without a policy: %u, %s", reason,
+                          exit_reason_name(reason));
 }
 
 /* Takes the notes, once: others may leave new ones without end. Whoever leaves a note from now on

@@ -5,6 +5,7 @@
 #include "arch/x86/insn/insn_execute.h"
 #include "arch/x86/insn/insn_string_io.h"
 #include "arch/x86/msr.h"
+#include "arch/x86/vmx.h"
 #include "vmm/guest/guest.h"
 #include "vmm/vcpu/control.h"
 #include "vmm/vcpu/events.h"
@@ -23,6 +24,7 @@ struct guest_cpu {
     struct vcpu *vcpu; /* first, as registers.h requires */
     struct insn_state state;
     struct vcpu_linear linear;
+    const struct vcpu_violation *violation; /* null once the instruction is known to have made it */
 };
 
 static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_rights)
@@ -71,11 +73,26 @@ static void store(const struct guest_cpu *cpu)
     vmcs_write_natural(VMCS_GUEST_RFLAGS, cpu->state.rflags);
 }
 
+/* Looks whether an access of the instruction is the one that caused the exit, or one was before.
+ * insn_execute probes all accesses before it makes the first, if there are several: so the answer
+ * is there before anything happens. */
+static bool has_caused_exit(struct guest_cpu *cpu, gva_t address, size_t size_bytes, bool is_write)
+{
+    const struct vcpu_violation *violation = cpu->violation;
+
+    if (violation != NULL && violation->is_write == is_write &&
+        ((violation->linear - address.value) & violation->linear_mask) < size_bytes)
+        cpu->violation = NULL;
+    return cpu->violation == NULL;
+}
+
 static enum insn_access_result on_read(void *context, gva_t address, void *data, size_t size_bytes,
                                        struct insn_fault *fault)
 {
     struct guest_cpu *cpu = context;
 
+    if (!has_caused_exit(cpu, address, size_bytes, false))
+        return INSN_ACCESS_RETRY;
     return vcpu_linear_read(&cpu->linear, address, data, size_bytes, fault);
 }
 
@@ -84,6 +101,8 @@ static enum insn_access_result on_write(void *context, gva_t address, const void
 {
     struct guest_cpu *cpu = context;
 
+    if (!has_caused_exit(cpu, address, size_bytes, true))
+        return INSN_ACCESS_RETRY;
     return vcpu_linear_write(&cpu->linear, address, data, size_bytes, fault);
 }
 
@@ -92,6 +111,7 @@ static enum insn_access_result on_probe(void *context, gva_t address, size_t siz
 {
     struct guest_cpu *cpu = context;
 
+    (void)has_caused_exit(cpu, address, size_bytes, is_write);
     return vcpu_linear_probe(&cpu->linear, address, size_bytes, is_write, fault);
 }
 
@@ -201,6 +221,14 @@ static enum exit_action inject(struct vcpu *vcpu, const struct insn_fault *fault
     return EXIT_RESUME;
 }
 
+/* Enters the guest again as it is, without the translations that the processor has kept: it fetches
+ * what is there now. So the guest makes progress, or comes back with another exit. */
+static enum exit_action enter_again(struct vcpu *vcpu)
+{
+    vmx_invalidate_vpid(vcpu->vmx.vpid);
+    return EXIT_RESUME;
+}
+
 static unsigned iterations_max(const struct guest_cpu *cpu)
 {
     return (cpu->state.rflags & RFLAGS_TF) != 0 ? 1 : ITERATIONS_MAX;
@@ -218,12 +246,13 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
         events_pend_single_step(cpu->state.rflags);
         return EXIT_RESUME;
     case INSN_FAULT: return inject(cpu->vcpu, fault);
+    case INSN_RETRY: return enter_again(cpu->vcpu);
     case INSN_FAILED: break;
     }
-    vcpu_stop(cpu->vcpu,
-              "an instruction's operand cannot be reached: paging structures that are not in RAM, "
-              "or a far jump that is not one to a code segment");
-    return EXIT_RESUME;
+    return vcpu_refuse(
+        cpu->vcpu, VECTOR_UD,
+        "an instruction's operand cannot be reached: paging structures that are not in RAM, "
+        "or a far jump that is not one to a code segment");
 }
 
 /* Bits of insn_cache_key.code. CS's access rights have bits 16:0; the bits above are what else
@@ -314,26 +343,50 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
     struct insn_cache_key key;
     struct insn_plain plain;
 
-    if (!insn_make_plain(insn, cpu->state.mode, cpu->state.rip, &plain))
+    if (!insn_make_plain(insn, cpu->state.mode, cpu->state.rip, &plain) ||
+        plain.is_store != cpu->violation->is_write)
         return;
+    plain.cause = cpu->violation->cause;
     key = vcpu_code_key(cpu->vcpu, vmcs_guest_rip());
     insn_cache_keep(&cpu->vcpu->insn_cache, &key, &plain, &source);
 }
 
-static enum exit_action stop_at_instruction(struct vcpu *vcpu, const uint8_t *bytes, gpa_t address)
+static uint64_t count_exits(const struct vcpu *vcpu)
 {
-    vcpu_stop(
-        vcpu,
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
+        count += vcpu->exits[i].count;
+    return count;
+}
+
+/* Refuses an instruction that is not emulated, if the exit after the last one is due to it again.
+ * At the first time it need not be what the processor executed: for example another vCPU has
+ * replaced the first byte of that by INT3. */
+static enum exit_action refuse_instruction(struct vcpu *vcpu, uint64_t rip, const uint8_t *bytes,
+                                           gpa_t address)
+{
+    struct vcpu_unknown *unknown = &vcpu->unknown;
+    uint64_t exit_count = count_exits(vcpu);
+
+    if (unknown->rip != rip || unknown->exit_count + 1 != exit_count ||
+        memcmp(unknown->bytes, bytes, sizeof(unknown->bytes)) != 0) {
+        unknown->rip = rip;
+        unknown->exit_count = exit_count;
+        memcpy(unknown->bytes, bytes, sizeof(unknown->bytes));
+        return enter_again(vcpu);
+    }
+    return vcpu_refuse(
+        vcpu, VECTOR_UD,
         "the instruction %02x %02x %02x %02x %02x %02x %02x %02x that touches MMIO at 0x%lx is "
         "not one that is emulated",
         bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
         address.value);
-    return EXIT_RESUME;
 }
 
-enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address)
+enum exit_action vcpu_execute(struct vcpu *vcpu, const struct vcpu_violation *violation)
 {
-    struct guest_cpu cpu;
+    struct guest_cpu cpu = {.violation = violation};
     struct insn insn;
     struct fetched fetched;
     struct insn_fault fault = {0};
@@ -345,10 +398,13 @@ enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address)
     case INSN_INCOMPLETE: /* 15 bytes without an end */
     case INSN_TOO_LONG: events_inject_exception(vcpu, VECTOR_GP, 0); return EXIT_RESUME;
     case INSN_UNSUPPORTED:
-        if (fetched.access == INSN_ACCESS_FAULT)
-            return inject(vcpu, &fetched.fault);
-        return stop_at_instruction(vcpu, fetched.bytes, address);
+        /* The processor has fetched the instruction, but it is no longer where it was. */
+        if (fetched.access != INSN_ACCESS_OK)
+            return enter_again(vcpu);
+        return refuse_instruction(vcpu, cpu.state.rip, fetched.bytes, violation->address);
     }
+    if (insn.op == INSN_INS || insn.op == INSN_OUTS)
+        return enter_again(vcpu);
     remember(&cpu, &insn, &fetched);
     vcpu->decoded_length = insn.length;
     load_operands(&cpu, insn_segments(&insn, cpu.state.mode));
@@ -374,7 +430,7 @@ enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
         .address_size_bytes = information.address_size_bytes,
         .segment = io->is_in ? INSN_ES : (enum insn_segment_register)information.segment,
     };
-    struct guest_cpu cpu;
+    struct guest_cpu cpu = {.violation = NULL};
     struct insn_fault fault = {0};
 
     load_code(&cpu, vcpu);
@@ -388,7 +444,7 @@ enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io)
 enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *task,
                                   const uint32_t *error_code)
 {
-    struct guest_cpu cpu;
+    struct guest_cpu cpu = {.violation = NULL};
     struct insn_fault fault = {0};
     enum insn_outcome outcome;
 
@@ -413,10 +469,11 @@ enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *ta
     case INSN_DONE: break;
     case INSN_AGAIN: break; /* only for string instructions */
     case INSN_FAULT: return inject(vcpu, &fault);
+    case INSN_RETRY: /* the switch is done in part, and cannot begin again */
     case INSN_FAILED:
-        vcpu_stop(vcpu, "task switch to TSS 0x%04x: what belongs to it is not in RAM",
-                  task->selector);
-        break;
+        return vcpu_refuse(vcpu, VECTOR_TS,
+                           "task switch to TSS 0x%04x: what belongs to it is not in RAM",
+                           task->selector);
     }
     return EXIT_RESUME;
 }

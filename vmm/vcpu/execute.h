@@ -9,11 +9,30 @@
 #include "arch/x86/msr.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* Executes the instruction at RIP in the guest's stead: it touched MMIO at address. An instruction
- * that cannot be executed stops the guest with the reason; a fault is queued. A plain instruction
- * (insn_plain.h) is kept in the vCPU's insn_cache by its vcpu_code_key. Sets vcpu->decoded_length
- * for EXIT_NEXT_DECODED. */
-enum exit_action vcpu_execute(struct vcpu *vcpu, gpa_t address);
+/* The access for which the processor has left the guest, as the exit tells it. */
+struct vcpu_violation {
+    gpa_t address;
+    uint64_t linear;      /* its linear address */
+    uint64_t linear_mask; /* the bits of linear that are known, from bit 0 on */
+    bool is_write;        /* also of an access that reads and then writes */
+    uint64_t cause;       /* insn_plain.cause of a plain instruction that makes such an access */
+};
+
+/* Executes the instruction at RIP in the guest's stead, which touched MMIO.
+ *
+ * The instruction is read from the guest's memory again, and what is there now need not be what the
+ * processor executed: another vCPU may have written it, or the guest may have changed a page table
+ * whose old translation the processor still used. So it is carried out only if the violation can
+ * have come from it: one of its accesses is at that address, in that direction, and it is neither
+ * INS nor OUTS, which exit for their port. Otherwise the guest is entered again, without old
+ * translations, and the processor executes what is there now. The same happens if other vCPUs kept
+ * changing the page tables.
+ *
+ * An instruction that is not emulated, and is still there after the guest was entered again, raises
+ * #UD in user mode, and stops the guest with the reason at CPL 0. A fault is queued. A plain
+ * instruction (insn_plain.h) is kept in the vCPU's insn_cache by its vcpu_code_key. Sets
+ * vcpu->decoded_length for EXIT_NEXT_DECODED. */
+enum exit_action vcpu_execute(struct vcpu *vcpu, const struct vcpu_violation *violation);
 
 /* Executes INS or OUTS, with or without REP, as an I/O exit describes it. */
 enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io);
@@ -21,7 +40,8 @@ enum exit_action vcpu_string_io(struct vcpu *vcpu, const struct exit_io *io);
 /* Carries out a task switch. If error_code is not null, pushes it on the new task's stack. If the
  * new task is entered, RIP and all other state are then its own, a fault with which it begins is
  * queued for it, and the event in vcpu->event that led there is removed. A fault in the old task is
- * queued on top of that event. What cannot be carried out stops the guest with the reason. */
+ * queued on top of that event. What cannot be carried out is #TS in user mode, and stops the guest
+ * with the reason at CPL 0. */
 enum exit_action vcpu_switch_task(struct vcpu *vcpu, struct insn_task_switch *task,
                                   const uint32_t *error_code);
 

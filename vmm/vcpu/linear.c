@@ -89,10 +89,19 @@ enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t 
                                      .error_code = translation->error_code,
                                      .cr2 = address.value};
         return INSN_ACCESS_FAULT;
-    case GUEST_PAGING_NO_TABLE:
-    case GUEST_PAGING_RETRY: break;
+    case GUEST_PAGING_RETRY: return INSN_ACCESS_RETRY;
+    case GUEST_PAGING_NO_TABLE: break;
     }
-    return INSN_ACCESS_FAILED;
+    if (linear->cpl == 0)
+        return INSN_ACCESS_FAILED;
+    *fault = (struct insn_fault){
+        .vector = VECTOR_PF,
+        .has_error_code = true,
+        .error_code = PF_PRESENT | PF_RESERVED | (linear->cpl == 3 ? PF_USER : 0) |
+                      (kind == GUEST_ACCESS_WRITE ? PF_WRITE : 0),
+        .cr2 = address.value,
+    };
+    return INSN_ACCESS_FAULT;
 }
 
 /* The one or two pages that an access of up to 16 bytes lies in. */

@@ -22,7 +22,10 @@ void vcpu_linear_init(struct vcpu_linear *linear, struct vcpu *vcpu);
  * flags.
  * INSN_ACCESS_OK: *translation says where the address leads.
  * INSN_ACCESS_FAULT: *fault is the page fault.
- * INSN_ACCESS_FAILED: a paging structure is not in RAM, or other processors kept changing it. */
+ *   A paging structure that is not in RAM reads as all ones, so that in user mode the page fault is
+ *   one for a reserved bit.
+ * INSN_ACCESS_RETRY: other processors kept changing the paging structures.
+ * INSN_ACCESS_FAILED: at CPL 0, a paging structure is not in RAM. */
 MUST_USE enum insn_access_result vcpu_linear_translate(struct vcpu_linear *linear, gva_t address,
                                                        enum guest_access_kind kind,
                                                        struct guest_translation *translation,

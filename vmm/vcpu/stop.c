@@ -7,6 +7,7 @@
 #include "vmm/base/format.h"
 #include "vmm/base/log.h"
 #include "vmm/guest/guest.h"
+#include "vmm/vcpu/events.h"
 #include "vmm/vcpu/linear.h"
 
 #define CODE_BYTES  16
@@ -91,16 +92,43 @@ void vcpu_dump(struct vcpu *vcpu)
     dump_stack(vcpu);
 }
 
-void vcpu_stop(struct vcpu *vcpu, const char *format, ...)
+static void stop(struct vcpu *vcpu, const char *format, va_list arguments)
 {
     char reason[GUEST_END_REASON_BYTES];
+
+    format_text_v(reason, sizeof(reason), format, arguments);
+    if (guest_stop(vcpu->guest, reason))
+        vcpu_dump(vcpu);
+}
+
+void vcpu_stop(struct vcpu *vcpu, const char *format, ...)
+{
     va_list arguments;
 
     va_start(arguments, format);
-    format_text_v(reason, sizeof(reason), format, arguments);
+    stop(vcpu, format, arguments);
     va_end(arguments);
-    if (guest_stop(vcpu->guest, reason))
-        vcpu_dump(vcpu);
+}
+
+/* Returns whether the event that is queued is a double fault. */
+static bool delivers_double_fault(const struct vcpu *vcpu)
+{
+    return vcpu->event.info == (INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, VECTOR_DF) |
+                                (vcpu->event.info & INTERRUPTION_ERROR_CODE_VALID));
+}
+
+enum exit_action vcpu_refuse(struct vcpu *vcpu, enum trap_vector vector, const char *format, ...)
+{
+    va_list arguments;
+
+    if (vcpu_in_user_mode() && !delivers_double_fault(vcpu)) {
+        events_inject_exception(vcpu, vector, 0);
+        return EXIT_RESUME;
+    }
+    va_start(arguments, format);
+    stop(vcpu, format, arguments);
+    va_end(arguments);
+    return EXIT_RESUME;
 }
 
 void vcpu_die(struct vcpu *vcpu)

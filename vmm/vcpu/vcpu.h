@@ -47,6 +47,13 @@ struct vcpu_cpuid {
     struct cpuid_result result;
 };
 
+/* The last instruction that touched MMIO, as it was read again, and is not one that is emulated. */
+struct vcpu_unknown {
+    uint64_t rip;
+    uint64_t exit_count; /* of all reasons, at the exit */
+    uint8_t bytes[INSN_LENGTH_MAX];
+};
+
 #define VCPU_CPUID_COUNT 16 /* the leaf's low bits choose the place */
 
 static inline uint64_t vcpu_cpuid_key(uint32_t leaf, uint32_t subleaf)
@@ -81,6 +88,7 @@ struct vcpu {
     int64_t slack_full_cycles;
     struct msr_state msrs;
     struct insn_cache insn_cache; /* instructions that touched MMIO */
+    struct vcpu_unknown unknown;
 
     struct exit_account exits[EXIT_REASON_COUNT];
     uint64_t unknown_exit_count; /* of exits whose reason is not in the table */

@@ -25,6 +25,8 @@ struct exit_io {
 };
 
 /* Table "Exit Qualification for EPT Violations"; macros and struct as above. */
+#define EXIT_EPT_READ                 BIT(0)
+#define EXIT_EPT_WRITE                BIT(1)
 #define EXIT_EPT_FETCH                BIT(2)
 #define EXIT_EPT_LINEAR_ADDRESS_VALID BIT(7)
 #define EXIT_EPT_IS_TRANSLATION       BIT(8)

@@ -73,7 +73,9 @@
     X(SPP_EVENT, 66, "SPP-related event")                                                          \
     X(UMWAIT, 67, "UMWAIT")                                                                        \
     X(TPAUSE, 68, "TPAUSE")                                                                        \
-    X(LOADIWKEY, 69, "LOADIWKEY")
+    X(LOADIWKEY, 69, "LOADIWKEY")                                                                  \
+    X(SEAMCALL, 76, "SEAMCALL")                                                                    \
+    X(TDCALL, 77, "TDCALL")
 
 enum exit_reason {
 #define EXIT_REASON_CONSTANT(constant, number, name) EXIT_REASON_##constant = number,

@@ -294,6 +294,7 @@ static enum insn_outcome outcome_of(enum insn_access_result result)
     switch (result) {
     case INSN_ACCESS_OK: return INSN_DONE;
     case INSN_ACCESS_FAULT: return INSN_FAULT;
+    case INSN_ACCESS_RETRY: return INSN_RETRY;
     default: return INSN_FAILED;
     }
 }
@@ -306,20 +307,6 @@ static size_t before_wrap(const struct insn_state *state, const struct insn_acce
     return state->mode != INSN_MODE_64 && room < access->size_bytes ? room : access->size_bytes;
 }
 
-enum insn_outcome insn_access_read(const struct insn_state *state, const struct insn_env *env,
-                                   const struct insn_access *access, union insn_data *data,
-                                   struct insn_fault *fault)
-{
-    size_t first = before_wrap(state, access), rest = access->size_bytes - first;
-    enum insn_access_result result;
-
-    memset(data, 0, sizeof(*data));
-    result = env->read(env->context, access->address, data->bytes, first, fault);
-    if (result == INSN_ACCESS_OK && rest != 0)
-        result = env->read(env->context, GVA(0), data->bytes + first, rest, fault);
-    return outcome_of(result);
-}
-
 static enum insn_access_result probe_one(const struct insn_state *state, const struct insn_env *env,
                                          const struct insn_access *access, struct insn_fault *fault)
 {
@@ -330,6 +317,22 @@ static enum insn_access_result probe_one(const struct insn_state *state, const s
     if (result == INSN_ACCESS_OK && rest != 0)
         result = env->probe(env->context, GVA(0), rest, access->is_write, fault);
     return result;
+}
+
+enum insn_outcome insn_access_read(const struct insn_state *state, const struct insn_env *env,
+                                   const struct insn_access *access, union insn_data *data,
+                                   struct insn_fault *fault)
+{
+    size_t first = before_wrap(state, access), rest = access->size_bytes - first;
+    enum insn_access_result result;
+
+    memset(data, 0, sizeof(*data));
+    result = rest != 0 ? probe_one(state, env, access, fault) : INSN_ACCESS_OK;
+    if (result == INSN_ACCESS_OK)
+        result = env->read(env->context, access->address, data->bytes, first, fault);
+    if (result == INSN_ACCESS_OK && rest != 0)
+        result = env->read(env->context, GVA(0), data->bytes + first, rest, fault);
+    return outcome_of(result);
 }
 
 enum insn_outcome insn_access_write(const struct insn_state *state, const struct insn_env *env,

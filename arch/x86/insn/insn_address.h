@@ -68,8 +68,8 @@ union insn_data {
 };
 
 /* Perform one access of insn_effective_address through env. An access that wraps around 4 GiB
- * outside of 64-bit mode takes two calls; a write of this kind probes both parts first. Bytes of
- * *data that are not read become 0. Return INSN_DONE, INSN_FAULT or INSN_FAILED. */
+ * outside of 64-bit mode takes two calls, and probes both parts first. Bytes of *data that are not
+ * read become 0. Return INSN_DONE, INSN_FAULT, INSN_RETRY or INSN_FAILED. */
 MUST_USE enum insn_outcome insn_access_read(const struct insn_state *state,
                                             const struct insn_env *env,
                                             const struct insn_access *access, union insn_data *data,

@@ -16,6 +16,7 @@ enum insn_outcome insn_outcome_of(enum insn_access_result result)
     switch (result) {
     case INSN_ACCESS_OK: return INSN_DONE;
     case INSN_ACCESS_FAULT: return INSN_FAULT;
+    case INSN_ACCESS_RETRY: return INSN_RETRY;
     default: return INSN_FAILED;
     }
 }

@@ -36,6 +36,7 @@ static void describe_offset(struct insn_plain *plain, const struct insn *insn, u
     const struct insn_memory *memory = &insn->memory;
 
     plain->displacement = memory->displacement;
+    plain->base = INSN_RSP;
     if (memory->base == INSN_RIP)
         plain->displacement += rip + insn->length;
     else if (memory->base != INSN_NO_REGISTER) {
@@ -47,6 +48,9 @@ static void describe_offset(struct insn_plain *plain, const struct insn *insn, u
         plain->index_mask = UINT64_MAX;
         plain->index_shift = (uint8_t)__builtin_ctz(memory->scale);
     }
+    plain->misaligned = plain->size_bytes - 1u;
+    plain->not_simple =
+        plain->has_segment_base || plain->index_mask != 0 ? UINT64_MAX : plain->misaligned;
 }
 
 bool insn_make_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,

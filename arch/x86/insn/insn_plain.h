@@ -21,7 +21,7 @@ struct insn_plain {
     uint8_t reg_shift;    /* 8 for AH, CH, DH and BH, else 0 */
 
     /* The operand's offset in its segment is displacement + (base & base_mask) + ((index &
-     * index_mask) << index_shift). base and index are never RSP. */
+     * index_mask) << index_shift). index is never RSP; base is RSP only if there is no base. */
     uint8_t base, index, index_shift;
     uint8_t segment;       /* enum insn_segment_register */
     bool has_segment_base; /* the segment's base is added: false for most segments in 64-bit mode */
@@ -31,6 +31,11 @@ struct insn_plain {
     uint64_t immediate; /* the value stored or compared; 0 if there is no immediate */
     uint64_t keep;      /* of a load: the bits of the register that do not change */
     uint64_t sign;      /* the sign bit of a load that extends the sign; else 0 */
+
+    uint64_t misaligned; /* of an address: the bits that are not 0 if it is not aligned */
+    /* The same, but all ones unless the operand's linear address is displacement + base alone. */
+    uint64_t not_simple;
+    uint64_t cause; /* the caller's: what a VM exit tells of such an access */
 };
 
 /* Fills in *plain and returns true if insn, decoded in this mode, is MOV, MOVNTI, MOVZX, MOVSX,
@@ -38,6 +43,15 @@ struct insn_plain {
  * leaves *plain alone. rip is the address of the instruction. */
 MUST_USE bool insn_make_plain(const struct insn *insn, enum insn_mode mode, uint64_t rip,
                               struct insn_plain *plain);
+
+/* Returns a value whose bits 11:0 are those of the operand's linear address if the address is
+ * simple (not_simple). gpr is as for insn_plain_page_offset, except that RSP is read and has to be
+ * 0. */
+static inline uint64_t insn_plain_simple_address(const struct insn_plain *plain,
+                                                 const uint64_t *gpr)
+{
+    return plain->displacement + gpr[plain->base];
+}
 
 /* Returns bits 11:0 of the operand's offset in its segment, whatever the address size. If the
  * segment's base is 0 or not added, they are also bits 11:0 of its linear address. gpr is in the

@@ -40,6 +40,7 @@ struct insn_fault {
 enum insn_access_result {
     INSN_ACCESS_OK,
     INSN_ACCESS_FAULT,  /* *fault says which fault */
+    INSN_ACCESS_RETRY,  /* not done; the guest has to be entered again as it is */
     INSN_ACCESS_FAILED, /* not a fault of the guest, but the access cannot be done */
 };
 
@@ -80,6 +81,9 @@ enum insn_outcome {
      * execute the instruction once more. */
     INSN_AGAIN,
     INSN_FAULT, /* inject *fault with RIP as it is */
+    /* A callback returned INSN_ACCESS_RETRY: enter the guest with RIP as it is. The state is as
+     * after a fault. */
+    INSN_RETRY,
     /* A callback failed or does not exist. The state is as after a fault, but the guest did not
      * cause it. */
     INSN_FAILED,

@@ -8,6 +8,7 @@ static enum insn_outcome outcome_of(enum insn_access_result result)
     switch (result) {
     case INSN_ACCESS_OK: return INSN_DONE;
     case INSN_ACCESS_FAULT: return INSN_FAULT;
+    case INSN_ACCESS_RETRY: return INSN_RETRY;
     default: return INSN_FAILED;
     }
 }
