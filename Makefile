@@ -283,6 +283,10 @@ test: ## all tests, in stages: style, build, unit, fuzz, proof, machines
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
 	    $(foreach part,style unit fuzz proof model stress,--counts $(BUILD)/test/$(part).json)
 
+.PHONY: test-poison
+test-poison: $(GUEST_PROGRAMS) $(BUILD)/BOOTX64.EFI ## guests, attachments and kills, with the monitor's heap poisoned
+	@$(PYTHON) tests/machine/run.py --build $(BUILD) guests attachments kills
+
 # --- Linux with nothing below it, and KVM in it: `tools/machine --emulator nested` -------------------
 NESTED       := $(BUILD)/nested
 NESTED_PARTS := $(addprefix $(NESTED)/,initrd.img native.efi)

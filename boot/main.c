@@ -55,6 +55,7 @@ static EFI_STATUS read_config(void)
     boot.console_irq = config.console_irq;
     boot.on_last_exit = config.on_last_exit;
     boot.schedule = config.schedule;
+    boot.heap_poisons = config.heap_poisons;
     return EFI_SUCCESS;
 }
 

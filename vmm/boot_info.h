@@ -94,6 +94,7 @@ struct boot_info {
 
     hpa_t heap; /* the monitor's own memory, 2 MiB aligned */
     uint64_t heap_bytes;
+    bool heap_poisons; /* as heap_poison of vmm/memory/heap.h has it; for tests */
 
     struct memory_range memory[BOOT_MEMORY_RANGES_MAX]; /* ascending, disjoint */
     size_t memory_count;

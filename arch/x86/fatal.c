@@ -73,6 +73,16 @@ void fatal_stop(void)
     cpu_stop();
 }
 
+void fatal_error(const char *what)
+{
+    const uint64_t *frame = __builtin_frame_address(0);
+
+    fatal_begin();
+    log_line("internal error: %s", what);
+    backtrace_print(frame[1] - 1, frame[0]);
+    fatal_stop();
+}
+
 void check_failed(const char *file, int line, const char *condition)
 {
     fatal_begin();

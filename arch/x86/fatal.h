@@ -30,4 +30,7 @@ void fatal_begin(void);
  * last hook instead. */
 _Noreturn void fatal_stop(void);
 
+/* Stops the monitor because of a bug that what names: prints it and the calls that led here. */
+_Noreturn void fatal_error(const char *what);
+
 #endif

@@ -8,6 +8,7 @@
  *     console_irq  = 4                ; 1 to 255                (default by the port)
  *     on_last_exit = prompt           ; prompt or poweroff                (default prompt)
  *     schedule     = parallel         ; parallel or sequence              (default parallel)
+ *     heap         = plain            ; plain or poison                   (default plain)
  *
  *     [guest NAME]
  *     kernel  = \portcullis\vmlinuz   ; required
@@ -73,6 +74,7 @@ struct config {
     uint32_t console_irq; /* as in struct boot_info */
     enum on_last_exit on_last_exit;
     enum schedule schedule;
+    bool heap_poisons;  /* as in struct boot_info */
     size_t guest_count; /* at least 1 */
     struct config_guest guests[BOOT_GUESTS_MAX];
     /* The attachments of all guests, those of one guest side by side, and their lines. */

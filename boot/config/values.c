@@ -13,6 +13,7 @@ static enum status set_baud(struct parser *parser, struct text value);
 static enum status set_console_irq(struct parser *parser, struct text value);
 static enum status set_on_last_exit(struct parser *parser, struct text value);
 static enum status set_schedule(struct parser *parser, struct text value);
+static enum status set_heap(struct parser *parser, struct text value);
 static enum status set_kernel(struct parser *parser, struct text value);
 static enum status set_initrd(struct parser *parser, struct text value);
 static enum status set_cmdline(struct parser *parser, struct text value);
@@ -31,6 +32,7 @@ const struct config_key config_monitor_keys[] = {
     {.name = "console_irq", .set = set_console_irq},
     {.name = "on_last_exit", .set = set_on_last_exit},
     {.name = "schedule", .set = set_schedule},
+    {.name = "heap", .set = set_heap},
     {.name = NULL},
 };
 
@@ -179,6 +181,16 @@ static enum status set_schedule(struct parser *parser, struct text value)
     enum status status = read_word(parser, "schedule", value, words, ARRAY_COUNT(words), &what);
 
     parser->config->schedule = (enum schedule)what;
+    return status;
+}
+
+static enum status set_heap(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"plain", false}, {"poison", true}};
+    uint32_t poisons = 0;
+    enum status status = read_word(parser, "heap", value, words, ARRAY_COUNT(words), &poisons);
+
+    parser->config->heap_poisons = poisons != 0;
     return status;
 }
 

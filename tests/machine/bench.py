@@ -84,8 +84,9 @@ class Report:
 class Bench:
     """Where images, logs and results of a run of the tests lie."""
 
-    def __init__(self, build):
+    def __init__(self, build, is_poisoning=False):
         self.build = build
+        self.is_poisoning = is_poisoning  # the monitors' heaps poison (heap = poison)
         self.directory = os.path.join(build, "test")
         os.makedirs(self.directory, exist_ok=True)
         self._lock = threading.Lock()
@@ -106,6 +107,8 @@ class Bench:
     def image(self, name, config, files, efi=None):
         """build/test/NAME.img with that configuration and {path in the image: host file}; the firmware
         starts the monitor, or efi."""
+        if self.is_poisoning:
+            config = config.replace("[monitor]\n", "[monitor]\nheap = poison\n", 1)
         command = [os.path.join(TOOLS, "mkimage"),
                    "--config", self.write(f"{name}.conf", config),
                    "--efi", efi or os.path.join(self.build, "BOOTX64.EFI")]
@@ -150,6 +153,8 @@ class Bench:
                 values = json.load(file)
         boot = Boot(name, process.returncode, serial, values, words.decode("utf-8", "replace"))
         report.boots.append(boot)
+        if self.is_poisoning:
+            report.check(f"{name}: the heap is poisoned", "(heap = poison)" in boot.text, boot.tail())
         return boot
 
     def start(self, command):

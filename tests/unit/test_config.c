@@ -46,6 +46,7 @@ static void test_everything(void **state)
                            "console_irq = 11\n"
                            "on_last_exit = poweroff\n"
                            "schedule = sequence\n"
+                           "heap = poison\n"
                            "\n"
                            "# the first\n"
                            "[guest debian]\n"
@@ -65,6 +66,7 @@ static void test_everything(void **state)
     assert_int_equal(config.console_irq, 11);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_POWEROFF);
     assert_int_equal(config.schedule, SCHEDULE_SEQUENCE);
+    assert_true(config.heap_poisons);
     assert_int_equal(config.guest_count, 2);
 
     assert_string_equal(config.guests[0].name, "debian");
@@ -73,10 +75,10 @@ static void test_everything(void **state)
     assert_string_equal(config.guests[0].cmdline, "console=ttyS0 a=\"b c\" # ; not a comment");
     assert_int_equal(config.guests[0].memory_bytes, 256 * MIB);
     assert_int_equal(config.guests[0].cpu_count, 1);
-    assert_int_equal(config.guests[0].line, 10);
-    assert_int_equal(config.guests[0].kernel_line, 11);
-    assert_int_equal(config.guests[0].initrd_line, 12);
-    assert_int_equal(config.guests[0].memory_line, 14);
+    assert_int_equal(config.guests[0].line, 11);
+    assert_int_equal(config.guests[0].kernel_line, 12);
+    assert_int_equal(config.guests[0].initrd_line, 13);
+    assert_int_equal(config.guests[0].memory_line, 15);
 
     assert_string_equal(config.guests[1].name, "Test_2.x-y");
     assert_string_equal(config.guests[1].kernel, "\\flat.bin");
@@ -96,6 +98,7 @@ static void test_defaults(void **state)
     assert_int_equal(config.console_irq, CONSOLE_IRQ_OF_PORT);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_PROMPT);
     assert_int_equal(config.schedule, SCHEDULE_PARALLEL);
+    assert_false(config.heap_poisons);
     assert_int_equal(config.guests[0].cpu_count, 1);
     assert_string_equal(config.guests[0].kernel, "\\portcullis\\k");
 }
@@ -117,8 +120,10 @@ static void test_words(void **state)
         assert_int_equal(config.console_port, consoles[i].port);
         assert_int_equal(config.console_line, 2);
     }
-    assert_int_equal(parse("[monitor]\nschedule = parallel\non_last_exit = prompt\n" GUEST),
-                     STATUS_OK);
+    assert_int_equal(
+        parse("[monitor]\nschedule = parallel\non_last_exit = prompt\nheap = plain\n" GUEST),
+        STATUS_OK);
+    assert_false(config.heap_poisons);
     assert_int_equal(config.schedule, SCHEDULE_PARALLEL);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_PROMPT);
 }
@@ -220,7 +225,7 @@ static void test_keys(void **state)
     (void)state;
     REFUSED("[monitor]\nbuad = 9600\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'buad'; did you mean 'baud'? [monitor] has the keys "
-            "console, baud, console_irq, on_last_exit, schedule");
+            "console, baud, console_irq, on_last_exit, schedule, heap");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
             "kernel, initrd, cmdline, memory, cpus, testdev, apic, x2apic, doorbell, "
@@ -235,7 +240,7 @@ static void test_keys(void **state)
             "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule, heap");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
             "memory, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
@@ -288,6 +293,8 @@ static void test_values(void **state)
     assert_int_equal(config.console_irq, 255);
     REFUSED("[monitor]\non_last_exit = reboot\n", STATUS_INVALID,
             "portcullis.conf:2: on_last_exit = reboot: it can be prompt or poweroff");
+    REFUSED("[monitor]\nheap = 4M\n", STATUS_INVALID,
+            "portcullis.conf:2: heap = 4M: it can be plain or poison");
     REFUSED("[monitor]\nschedule = fair\n", STATUS_INVALID,
             "portcullis.conf:2: schedule = fair: it can be parallel or sequence");
     REFUSED("[guest a]\nkernel = \\images\\\n", STATUS_INVALID,
@@ -419,7 +426,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule, heap");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");
@@ -450,7 +457,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule");
+            "console_irq, on_last_exit, schedule, heap");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");

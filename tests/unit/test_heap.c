@@ -31,6 +31,22 @@ static int set_up(void **state)
     return 0;
 }
 
+static _Noreturn void on_damage(const char *message)
+{
+    fputs(message, stderr);
+    abort();
+}
+
+static int set_up_poisoning(void **state)
+{
+    struct fixture *fixture;
+
+    (void)!set_up(state);
+    fixture = *state;
+    heap_poison(&fixture->heap, on_damage);
+    return 0;
+}
+
 static int tear_down(void **state)
 {
     struct fixture *fixture = *state;
@@ -178,10 +194,12 @@ static void test_random(void **state)
         one->fill = (uint8_t)random();
         memset(one->memory, one->fill, one->size_bytes);
     }
+    heap_check(&fixture->heap);
     for (unsigned i = 0; i < HELD_MAX; i++) {
         if (held[i].memory != NULL)
             check_and_release(fixture, &held[i]);
     }
+    heap_check(&fixture->heap);
     assert_true(refused < steps / 10);
 
     struct heap_statistics statistics = heap_measure(&fixture->heap);
@@ -247,6 +265,34 @@ static void write_after_release(struct heap *heap)
     (void)heap_allocate(heap, 10, 1);
 }
 
+/* Runs a function that has a bug in a process of its own, which has to abort. said (size bytes) gets
+ * the beginning of what it wrote to standard error. */
+static void run_bug(void (*bug)(struct heap *), struct heap *heap, char *said, size_t size)
+{
+    int status = 0, ends[2];
+    size_t used = 0;
+    ssize_t count;
+    pid_t child;
+
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL);
+        dup2(ends[1], STDERR_FILENO);
+        bug(heap);
+        _exit(0);
+    }
+    close(ends[1]);
+    while ((count = read(ends[0], said + used, size - 1 - used)) > 0)
+        used += (size_t)count;
+    said[used] = '\0';
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
+        fail_msg("a bug went unnoticed; it said: %s", said);
+}
+
 static void test_bugs_fail_a_check(void **state)
 {
     static void (*const bugs[])(struct heap *) = {
@@ -254,31 +300,153 @@ static void test_bugs_fail_a_check(void **state)
         release_from_within, release_a_strangers, write_after_release,
     };
     struct fixture *fixture = *state;
+    char said[400];
+
+    for (unsigned i = 0; i < ARRAY_COUNT(bugs); i++)
+        run_bug(bugs[i], &fixture->heap, said, sizeof(said));
+}
+
+/* Poisoning */
+
+/* The last byte of what an aligned block of pages has: without poisoning nothing is there. */
+static void overrun_whole_page(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, PAGE_SIZE, PAGE_SIZE);
+
+    memory[PAGE_SIZE] = 0;
+    heap_release(heap, memory);
+}
+
+/* Far from the canary at the block's end. */
+static void overrun_by_one(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 3, 1);
+
+    memory[3] = 0;
+    heap_release(heap, memory);
+}
+
+static void overrun_of_what_stays(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 300, 1);
+
+    memory[305] = 1;
+    heap_check(heap);
+}
+
+static void overrun_of_all(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 100, 1);
+
+    memset(memory + 100, 0, 156);
+    heap_release(heap, memory);
+}
+
+static void late_write_behind_the_start(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 200, 1);
+
+    (void)heap_allocate(heap, 200, 1);
+    heap_release(heap, memory);
+    memory[199] = 1;
+    (void)heap_allocate(heap, 200, 1);
+}
+
+static void late_write_to_pages(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 3 * PAGE_SIZE, PAGE_SIZE);
+
+    heap_release(heap, memory);
+    memory[2 * PAGE_SIZE + 5] = 1;
+    (void)heap_allocate(heap, 3 * PAGE_SIZE, PAGE_SIZE);
+}
+
+static void late_write_to_a_block_that_nobody_takes(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 1000, 1);
+
+    (void)heap_allocate(heap, 1000, 1);
+    heap_release(heap, memory);
+    memory[7] = 0xf5;
+    heap_check(heap);
+}
+
+static void late_write_to_pages_that_nobody_takes(struct heap *heap)
+{
+    uint8_t *memory = heap_allocate(heap, 100 * PAGE_SIZE, PAGE_SIZE);
+
+    heap_release(heap, memory);
+    memory[99 * PAGE_SIZE] = 1;
+    heap_check(heap);
+}
+
+static void test_poison_finds_damage(void **state)
+{
+    static const struct {
+        void (*bug)(struct heap *);
+        const char *words;
+    } bugs[] = {
+        {overrun_block, ": byte 56 is 0xec"},
+        {overrun_pages, "heap: 8184 bytes at 0x"},
+        {overrun_whole_page, "were written past their end: byte 4096 is 0x00"},
+        {overrun_by_one, "heap: 3 bytes at 0x"},
+        {overrun_of_what_stays, "heap: 300 bytes at 0x"},
+        {overrun_of_all, "heap: the block of 256 bytes at 0x"},
+        {release_block_twice, "CHECK failed"},
+        {release_pages_twice, "CHECK failed"},
+        {release_from_within, "CHECK failed"},
+        {release_a_strangers, "CHECK failed"},
+        {write_after_release, "heap: the released block of 64 bytes at 0x"},
+        {late_write_behind_the_start, "was written: byte 199 is 0x01"},
+        {late_write_to_pages, "heap: the released run of pages of 16384 bytes at 0x"},
+        {late_write_to_a_block_that_nobody_takes, "was written: byte 7 is 0xf5"},
+        {late_write_to_pages_that_nobody_takes, "heap: the released run of pages of "},
+    };
+    struct fixture *fixture = *state;
+    char said[400];
 
     for (unsigned i = 0; i < ARRAY_COUNT(bugs); i++) {
-        pid_t child = fork();
-        int status = 0;
-
-        assert_true(child >= 0);
-        if (child == 0) {
-            signal(SIGABRT, SIG_DFL);
-            if (freopen("/dev/null", "w", stderr) != NULL)
-                bugs[i](&fixture->heap);
-            _exit(0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT)
-            fail_msg("bug %u went unnoticed", i);
+        run_bug(bugs[i].bug, &fixture->heap, said, sizeof(said));
+        if (strstr(said, bugs[i].words) == NULL)
+            fail_msg("bug %u: %s", i, said);
     }
+}
+
+/* Released memory is of no use to whoever reads it, and what lies behind memory neither. */
+static void test_poison_fills(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t *block = heap_allocate(&fixture->heap, 40, 1);
+    uint8_t *pages = heap_allocate(&fixture->heap, 2 * PAGE_SIZE, 1);
+
+    memset(block, 0, 40);
+    memset(pages, 0, 2 * PAGE_SIZE);
+    assert_int_equal(block[40], 0xed);
+    assert_int_equal(pages[2 * PAGE_SIZE], 0xed);
+    heap_check(&fixture->heap);
+    heap_release(&fixture->heap, block);
+    heap_release(&fixture->heap, pages);
+    for (unsigned i = 0; i < 128; i++)
+        assert_int_equal(block[i], 0xf4);
+    for (unsigned i = 0; i < 3 * PAGE_SIZE; i++)
+        assert_int_equal(pages[i], 0xf4);
+    heap_check(&fixture->heap);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)     cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define POISONED(name) cmocka_unit_test_setup_teardown(name, set_up_poisoning, tear_down)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_init_sizes), TEST(test_alignment_and_zero),
-        TEST(test_pages_without_waste),    TEST(test_random),
+        cmocka_unit_test(test_init_sizes),
+        TEST(test_alignment_and_zero),
+        TEST(test_pages_without_waste),
+        TEST(test_random),
         TEST(test_bugs_fail_a_check),
+        POISONED(test_alignment_and_zero),
+        POISONED(test_random),
+        POISONED(test_poison_finds_damage),
+        POISONED(test_poison_fills),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

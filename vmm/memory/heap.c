@@ -3,6 +3,8 @@
 
 #include "vmm/base/bits.h"
 #include "vmm/base/check.h"
+#include "vmm/base/format.h"
+#include "vmm/memory/poison.h"
 
 #include <string.h>
 
@@ -11,7 +13,19 @@
 #define BLOCK_MAX      (BLOCK_MIN << (HEAP_CLASS_COUNT - 1))
 #define CANARY_BYTES   sizeof(uint64_t)
 #define CANARY_PATTERN UINT64_C(0x5ca1ab1e0ddba11d)
-#define FREE_PATTERN   UINT64_C(0xf4eeb10cf4eeb10c)
+#define FREE_PATTERN   UINT64_C(0xf4f4f4f4f4f4f4f4) /* FREE_BYTE eight times */
+
+/* What a poisoning heap fills memory with. As a pointer, neither is canonical: its use faults. */
+#define FREE_BYTE    0xf4 /* released memory */
+#define REDZONE_BYTE 0xed /* between the requested size and the trailer */
+
+/* The end of all that a poisoning heap gives out. */
+struct trailer {
+    uint64_t scrambled_size; /* the size that was asked for, XOR canary_of */
+    uint64_t canary;
+};
+
+#define REDZONE_BYTES_MIN 16
 
 enum page_state {
     PAGE_INSIDE,  /* not the first page of any run, nor the last of a free one */
@@ -164,7 +178,75 @@ static uint64_t canary_of(const uint8_t *block)
     return CANARY_PATTERN ^ (uint64_t)(uintptr_t)block;
 }
 
-static uint8_t *block_allocate(struct heap *heap, unsigned class)
+/* Poisoning: what is released, and what lies behind the requested bytes, is filled, and checked
+ * later. */
+
+#define DAMAGE_BYTES 192
+
+static bool is_poisoning(const struct heap *heap)
+{
+    return heap->damaged != NULL;
+}
+
+/* Returns how many bytes the heap needs behind the requested ones. */
+static uint64_t trailing_bytes(const struct heap *heap)
+{
+    return is_poisoning(heap) ? REDZONE_BYTES_MIN + sizeof(struct trailer) : CANARY_BYTES;
+}
+
+/* Fills the redzone of memory of taken_bytes that begins at memory, and writes its trailer. */
+static void redzone_set(uint8_t *memory, uint64_t taken_bytes, uint64_t size_bytes)
+{
+    uint64_t room_bytes = taken_bytes - sizeof(struct trailer);
+    struct trailer trailer = {.scrambled_size = size_bytes ^ canary_of(memory),
+                              .canary = canary_of(memory)};
+
+    memset(memory + size_bytes, REDZONE_BYTE, room_bytes - size_bytes);
+    memcpy(memory + room_bytes, &trailer, sizeof(trailer));
+}
+
+/* Checks what redzone_set has written. */
+static void redzone_check(const struct heap *heap, const uint8_t *memory, uint64_t taken_bytes)
+{
+    uint64_t room_bytes = taken_bytes - sizeof(struct trailer), size_bytes, at;
+    char text[DAMAGE_BYTES];
+    struct trailer trailer;
+
+    memcpy(&trailer, memory + room_bytes, sizeof(trailer));
+    size_bytes = trailer.scrambled_size ^ canary_of(memory);
+    if (trailer.canary != canary_of(memory) || size_bytes > room_bytes) {
+        format_text(text, sizeof(text),
+                    "heap: the block of %lu bytes at 0x%lx was written at its very end, or from "
+                    "the memory behind it",
+                    taken_bytes, (uint64_t)(uintptr_t)memory);
+        heap->damaged(text);
+        return;
+    }
+    at = poison_find(memory + size_bytes, room_bytes - size_bytes, REDZONE_BYTE);
+    if (at == POISON_INTACT)
+        return;
+    format_text(text, sizeof(text),
+                "heap: %lu bytes at 0x%lx were written past their end: byte %lu is 0x%02x",
+                size_bytes, (uint64_t)(uintptr_t)memory, size_bytes + at, memory[size_bytes + at]);
+    heap->damaged(text);
+}
+
+/* Checks memory that is not given out. kind says what it is, for the message. */
+static void free_check(const struct heap *heap, const char *kind, const uint8_t *memory,
+                       uint64_t size_bytes)
+{
+    uint64_t at = poison_find(memory, size_bytes, FREE_BYTE);
+    char text[DAMAGE_BYTES];
+
+    if (at == POISON_INTACT)
+        return;
+    format_text(text, sizeof(text),
+                "heap: the released %s of %lu bytes at 0x%lx was written: byte %lu is 0x%02x", kind,
+                size_bytes, (uint64_t)(uintptr_t)memory, at, memory[at]);
+    heap->damaged(text);
+}
+
+static uint8_t *block_allocate(struct heap *heap, unsigned class, uint64_t size_bytes)
 {
     uint32_t page = heap->divided[class];
     uint64_t block_bytes = BLOCK_MIN << class;
@@ -185,11 +267,16 @@ static uint8_t *block_allocate(struct heap *heap, unsigned class)
     uint8_t *block = page_address(heap, page) + number * block_bytes;
 
     /* A different value means that somebody wrote to the block after its release. */
+    if (is_poisoning(heap))
+        free_check(heap, "block", block, block_bytes);
     CHECK(word_get(block) == FREE_PATTERN);
     heap->pages[page].blocks_used |= BIT(number);
     if (heap->pages[page].blocks_used == all_blocks(class))
         list_remove(heap, &heap->divided[class], page);
-    word_set(block + block_bytes - CANARY_BYTES, canary_of(block));
+    if (is_poisoning(heap))
+        redzone_set(block, block_bytes, size_bytes);
+    else
+        word_set(block + block_bytes - CANARY_BYTES, canary_of(block));
     return block;
 }
 
@@ -203,7 +290,11 @@ static void block_release(struct heap *heap, uint32_t page, uint8_t *block)
 
     CHECK(is_aligned(offset, block_bytes));
     CHECK((divided->blocks_used & bit) != 0);
-    CHECK(word_get(block + block_bytes - CANARY_BYTES) == canary_of(block));
+    if (is_poisoning(heap)) {
+        redzone_check(heap, block, block_bytes);
+        memset(block, FREE_BYTE, block_bytes);
+    }
+    CHECK(is_poisoning(heap) || word_get(block + block_bytes - CANARY_BYTES) == canary_of(block));
     word_set(block, FREE_PATTERN);
     if (divided->blocks_used == all_blocks(class))
         list_add(heap, &heap->divided[class], page);
@@ -248,35 +339,67 @@ enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
     return STATUS_OK;
 }
 
+void heap_poison(struct heap *heap, void (*damaged)(const char *message))
+{
+    CHECK(heap->used_bytes == 0 && damaged != NULL);
+    heap->damaged = damaged;
+    memset(heap->first_page, FREE_BYTE, heap->page_count * PAGE_SIZE);
+}
+
+/* Allocates pages. *taken_bytes becomes what they take from the heap. */
+static uint8_t *pages_allocate(struct heap *heap, uint64_t size_bytes, uint64_t alignment_bytes,
+                               uint64_t *taken_bytes)
+{
+    uint64_t wanted_bytes = size_bytes + (is_poisoning(heap) ? trailing_bytes(heap) : 0);
+    uint8_t *memory;
+    uint32_t page;
+
+    if (alignment_bytes < PAGE_SIZE)
+        alignment_bytes = PAGE_SIZE;
+    *taken_bytes = align_up(wanted_bytes, PAGE_SIZE);
+    page = run_allocate(heap, (uint32_t)(*taken_bytes / PAGE_SIZE), alignment_bytes);
+    if (page == NONE)
+        return NULL;
+    memory = page_address(heap, page);
+    heap->pages[page].has_canary = *taken_bytes - size_bytes >= CANARY_BYTES;
+    if (is_poisoning(heap)) {
+        free_check(heap, "run of pages", memory, *taken_bytes);
+        redzone_set(memory, *taken_bytes, size_bytes);
+    } else if (heap->pages[page].has_canary)
+        word_set(memory + *taken_bytes - CANARY_BYTES, canary_of(memory));
+    return memory;
+}
+
+static void pages_release(struct heap *heap, uint32_t page, uint8_t *memory)
+{
+    uint64_t taken_bytes = heap->pages[page].run_pages * PAGE_SIZE;
+
+    if (is_poisoning(heap)) {
+        redzone_check(heap, memory, taken_bytes);
+        memset(memory, FREE_BYTE, taken_bytes);
+    } else
+        CHECK(!heap->pages[page].has_canary ||
+              word_get(memory + taken_bytes - CANARY_BYTES) == canary_of(memory));
+    heap->used_bytes -= taken_bytes;
+    run_release(heap, page);
+}
+
 static void *allocate_locked(struct heap *heap, size_t size_bytes, size_t alignment_bytes)
 {
-    uint64_t taken_bytes;
+    uint64_t block_bytes = size_bytes + trailing_bytes(heap), taken_bytes;
     uint8_t *memory;
 
-    if (size_bytes + CANARY_BYTES <= BLOCK_MAX && alignment_bytes <= BLOCK_MAX) {
+    if (block_bytes <= BLOCK_MAX && alignment_bytes <= BLOCK_MAX) {
         unsigned class = 0;
 
-        while (BLOCK_MIN << class < size_bytes + CANARY_BYTES ||
-               BLOCK_MIN << class < alignment_bytes)
+        while (BLOCK_MIN << class < block_bytes || BLOCK_MIN << class < alignment_bytes)
             class ++;
         taken_bytes = BLOCK_MIN << class;
-        memory = block_allocate(heap, class);
-        if (memory == NULL)
-            return NULL;
-    } else {
-        if (alignment_bytes < PAGE_SIZE)
-            alignment_bytes = PAGE_SIZE;
-        taken_bytes = align_up(size_bytes, PAGE_SIZE);
-
-        uint32_t page = run_allocate(heap, (uint32_t)(taken_bytes / PAGE_SIZE), alignment_bytes);
-
-        if (page == NONE)
-            return NULL;
-        memory = page_address(heap, page);
-        heap->pages[page].has_canary = taken_bytes - size_bytes >= CANARY_BYTES;
-        if (heap->pages[page].has_canary)
-            word_set(memory + taken_bytes - CANARY_BYTES, canary_of(memory));
-    }
+        memory = block_allocate(heap, class, size_bytes);
+    } else
+        memory = pages_allocate(heap, size_bytes, alignment_bytes, &taken_bytes);
+    if (memory == NULL)
+        return NULL;
     heap->used_bytes += taken_bytes;
     if (heap->used_bytes > heap->peak_used_bytes)
         heap->peak_used_bytes = heap->used_bytes;
@@ -322,13 +445,43 @@ void heap_release(struct heap *heap, void *memory)
     if (heap->pages[page].state == PAGE_DIVIDED) {
         block_release(heap, page, address);
     } else {
-        uint64_t taken_bytes = heap->pages[page].run_pages * PAGE_SIZE;
-
         CHECK(heap->pages[page].state == PAGE_RUN && is_aligned(offset, PAGE_SIZE));
-        CHECK(!heap->pages[page].has_canary ||
-              word_get(address + taken_bytes - CANARY_BYTES) == canary_of(address));
-        heap->used_bytes -= taken_bytes;
-        run_release(heap, page);
+        pages_release(heap, page, address);
+    }
+    spinlock_release(&heap->lock);
+}
+
+static void check_divided(const struct heap *heap, uint32_t page)
+{
+    uint64_t block_bytes = BLOCK_MIN << heap->pages[page].class;
+
+    for (unsigned number = 0; number < PAGE_SIZE / block_bytes; number++) {
+        const uint8_t *block = page_address(heap, page) + number * block_bytes;
+
+        if ((heap->pages[page].blocks_used & BIT(number)) != 0)
+            redzone_check(heap, block, block_bytes);
+        else
+            free_check(heap, "block", block, block_bytes);
+    }
+}
+
+void heap_check(struct heap *heap)
+{
+    if (!is_poisoning(heap))
+        return;
+    spinlock_acquire(&heap->lock);
+    for (uint32_t page = 0; page < heap->page_count;) {
+        const struct heap_page *first = &heap->pages[page];
+        uint64_t run_pages = first->state == PAGE_DIVIDED ? 1 : first->run_pages;
+
+        CHECK(first->state != PAGE_INSIDE && run_pages != 0);
+        if (first->state == PAGE_DIVIDED)
+            check_divided(heap, page);
+        else if (first->state == PAGE_RUN)
+            redzone_check(heap, page_address(heap, page), run_pages * PAGE_SIZE);
+        else
+            free_check(heap, "run of pages", page_address(heap, page), run_pages * PAGE_SIZE);
+        page += (uint32_t)run_pages;
     }
     spinlock_release(&heap->lock);
 }

@@ -9,7 +9,11 @@
  * region. So page tables and VMCS regions can lie side by side, and a write past a block's end does
  * not damage the bookkeeping. The heap puts a canary behind the memory where there is room for one,
  * and checks the canary when the memory is released. A damaged canary, and a release of memory that
- * was not allocated, are bugs of the monitor and fail a CHECK. */
+ * was not allocated, are bugs of the monitor and fail a CHECK.
+ *
+ * For tests a heap can be made to poison (heap_poison). Then it fills released memory, and a redzone
+ * behind all memory that it gives out, and finds any write to them: to a redzone when the memory is
+ * released, to released memory when it is given out again, and to both in heap_check. */
 #ifndef VMM_MEMORY_HEAP_H
 #define VMM_MEMORY_HEAP_H
 
@@ -31,6 +35,7 @@ struct heap {
     uint32_t free_runs;                   /* list of the runs of free pages */
     uint32_t divided[HEAP_CLASS_COUNT];   /* lists of divided pages that have a free block */
     uint64_t used_bytes, peak_used_bytes; /* given out, including what rounding adds */
+    void (*damaged)(const char *message); /* null: the heap does not poison */
 };
 
 struct heap_statistics {
@@ -44,6 +49,15 @@ struct heap_statistics {
  * heap.
  * STATUS_OUT_OF_RANGE: the region is too small for one page, or has more than 2^32 - 2 pages. */
 MUST_USE enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes);
+
+/* Makes the heap poison from now on. Nothing is allocated yet (CHECK). damaged is called with a text
+ * that names the damaged block; it runs with the heap locked and does not come back. Whole pages
+ * then take one page more, and blocks 24 bytes more. */
+void heap_poison(struct heap *heap, void (*damaged)(const char *message));
+
+/* Checks all memory of a heap that poisons; does nothing on another heap. Any CPU may call it; it
+ * reads all free memory with the lock held. */
+void heap_check(struct heap *heap);
 
 /* Allocates size_bytes of memory with undefined content. alignment_bytes: a power of two up to
  * HEAP_ALIGNMENT_MAX; less than 64 counts as 64. Returns null if there is no such memory or if

@@ -231,6 +231,7 @@ static _Noreturn void run_on_own_stack(void)
     commands_install(&self.monitor);
     begin_console_service(boot);
     schedule_guests(&self.monitor);
+    heap_check(&self.heap);
     switch_off();
 }
 
@@ -246,6 +247,10 @@ void monitor_main(const struct boot_info *boot)
         cpu_stop(); /* there is no console to print to */
     log_line("has the machine");
     require(heap_init(&self.heap, (void *)boot->heap.value, boot->heap_bytes), "heap");
+    if (boot->heap_poisons) {
+        log_line("released memory of the heap is poisoned (heap = poison)");
+        heap_poison(&self.heap, fatal_error);
+    }
     require(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
             "page tables");
     map_memory(boot);
