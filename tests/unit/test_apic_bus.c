@@ -38,6 +38,18 @@ static void test_add(void **state)
     }
     config.id = 200;
     assert_false(apic_bus_add(&bus, &apics[APIC_BUS_MAX], &config));
+
+    /* Nothing reaches one that is taken off again, in the reverse order; its place is free. */
+    for (unsigned i = APIC_BUS_MAX; i-- > 1;) {
+        apic_bus_remove(&bus, &apics[i]);
+        assert_null(bus.by_id[i * 3]);
+        memset(&apics[i], 0, sizeof(apics[i]));
+        apic_bus_set_lint(&bus, 0, i % 2 != 0);
+        assert_memory_equal(&apics[i], &apics[APIC_BUS_MAX], sizeof(apics[i])); /* all zeros */
+    }
+    assert_int_equal(bus.count, 1);
+    config.id = 3;
+    assert_true(apic_bus_add(&bus, &apics[1], &config));
 }
 
 static void test_physical(void **state)

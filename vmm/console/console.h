@@ -66,6 +66,10 @@ void console_poll(void);
  * line. */
 void console_connect(struct console_client *client);
 
+/* Forgets a client: if it is connected, no client is from then on, and the prompt has the line.
+ * Called on the first processor, or for a client that was never connected. */
+void console_disconnect(const struct console_client *client);
+
 /* Connects a client, but the prompt keeps the line: from then on Ctrl-] goes to this client. */
 void console_select(struct console_client *client);
 

@@ -42,6 +42,14 @@ void console_connect(struct console_client *client)
     console_unlock();
 }
 
+void console_disconnect(const struct console_client *client)
+{
+    console_lock();
+    if (console.client == client)
+        console_connect(NULL);
+    console_unlock();
+}
+
 void console_select(struct console_client *client)
 {
     console_lock();

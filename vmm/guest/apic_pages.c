@@ -93,10 +93,24 @@ static enum status map_apic_access_page(struct guest *guest)
 
 enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap)
 {
+    enum status status;
+
     if (!uses_apic_virtualization(guest))
         return STATUS_OK;
     guest->apic_access_page = heap_allocate_zeroed(heap, PAGE_SIZE, PAGE_SIZE);
-    return guest->apic_access_page == NULL ? STATUS_NO_MEMORY : map_apic_access_page(guest);
+    if (guest->apic_access_page == NULL)
+        return STATUS_NO_MEMORY;
+    status = map_apic_access_page(guest);
+    if (status != STATUS_OK)
+        guest_destroy_apic_access_page(guest, heap);
+    return status;
+}
+
+void guest_destroy_apic_access_page(struct guest *guest, struct heap *heap)
+{
+    guest_hide_apic_access_page(guest);
+    heap_release(heap, guest->apic_access_page);
+    guest->apic_access_page = NULL;
 }
 
 void guest_hide_apic_access_page(struct guest *guest)

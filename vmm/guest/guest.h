@@ -96,7 +96,9 @@ struct guest_environment {
 enum status guest_create(struct guest *guest, const struct guest_config *config,
                          const struct guest_environment *environment) MUST_USE;
 
-/* Undoes guest_create, on the same processor. No vCPU runs. */
+/* Undoes guest_create, step by step in the reverse order, on the first processor. No vCPU runs. What
+ * zones have queued reaches the board first. When the function returns, nothing refers to the guest
+ * any more: no console, no bus, no attachment, no note. */
 void guest_destroy(struct guest *guest, const struct guest_environment *environment);
 
 /* Powers the guest on, or resets it: clears the RAM, loads the image again, and puts the board and
@@ -147,6 +149,10 @@ void guest_reset_apic_pages(struct guest *guest);
  * configuration does not forbid it; otherwise does nothing. Called before its vCPUs are created.
  * STATUS_NO_MEMORY: there is no memory for the page or its EPT entries. */
 MUST_USE enum status guest_create_apic_access_page(struct guest *guest, struct heap *heap);
+
+/* Undoes guest_create_apic_access_page. The guest's vCPUs are gone, and no processor holds a
+ * translation of its EPT. */
+void guest_destroy_apic_access_page(struct guest *guest, struct heap *heap);
 
 /* Hides the APIC-access page: until guest_reset_apic_pages, accesses to local APICs at the usual
  * place are EPT violations. Otherwise a vCPU that goes over to x2APIC mode would have memory there.

@@ -70,6 +70,12 @@ static enum status create_ept(struct guest *guest, const struct guest_environmen
     return status;
 }
 
+static void destroy_ept(struct guest *guest, const struct guest_environment *environment)
+{
+    (void)environment;
+    ept_destroy(&guest->ept);
+}
+
 static bool on_serial_transmit(void *context, uint8_t byte)
 {
     struct guest *guest = context;
@@ -172,8 +178,9 @@ static bool on_is_running(void *context)
     return guest_is_running(context);
 }
 
-static void connect_console(struct guest *guest)
+static enum status create_console(struct guest *guest, const struct guest_environment *environment)
 {
+    (void)environment;
     guest->console.name = guest->config->name;
     guest->console.space = on_serial_space;
     guest->console.receive = on_serial_receive;
@@ -181,6 +188,13 @@ static void connect_console(struct guest *guest)
     guest->console.is_running = on_is_running;
     guest->console.context = guest;
     console_client_init(&guest->console);
+    return STATUS_OK;
+}
+
+static void destroy_console(struct guest *guest, const struct guest_environment *environment)
+{
+    (void)environment;
+    console_disconnect(&guest->console);
 }
 
 static uint64_t attachments_now_ns(void *context)
@@ -223,24 +237,35 @@ static void init_attachments(struct guest *guest, struct heap *heap)
     attachments_init(&guest->attachments, &setup);
 }
 
-static enum status attach_configured(struct guest *guest)
+static enum status create_attachments(struct guest *guest,
+                                      const struct guest_environment *environment)
 {
     const struct guest_config *config = guest->config;
     char message[ATTACHMENT_MESSAGE_BYTES];
-    enum status status = attachments_attach_all(&guest->attachments, config->attachments,
-                                                config->attachment_count, message, sizeof(message));
+    enum status status;
 
-    if (status != STATUS_OK)
-        log_line("guest %s: %s", config->name, message);
+    init_attachments(guest, environment->heap);
+    status = attachments_attach_all(&guest->attachments, config->attachments,
+                                    config->attachment_count, message, sizeof(message));
+    if (status == STATUS_OK)
+        return status;
+    log_line("guest %s: %s", config->name, message);
+    attachments_destroy(&guest->attachments); /* some may still wait to be freed */
     return status;
 }
 
-static enum status create_buses(struct guest *guest, struct heap *heap)
+static void destroy_attachments(struct guest *guest, const struct guest_environment *environment)
+{
+    (void)environment;
+    attachments_destroy(&guest->attachments);
+}
+
+static enum status create_buses(struct guest *guest, const struct guest_environment *environment)
 {
     struct iobus_allocator allocator = {
         .allocate = allocate_for_bus,
         .release = release_for_bus,
-        .context = heap,
+        .context = environment->heap,
     };
     enum status status = iobus_init(&guest->ports, IOBUS_PORT_LAST, &allocator, iobus_tsc);
 
@@ -252,8 +277,9 @@ static enum status create_buses(struct guest *guest, struct heap *heap)
     return status;
 }
 
-static void destroy_buses(struct guest *guest)
+static void destroy_buses(struct guest *guest, const struct guest_environment *environment)
 {
+    (void)environment;
     iobus_destroy(&guest->mmio);
     iobus_destroy(&guest->ports);
 }
@@ -293,9 +319,11 @@ static void destroy_vcpus(struct guest *guest, const struct guest_environment *e
     while (guest->vcpu_count > 0) {
         struct vcpu_task task = {guest, environment, --guest->vcpu_count, STATUS_OK};
 
-        cpus_call(cpu_this()->index + task.index, destroy_vcpu, &task);
+        cpus_call(guest->notes[task.index]->cpu->index, destroy_vcpu, &task);
+        guest->notes[task.index] = NULL;
     }
     heap_release(environment->heap, guest->vcpus);
+    guest->vcpus = NULL;
 }
 
 static enum status create_vcpus(struct guest *guest, const struct guest_environment *environment)
@@ -320,7 +348,14 @@ static enum status create_vcpus(struct guest *guest, const struct guest_environm
     return STATUS_OK;
 }
 
-static enum status create_board(struct guest *guest, struct heap *heap)
+static void destroy_board(struct guest *guest, const struct guest_environment *environment)
+{
+    heap_release(environment->heap, guest->testdev_memory);
+    guest->testdev_memory = NULL;
+}
+
+/* Ranges of a board that could not be registered as a whole go away with the buses. */
+static enum status create_board(struct guest *guest, const struct guest_environment *environment)
 {
     struct board_hooks hooks = {
         .serial_transmit = on_serial_transmit,
@@ -344,61 +379,75 @@ static enum status create_board(struct guest *guest, struct heap *heap)
         .cpu_count = guest->config->cpu_count,
     };
 
+    enum status status;
+
     if (guest->config->has_testdev) {
-        guest->testdev_memory = heap_allocate(heap, TESTDEV_MEMORY_BYTES, PAGE_SIZE);
+        guest->testdev_memory = heap_allocate(environment->heap, TESTDEV_MEMORY_BYTES, PAGE_SIZE);
         if (guest->testdev_memory == NULL)
             return STATUS_NO_MEMORY;
         config.testdev_memory = guest->testdev_memory;
     }
     board_init(&guest->board, &hooks, &config);
-    return board_register(&guest->board, &guest->ports, &guest->mmio);
+    status = board_register(&guest->board, &guest->ports, &guest->mmio);
+    if (status != STATUS_OK)
+        destroy_board(guest, environment);
+    return status;
+}
+
+static enum status create_apic_access_page(struct guest *guest,
+                                           const struct guest_environment *environment)
+{
+    return guest_create_apic_access_page(guest, environment->heap);
+}
+
+static void destroy_apic_access_page(struct guest *guest,
+                                     const struct guest_environment *environment)
+{
+    guest_destroy_apic_access_page(guest, environment->heap);
+}
+
+/* What a guest consists of, in the order of its creation. A step may use what stands above it, until
+ * its own destroy returns: so a guest is destroyed in the reverse order. A create that fails leaves
+ * nothing behind. Attachments come last, because they end in everything else: queued writes in the
+ * board's devices, lines and messages in the vCPUs' local APICs. */
+static const struct {
+    enum status (*create)(struct guest *guest, const struct guest_environment *environment);
+    void (*destroy)(struct guest *guest, const struct guest_environment *environment);
+} steps[] = {
+    {create_console, destroy_console},
+    {create_ept, destroy_ept},
+    {create_buses, destroy_buses},
+    {create_board, destroy_board},
+    {create_apic_access_page, destroy_apic_access_page},
+    {create_vcpus, destroy_vcpus},
+    {create_attachments, destroy_attachments},
+};
+
+/* Undoes the first count steps. */
+static void undo(struct guest *guest, const struct guest_environment *environment, size_t count)
+{
+    while (count-- > 0)
+        steps[count].destroy(guest, environment);
 }
 
 enum status guest_create(struct guest *guest, const struct guest_config *config,
                          const struct guest_environment *environment)
 {
-    enum status status;
-
     memset(guest, 0, sizeof(*guest));
     guest->config = config;
     guest->ram = (uint8_t *)config->ram.value;
-    connect_console(guest);
-    status = create_ept(guest, environment);
-    if (status != STATUS_OK)
-        return status;
-    status = create_buses(guest, environment->heap);
-    if (status != STATUS_OK)
-        goto no_buses;
-    status = create_board(guest, environment->heap);
-    if (status != STATUS_OK)
-        goto no_board;
-    init_attachments(guest, environment->heap);
-    status = guest_create_apic_access_page(guest, environment->heap);
-    if (status == STATUS_OK)
-        status = create_vcpus(guest, environment);
-    if (status == STATUS_OK) {
-        status = attach_configured(guest);
-        if (status == STATUS_OK)
-            return STATUS_OK;
-        destroy_vcpus(guest, environment);
-    }
-    attachments_destroy(&guest->attachments);
-    heap_release(environment->heap, guest->apic_access_page);
+    for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
+        enum status status = steps[i].create(guest, environment);
 
-no_board:
-    destroy_buses(guest);
-    heap_release(environment->heap, guest->testdev_memory);
-no_buses:
-    ept_destroy(&guest->ept);
-    return status;
+        if (status != STATUS_OK) {
+            undo(guest, environment, i);
+            return status;
+        }
+    }
+    return STATUS_OK;
 }
 
 void guest_destroy(struct guest *guest, const struct guest_environment *environment)
 {
-    destroy_vcpus(guest, environment);
-    attachments_destroy(&guest->attachments);
-    destroy_buses(guest);
-    heap_release(environment->heap, guest->apic_access_page);
-    heap_release(environment->heap, guest->testdev_memory);
-    ept_destroy(&guest->ept);
+    undo(guest, environment, ARRAY_COUNT(steps));
 }

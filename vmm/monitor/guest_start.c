@@ -161,12 +161,12 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
         (void)guest_stop(guest, reason);
         return status;
     }
+    attachments_reset(&guest->attachments); /* first, so that no old write reaches the new state */
     if (guest->start_count++ == 0)
         board_power_on(&guest->board, wall_seconds_now(environment->boot));
     else
         board_reset(&guest->board);
     state = start_state(&entry);
-    attachments_reset(&guest->attachments);
     guest_reset_apic_pages(guest);
     vcpu_start(&guest->vcpus[0], &state, guest->board.start_tsc);
     for (uint32_t i = 1; i < guest->vcpu_count; i++)

@@ -183,8 +183,8 @@ static void run_sequence(struct monitor *monitor)
 {
     for (size_t i = 0; i < monitor->slot_count && !monitor->quits; i++) {
         if (i > 0) {
-            console_connect(NULL);
             destroy_guest(&monitor->slots[i - 1]); /* the next guest uses its RAM */
+            heap_check(monitor->environment.heap);
         }
         monitor->selected = i;
         start(&monitor->slots[i]);

@@ -89,8 +89,9 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
 void vcpu_destroy(struct vcpu *vcpu, struct heap *heap)
 {
     vmcs_clear(vcpu->vmx.vmcs);
-    iobus_reader_detach(&vcpu->ports_reader);
+    apic_bus_remove(&vcpu->guest->board.apics, &vcpu->apic);
     iobus_reader_detach(&vcpu->mmio_reader);
+    iobus_reader_detach(&vcpu->ports_reader);
     heap_release(heap, vcpu->vmx.vmcs);
 }
 

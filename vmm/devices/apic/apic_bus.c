@@ -2,6 +2,7 @@
 #include "vmm/devices/apic/apic_bus.h"
 
 #include "vmm/base/bits.h"
+#include "vmm/base/check.h"
 #include "vmm/devices/apic/local_apic_state.h"
 
 #include <string.h>
@@ -32,6 +33,13 @@ bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
     bus->by_id[config->id] = apic;
     bus->apics[bus->count++] = apic;
     return true;
+}
+
+void apic_bus_remove(struct apic_bus *bus, struct local_apic *apic)
+{
+    CHECK(bus->count > 0 && bus->apics[bus->count - 1] == apic);
+    bus->apics[--bus->count] = NULL;
+    bus->by_id[apic->config.id] = NULL;
 }
 
 /* Who is meant. */

@@ -3,7 +3,7 @@
  * message to them. Intel SDM vol. 3A, Sep 2023, "Determining IPI Destination", "x2APIC ID and
  * Logical x2APIC ID", "Message Signalled Interrupts".
  *
- * apic_bus_add is called before any vCPU runs. Any processor may call all other functions at any
+ * apic_bus_add and apic_bus_remove are called while no vCPU runs. Any processor may call all other functions at any
  * time; they take no lock. When such a call returns, the message is posted; the receiver sees it
  * when it accepts the next time (local_apic.h). */
 #ifndef VMM_DEVICES_APIC_APIC_BUS_H
@@ -55,6 +55,9 @@ void apic_bus_init(struct apic_bus *bus, const struct apic_bus_wires *wires);
  * the bus is full, or if the config's ID is above 254 or taken. */
 bool apic_bus_add(struct apic_bus *bus, struct local_apic *apic,
                   const struct local_apic_config *config) __attribute__((warn_unused_result));
+
+/* Takes the APIC off the bus that was added last (CHECK). No vCPU runs, and nobody sends. */
+void apic_bus_remove(struct apic_bus *bus, struct local_apic *apic);
 
 /* Returns whether anything has arrived at one of the APICs that its owner has not looked at. */
 bool apic_bus_needs_attention(const struct apic_bus *bus);
