@@ -164,7 +164,7 @@ static struct bed *make_bed(unsigned count, bool is_mmio, bool is_one_address)
     for (unsigned i = 0; i < count; i++)
         tree_hint_insert(&bed->tree, &bed->entries[i]);
     require(iobus_init(&bed->bus, bed->address_last, &allocator, iobus_tsc));
-    require(iobus_reader_attach(&bed->bus, &bed->reader));
+    require(iobus_reader_attach(&bed->bus, &bed->reader, NULL));
     iobus_reader_begin(&bed->reader);
     register_batch(&bed->bus, bed->entries, count);
     return bed;

@@ -12,8 +12,10 @@
         uint64_t tsc = iobus_read_tsc(); /* of the exit, then after each handler */                \
                                                                                                    \
         for (; count > 0; count--, at = (at + 1) & (STREAM - 1)) {                                 \
-            struct io_access access = {bed->addresses[at], bed->values[at], bed->size,             \
-                                       bed->is_write};                                             \
+            struct io_access access = {.address = bed->addresses[at],                              \
+                                       .value = bed->values[at],                                   \
+                                       .size = bed->size,                                          \
+                                       .is_write = bed->is_write};                                 \
                                                                                                    \
             statement;                                                                             \
             __asm__ volatile("" : : "m"(access));                                                  \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Doorbells, zones and triggers on the whole machine: configured in the file, added and removed at the
 prompt while a guest rings one of them a million times and counts the interrupts; and the same of
-messages to the local APICs, with four processors."""
+messages to the local APICs, with four processors. And what becomes of them with the guest's end."""
 
 import os
 import re
@@ -83,6 +83,42 @@ MESSAGES_REFUSED = (
 )
 
 
+QUEUED = "queued"
+HEALTHY = "port-floats"
+NOT_CREATED = 254
+QUEUED_CONFIGURATION = f"""\
+[monitor]
+schedule = sequence
+on_last_exit = poweroff
+
+[guest {QUEUED}]
+kernel = \\portcullis\\{QUEUED}.bin
+memory = 16M
+zone = pit port 0x40 4 ring 64 delay 1000000
+zone = com1 port 0x3f8 8 ring 64 delay 1000000
+zone = nothing port 0x6000 0x10 ring 1024
+trigger = level line 10 level
+doorbell = many port 0x7000 count 300 trigger level drain nothing
+doorbell = message port 0x8000 message 0xfee00000 0x51
+
+[guest refused]
+kernel = \\portcullis\\{HEALTHY}.bin
+memory = 16M
+zone = pit port 0x40 4 ring 64 delay 1000000
+doorbell = many port 0x7000 count 300 line 5
+zone = apic mmio 0xfee00080 4
+
+[guest {HEALTHY}]
+kernel = \\portcullis\\{HEALTHY}.bin
+memory = 16M
+"""
+QUEUED_SAYS = (
+    "refused: zone apic: each processor has its own local apic at 0xfee00000-0xfee00fff, so its writes "
+    "cannot be queued",
+    "refused cannot be created: conflict",
+)
+
+
 def keys():
     """What is typed: to the prompt when the guest begins to ring, and what is to be said there."""
     commands = [command for command, _ in REFUSED]
@@ -131,9 +167,28 @@ def run_messages(bench, report):
                  f"status {boot.status}, {boot.result}")
 
 
+def run_queued(bench, report):
+    """A guest that ends with all sorts of attachments in use, one whose attachments are refused, and one
+    that finds nothing of them. The heap is poisoned (run.py): nothing may be used after its release."""
+    binaries = {name: os.path.join(bench.build, "guests", path) for name, path in (
+        (QUEUED, f"attached/{QUEUED}.bin"), (HEALTHY, f"{HEALTHY}.bin"))}
+    image = bench.image(QUEUED, QUEUED_CONFIGURATION,
+                        {f"\\portcullis\\{name}.bin": path for name, path in binaries.items()})
+    boot = bench.boot(report, image, name=f"{report.group}-{QUEUED}")
+    for name in (QUEUED, HEALTHY):
+        wrong = guests.verdict(boot.text, name)
+        report.check(f"{name}: runs to its end", not wrong, "\n".join(wrong))
+    report.check("what waited for COM1 is shown", "\nWRITTEN LATE\n" in boot.text, boot.tail())
+    for line in QUEUED_SAYS:
+        report.check(line, f"portcullis: guest {line}\n" in boot.text, boot.tail())
+    report.check("queued: the machine is off, with the code of the refused guest",
+                 boot.exit_code == NOT_CREATED, f"status {boot.status}, {boot.result}")
+
+
 def run(bench, report):
     run_doorbells(bench, report)
     run_messages(bench, report)
+    run_queued(bench, report)
 
 
 def run_doorbells(bench, report):

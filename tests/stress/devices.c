@@ -289,7 +289,10 @@ struct log vcpu_access(struct vcpu *vcpu, unsigned bus, struct io_access *access
 
     vcpu->log = &log;
     vcpu->count[LOOKUPS]++;
-    iobus_access_fast(&buses[bus], &vcpu->readers[bus], access);
+    if (outer == NULL)
+        iobus_access_fast(&buses[bus], &vcpu->readers[bus], access);
+    else
+        iobus_access(&buses[bus], &vcpu->readers[bus], access);
     vcpu->log = outer;
     if (access->address != asked.address || access->size != asked.size ||
         access->is_write != asked.is_write || (asked.is_write && access->value != asked.value))

@@ -207,7 +207,7 @@ static void halt(struct vcpu *vcpu)
         return;
     for (unsigned bus = 0; bus < BUSES; bus++) {
         iobus_reader_detach(&vcpu->readers[bus]);
-        if (iobus_reader_attach(&buses[bus], &vcpu->readers[bus]) != STATUS_OK)
+        if (iobus_reader_attach(&buses[bus], &vcpu->readers[bus], NULL) != STATUS_OK)
             fail("a vCPU was not attached");
     }
     vcpu->count[ATTACHED]++;
@@ -399,7 +399,7 @@ static void start(uint64_t seed)
         vcpus[i].number = i;
         vcpus[i].random = seed + UINT64_C(0x5851f42d4c957f2d) * (i + 1);
         for (unsigned bus = 0; bus < BUSES; bus++) {
-            if (iobus_reader_attach(&buses[bus], &vcpus[i].readers[bus]) != STATUS_OK)
+            if (iobus_reader_attach(&buses[bus], &vcpus[i].readers[bus], NULL) != STATUS_OK)
                 fail("a vCPU was not attached");
         }
     }

@@ -130,6 +130,15 @@ class OffenceTest(Tree):
                 ("vmm/devices/d.c", "#include HEADER", "name the file")):
             self.assertIn(words, self.verdict(path, line), (path, line))
 
+    def test_whom_it_works_for(self):
+        for path in ("vmm/host/cpus.h", "vmm/board/b.c", "vmm/iobus/t.c", "vmm/console/c.c",
+                     "vmm/attachments/a.c", "vmm/devices/apic/l.c", "arch/x86/a.c"):
+            self.assertIn("from its arguments", self.verdict(path, "struct vcpu *vcpu;"), path)
+        for path, line in (("vmm/guest/g.h", "struct vcpu;"), ("vmm/run/r.c", "struct vcpu *vcpu;"),
+                           ("vmm/monitor/m.c", "struct vcpu *vcpu;"),
+                           ("vmm/board/b.c", "struct vcpu_notes *notes;")):
+            self.assertEqual(self.verdict(path, line), "", path)
+
     def test_no_room(self):
         for path in ("arch/arm/a.c", "vmm/flat.c"):
             self.write(path, "")

@@ -83,8 +83,8 @@ static inline int open_world(void **state)
     always_fail = false;
     assert_int_equal(iobus_init(&w->ports, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
     assert_int_equal(iobus_init(&w->mmio, IOBUS_MMIO_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&w->ports, &w->ports_reader), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&w->mmio, &w->mmio_reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&w->ports, &w->ports_reader, NULL), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&w->mmio, &w->mmio_reader, w), STATUS_OK);
     iobus_reader_begin(&w->ports_reader);
     iobus_reader_begin(&w->mmio_reader);
     for (unsigned line = 0; line < 20; line++) { /* 20 to 23 are not connected */
@@ -156,6 +156,7 @@ struct logger {
     struct world *world;
     char log[1024];
     uint64_t answer;
+    void *initiator; /* of the last access */
 };
 
 static inline enum io_outcome log_access(void *context, struct io_access *access)
@@ -165,6 +166,7 @@ static inline enum io_outcome log_access(void *context, struct io_access *access
 
     snprintf(logger->log + used, sizeof(logger->log) - used,
              access->is_write ? "%lx=%lx " : "%lx? ", access->address & 0xfff, access->value);
+    logger->initiator = access->initiator;
     if (!access->is_write)
         access->value = logger->answer;
     return IO_HANDLED;

@@ -72,7 +72,7 @@ static inline int set_up(void **state)
     fail_at = -1;
     always_fail = false;
     assert_int_equal(iobus_init(&fixture->bus, IOBUS_MMIO_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&fixture->bus, &fixture->reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&fixture->bus, &fixture->reader, fixture), STATUS_OK);
     iobus_reader_begin(&fixture->reader);
     *state = fixture;
     return 0;

@@ -435,7 +435,7 @@ static inline struct world *world_new(uint64_t address_last, uint64_t (*clock)(v
 
     assert_int_equal(iobus_init(&world->bus, address_last, &allocator, clock), STATUS_OK);
     for (unsigned i = 0; i < READERS; i++) {
-        assert_int_equal(iobus_reader_attach(&world->bus, &world->readers[i]), STATUS_OK);
+        assert_int_equal(iobus_reader_attach(&world->bus, &world->readers[i], NULL), STATUS_OK);
         world->is_parked[i] = true;
     }
     return world;

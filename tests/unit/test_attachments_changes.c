@@ -56,6 +56,79 @@ static void test_refusals(void **state)
     DETACH(w, "l");
 }
 
+/* What belongs to one vCPU each takes no queued writes, which belong to nobody. */
+static void test_zone_over_what_each_vcpu_has(void **state)
+{
+    struct world *w = *state;
+    struct logger own = {0}, shared = {0};
+    struct iobus_range range = {
+        .first = 0xfee00000,
+        .length_bytes = 0x1000,
+        .name = "local apic",
+        .access_sizes = IOBUS_SIZES_ALL,
+        .handler = log_access,
+        .context = &own,
+        .is_by_initiator = true,
+    };
+    struct iobus_handle handle;
+
+    assert_int_equal(iobus_register(&w->mmio, &range, &handle, NULL), STATUS_OK);
+    add_device(&w->mmio, "shared", 0xfeb00000, 0x100, IOBUS_SIZES_ALL, &shared);
+    REFUSED(w, ZONE, "z mmio 0xfee00000 0x1000", STATUS_CONFLICT,
+            "zone z: each processor has its own local apic at 0xfee00000-0xfee00fff, so its writes "
+            "cannot be queued");
+    REFUSED(w, ZONE, "z mmio 0xfee00080 4", STATUS_CONFLICT,
+            "zone z: each processor has its own local apic at 0xfee00000-0xfee00fff, so its writes "
+            "cannot be queued");
+    store(w, 0xfee00080, 4, 0x20); /* the vCPU's own write still arrives */
+    assert_string_equal(own.log, "80=20 ");
+    assert_ptr_equal(own.initiator, w);
+
+    /* A zone beside it, a doorbell on it, and a zone where it was before it moved away. */
+    ATTACH(w, ZONE, "beside mmio 0xfee01000 0x1000");
+    ATTACH(w, DOORBELL, "on mmio 0xfee000b0 width 4 line 3");
+    store(w, 0xfee000b0, 4, 0);
+    assert_int_equal(w->rises[3], 1);
+    assert_int_equal(iobus_remove(&w->mmio, handle, NULL), STATUS_OK);
+    ATTACH(w, ZONE, "z mmio 0xfee00080 4");
+
+    /* Whoever replays a write, it does so on nobody's behalf. */
+    ATTACH(w, ZONE, "y mmio 0xfeb00000 0x10");
+    store(w, 0xfeb00000, 4, 1);
+    DETACH(w, "y");
+    assert_string_equal(shared.log, "0=1 ");
+    assert_null(shared.initiator);
+    load(w, 0xfeb00000, 4);
+    assert_ptr_equal(shared.initiator, w);
+}
+
+/* With the guest's end the queued writes reach their devices, while all of it is there; and nothing
+ * comes later. */
+static void test_destroy_with_queued_writes(void **state)
+{
+    struct world *w = *state;
+    struct logger device = {0};
+
+    add_device(&w->mmio, "device", 0, 0x100, IOBUS_SIZES_ALL, &device);
+    ATTACH(w, ZONE, "z mmio 0 16");
+    ATTACH(w, TRIGGER, "t line 5 level");
+    ATTACH(w, DOORBELL, "d port 0x510 trigger t drain z trace");
+    store(w, 0, 4, 1);
+    store(w, 4, 4, 2);
+    out(w, 0x510, 1, 0);
+    iobus_reader_park(&w->ports_reader);
+    iobus_reader_park(&w->mmio_reader);
+    attachments_destroy(&w->set);
+    assert_string_equal(device.log, "0=1 4=2 ");
+    assert_false(w->levels[5]);
+
+    /* What the board still says to the set finds nobody. */
+    attachments_end_of_interrupt(&w->set, 5);
+    attachments_work(&w->set);
+    attachments_run(&w->set, UINT64_MAX);
+    assert_string_equal(device.log, "0=1 4=2 ");
+}
+
 static void test_attach_all(void **state)
 {
     static const char *const lines[] = {"d port 0x510 trigger t drain z", "t line 5 level",
@@ -269,6 +342,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(test_refusals),
+        IN_WORLD(test_zone_over_what_each_vcpu_has),
+        IN_WORLD(test_destroy_with_queued_writes),
         IN_WORLD(test_attach_all),
         IN_WORLD(test_reset),
         IN_WORLD(test_out_of_memory),

@@ -104,7 +104,7 @@ static void attach_reader(struct iobus *bus)
 
     assert_non_null(reader);
     readers[reader_count++] = reader;
-    assert_int_equal(iobus_reader_attach(bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(bus, reader, NULL), STATUS_OK);
     iobus_reader_park(reader);
 }
 

@@ -117,7 +117,7 @@ static void test_ports_end(void **state)
 
     (void)state;
     assert_int_equal(iobus_init(bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(bus, reader, NULL), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(bus, &last, NULL, NULL), STATUS_OK);
     iobus_access(bus, reader, &access);
@@ -325,7 +325,7 @@ static void test_counters(void **state)
     add(fixture, "a", 0x10, 0x20, 1, &device);
     assert_int_equal(add_doorbell(fixture, 0x20, &(struct iobus_match){.width_bytes = 1}, &device),
                      STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&fixture->bus, second), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&fixture->bus, second, NULL), STATUS_OK);
     iobus_reader_begin(second);
     for (unsigned i = 0; i < 5; i++)
         read_bus(fixture, 0x20, 1);
@@ -379,6 +379,46 @@ static void test_counters_grow(void **state)
     assert_int_equal(hits, 200);
 }
 
+/* Every handler learns whose access it is, whichever way the access goes, and from no one else. */
+static void test_initiator(void **state)
+{
+    const struct iobus_match any = {0}, exact = {.width_bytes = 4, .has_data = true, .data = 5};
+    struct fixture *fixture = *state;
+    struct iobus_reader *second = aligned_alloc(64, sizeof(*second));
+    struct device narrow = {0}, outer = {0}, bell = {0}, declines = {.outcome = IO_DECLINED};
+    struct io_access lie = {.address = 0x1000, .size = 1, .initiator = &lie};
+    uint64_t tsc = 0;
+
+    add(fixture, "narrow", 0x1000, 8, IOBUS_SIZES_1, &narrow);
+    add(fixture, "outer", 0x2000, 0x100, IOBUS_SIZES_ALL, &outer);
+    add(fixture, "declines", 0x2010, 0x10, IOBUS_SIZES_ALL, &declines);
+    assert_int_equal(add_doorbell(fixture, 0x3000, &any, &bell), STATUS_OK);
+    assert_int_equal(add_doorbell(fixture, 0x3008, &exact, &bell), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&fixture->bus, second, &tsc), STATUS_OK);
+    iobus_reader_begin(second);
+
+    iobus_access(&fixture->bus, &fixture->reader, &lie);
+    iobus_access(&fixture->bus, second, &lie);
+    assert_ptr_equal(narrow.calls[0].initiator, fixture);
+    assert_ptr_equal(narrow.calls[1].initiator, &tsc);
+    (void)read_bus(fixture, 0x1001, 4); /* in four pieces */
+    assert_int_equal(narrow.call_count, 6);
+    for (unsigned i = 2; i < 6; i++)
+        assert_ptr_equal(narrow.calls[i].initiator, fixture);
+    write_bus(fixture, 0x2012, 2, 0);
+    (void)read_bus(fixture, 0x2ffe, 4); /* unclaimed */
+    assert_ptr_equal(declines.calls[0].initiator, fixture);
+    assert_ptr_equal(outer.calls[0].initiator, fixture);
+    write_bus(fixture, 0x3000, 2, 0);
+    write_bus(fixture, 0x3008, 4, 5);
+    assert_int_equal(bell.call_count, 2);
+    assert_ptr_equal(bell.calls[0].initiator, fixture);
+    assert_ptr_equal(bell.calls[1].initiator, fixture);
+    iobus_reader_park(second);
+    iobus_reader_detach(second);
+    free(second);
+}
+
 static void test_unclaimed(void **state)
 {
     struct fixture *fixture = *state;
@@ -387,7 +427,7 @@ static void test_unclaimed(void **state)
     struct iobus_unclaimed_count others;
     struct seen seen = {.count = 0};
 
-    assert_int_equal(iobus_reader_attach(&fixture->bus, second), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&fixture->bus, second, NULL), STATUS_OK);
     iobus_reader_begin(second);
     iobus_access(&fixture->bus, second, &access);
     read_bus(fixture, 0x5ffc, 4);
@@ -427,6 +467,7 @@ int main(void)
         IOBUS_TEST(test_invalid),
         IOBUS_TEST(test_counters),
         IOBUS_TEST(test_counters_grow),
+        IOBUS_TEST(test_initiator),
         IOBUS_TEST(test_unclaimed),
     };
 

@@ -157,7 +157,7 @@ static void test_older_tables(void **state)
 
     (void)state;
     assert_int_equal(iobus_init(&bus, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader, NULL), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(&bus, &stays, NULL, NULL), STATUS_OK);
     before = published(&bus);
@@ -207,7 +207,7 @@ static void check_direct_bell(uint64_t address_last)
     narrow.match = &(struct iobus_match){.width_bytes = 2};
     any.match = &(struct iobus_match){.width_bytes = 0};
     assert_int_equal(iobus_init(&bus, address_last, &allocator, iobus_tsc), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader, NULL), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
     assert_int_equal(iobus_register(&bus, &narrow, NULL, NULL), STATUS_OK);
@@ -253,6 +253,56 @@ static void test_direct_bell(void **state)
     check_direct_bell(IOBUS_MMIO_LAST);
 }
 
+/* A device that declines reads, and changes all of the access before. */
+static enum io_outcome spoil(void *context, struct io_access *access)
+{
+    struct device *spoiler = context;
+
+    spoiler->calls[spoiler->call_count++ % 16] = *access;
+    if (access->is_write)
+        return IO_HANDLED;
+    memset(access, 0x5a, sizeof(*access));
+    return IO_DECLINED;
+}
+
+/* The fast half says whose access it is, too, whatever a handler does to what it gets. */
+static void check_initiator(uint64_t address_last)
+{
+    struct device spoiler = {0}, outer = {0};
+    struct iobus_range around = range("around", 0x100, 0x10, 7, &outer);
+    struct iobus_range inside = range("inside", 0x108, 4, 7, &spoiler);
+    struct iobus_reader *reader = aligned_alloc(64, sizeof(*reader));
+    struct iobus bus;
+
+    inside.handler = spoil;
+    assert_int_equal(iobus_init(&bus, address_last, &allocator, iobus_tsc), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader, &bus), STATUS_OK);
+    iobus_reader_begin(reader);
+    assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
+    assert_int_equal(iobus_register(&bus, &inside, NULL, NULL), STATUS_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        struct io_access access = {.address = 0x108, .size = 4, .is_write = i % 2 != 0};
+
+        iobus_access_fast(&bus, reader, &access);
+        assert_int_equal(spoiler.call_count, i + 1);
+        assert_ptr_equal(spoiler.calls[i].initiator, &bus);
+        assert_int_equal(spoiler.calls[i].address, 0x108);
+    }
+    assert_int_equal(outer.call_count, 2);
+    assert_ptr_equal(outer.calls[0].initiator, &bus);
+    iobus_reader_park(reader);
+    iobus_reader_detach(reader);
+    iobus_destroy(&bus);
+    free(reader);
+}
+
+static void test_initiator(void **state)
+{
+    (void)state;
+    check_initiator(IOBUS_PORT_LAST);
+    check_initiator(IOBUS_MMIO_LAST);
+}
+
 /* Many of them in one page, and the calls grow and are used again: each keeps its own. */
 static void test_direct_bells_in_memory(void **state)
 {
@@ -266,7 +316,7 @@ static void test_direct_bells_in_memory(void **state)
 
     (void)state;
     assert_int_equal(iobus_init(&bus, IOBUS_MMIO_LAST, &allocator, iobus_tsc), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader, NULL), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
     for (unsigned round = 0; round < 4; round++) {
@@ -324,7 +374,7 @@ static void test_asked_in_memory(void **state)
     (void)state;
     any.match = &(struct iobus_match){0};
     assert_int_equal(iobus_init(&bus, IOBUS_MMIO_LAST, &allocator, iobus_tsc), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&bus, reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&bus, reader, NULL), STATUS_OK);
     iobus_reader_begin(reader);
     assert_int_equal(iobus_register(&bus, &around, NULL, NULL), STATUS_OK);
     assert_int_equal(iobus_register(&bus, &any, NULL, NULL), STATUS_OK);
@@ -383,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_older_tables),
         IOBUS_TEST(test_data),
         cmocka_unit_test(test_direct_bell),
+        cmocka_unit_test(test_initiator),
         cmocka_unit_test(test_direct_bells_in_memory),
         cmocka_unit_test(test_asked_in_memory),
     };

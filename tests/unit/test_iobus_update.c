@@ -175,7 +175,7 @@ static void test_no_memory_changes_nothing(void **state)
     for (failures = 0;; failures++) {
         allocation_count = 0;
         fail_at = failures;
-        if (iobus_reader_attach(&fixture->bus, reader) == STATUS_OK)
+        if (iobus_reader_attach(&fixture->bus, reader, NULL) == STATUS_OK)
             break;
     }
     assert_int_equal(failures, 1); /* one array of counters, whatever there is room for */

@@ -69,7 +69,7 @@ static int open_world(void **state)
     always_fail = false;
     assert_int_equal(iobus_init(&w->ports, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
     assert_int_equal(iobus_init(&w->mmio, IOBUS_MMIO_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&w->ports, &w->reader), STATUS_OK);
+    assert_int_equal(iobus_reader_attach(&w->ports, &w->reader, NULL), STATUS_OK);
     iobus_reader_begin(&w->reader);
     fixture_new(&w->apics);
     enable_all(&w->apics);

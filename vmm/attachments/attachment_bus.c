@@ -123,6 +123,17 @@ static enum status find_device(const struct attachment *attachment, struct iobus
                     spec->name, (unsigned long long)spec->address, device->name);
         return STATUS_CONFLICT;
     }
+    /* A queued write is nobody's: it may reach the device on another processor, or after its vCPU
+     * has gone on. */
+    if (device->is_by_initiator) {
+        format_text(
+            message, message_bytes,
+            "zone %s: each processor has its own %s at 0x%llx-0x%llx, so its writes cannot be "
+            "queued",
+            spec->name, device->name, (unsigned long long)device->first,
+            (unsigned long long)device->last);
+        return STATUS_CONFLICT;
+    }
     if (last > device->last) {
         format_text(message, message_bytes,
                     "zone %s: it ends at 0x%llx, beyond %s, which ends at 0x%llx; "

@@ -106,7 +106,8 @@ void attachments_destroy(struct attachments *set);
 
 /* Attaches what spec describes. All doorbells of a spec appear at the same moment, by one
  * publication of the bus. A zone takes over the device at its first address; a device carries one
- * zone and stays registered at least as long as the zone. A line has either one level trigger or
+ * zone and stays registered at least as long as the zone. A device that each processor has for
+ * itself, such as the local APIC, takes no zone. A line has either one level trigger or
  * any number of pulses. On an error nothing has changed, and message (message_bytes;
  * ATTACHMENT_MESSAGE_BYTES are enough) names the cause.
  * STATUS_INVALID, STATUS_OUT_OF_RANGE: the spec breaks a rule of attachment_spec.h.

@@ -51,6 +51,7 @@ static void note_trace(const struct attachment *doorbells, const struct io_acces
             &set->traces[(set->trace_first + set->trace_count++) % ATTACHMENT_TRACES_MAX];
 
         trace->access = *access;
+        trace->access.initiator = NULL; /* it may be gone when the trace is printed */
         trace->missed = set->trace_missed;
         memcpy(trace->name, doorbells->spec.name, sizeof(trace->name));
         set->trace_missed = 0;

@@ -506,6 +506,7 @@ static struct iobus_range bus_range(struct board *board, const struct board_rang
         .access_sizes = row->access_sizes,
         .handler = is_own ? row->handler : board->hooks.local_apic,
         .context = is_own ? board : board->hooks.context,
+        .is_by_initiator = !is_own,
     };
 }
 

@@ -80,8 +80,8 @@ struct board_hooks {
     bool (*is_own)(struct local_apic *apic);          /* both as struct apic_bus_wires has them */
     void (*line_ended)(void *context, unsigned line); /* the guest ended the line's interrupt */
     void (*deadline_moved)(void *context);            /* deadline_tsc has changed */
-    /* Answers in the page of the local APICs, for each vCPU with its own. Called without the
-     * board's lock, as no other vCPU touches that APIC. */
+    /* Answers in the page of the local APICs, for each vCPU with its own: the vCPU is the access's
+     * initiator. Called without the board's lock, as no other vCPU touches that APIC. */
     io_handler *local_apic;
     void *context;
 };

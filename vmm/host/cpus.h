@@ -19,13 +19,11 @@
 #include <stdatomic.h>
 
 struct heap;
-struct vcpu;
 
 struct cpu {
     struct cpu *self; /* first: GS points to it */
     uint32_t index;
     uint32_t apic_id;
-    struct vcpu *vcpu; /* the vCPU whose exit is being handled here; null outside the run loop */
     struct vmx_capabilities vmx;
     bool has_sound_xsavec; /* XSAVEC works as specified, or is absent */
     struct cpuid_leaves leaves;

@@ -76,6 +76,7 @@ static void offer(struct transfer *transfer, uint32_t target, unsigned at, unsig
         .value = transfer->is_write ? transfer->value >> 8 * at & mask : UINT64_MAX,
         .size = (uint8_t)size,
         .is_write = transfer->is_write,
+        .initiator = transfer->reader->initiator,
     };
 
     if (!call_target(transfer->table, transfer->reader, target, &piece))
@@ -189,7 +190,13 @@ static bool ring(const struct transfer *transfer, const struct iobus_point *poin
     };
 
     for (unsigned i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-        struct io_access copy = {transfer->address, transfer->value, access->size, true};
+        struct io_access copy = {
+            .address = transfer->address,
+            .value = transfer->value,
+            .size = access->size,
+            .is_write = true,
+            .initiator = transfer->reader->initiator,
+        };
 
         if (candidates[i] == IOBUS_NONE || iobus_target_is_dead(table, candidates[i]) ||
             table->targets[candidates[i]].call.counter == asked)
@@ -296,6 +303,7 @@ static inline bool ring_at_once(const struct iobus_table *table, struct iobus_re
         .value = access->value & iobus_byte_masks[size],
         .size = (uint8_t)size,
         .is_write = true,
+        .initiator = reader->initiator,
     };
     const struct iobus_call *bell =
         bell_call(table, iobus_bell_key(number, widths[size]), copy.value);
@@ -362,6 +370,7 @@ static void offer_whole(const struct iobus_table *table, struct iobus_reader *re
         access_refused(table, reader, access, call);
         return;
     }
+    piece.initiator = reader->initiator;
     if (!access->is_write)
         piece.value = UINT64_MAX;
     if (!make_call(table, reader, call, (void *)((uintptr_t)call->context | poison), &piece))

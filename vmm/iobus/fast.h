@@ -135,27 +135,30 @@ static inline __attribute__((always_inline)) bool iobus_make_call(struct iobus_r
                                                                   uint64_t *value, uint64_t *tsc)
 {
     const struct iobus_call *call = found->call;
-    struct io_access piece;
+    struct io_access *piece = &reader->piece;
     uint64_t now;
 
-    piece.address = access->address;
-    piece.value = access->is_write ? access->value : UINT64_MAX;
-    piece.size = access->size;
-    piece.is_write = access->is_write;
-    if (__builtin_expect(
-            call->handler((void *)((uintptr_t)call->context | found->poison), &piece) != IO_HANDLED,
-            0))
+    piece->address = access->address;
+    piece->value = access->is_write ? access->value : UINT64_MAX;
+    piece->size = access->size;
+    piece->is_write = access->is_write;
+    if (__builtin_expect(call->handler((void *)((uintptr_t)call->context | found->poison), piece) !=
+                             IO_HANDLED,
+                         0)) {
+        piece->initiator = reader->initiator; /* the handler may have changed all of it */
         return false;
+    }
     now = iobus_read_tsc();
     iobus_count_call(reader, call, now - *tsc);
-    *value = piece.value;
+    *value = piece->value;
     *tsc = now;
     return true;
 }
 
 /* Makes an access if the fast half can do it. The access has size 1, 2 or 4 on a bus of ports, and
  * size 1, 2, 4 or 8 on another bus; is_ports is a constant. The value of a write has zeros above
- * its size. The caller runs on the reader's vCPU, after iobus_reader_begin and not parked.
+ * its size. The caller runs on the reader's vCPU, after iobus_reader_begin and not parked. It is no
+ * handler called by this function, since a reader has one piece; iobus_access is for handlers.
  * Returns true if the access is done; *value is then the value read, whose bits above the size have
  * no meaning.
  * Returns false if it is not done; then the caller calls iobus_access_slow with found's table and

@@ -11,6 +11,8 @@ struct io_access {
     uint64_t value;   /* write: the value written, upper bytes 0; read: the handler's result */
     uint8_t size;     /* in bytes: 1, 2, 4 or 8 */
     bool is_write;
+    void *initiator; /* whose access it is: what the reader was attached with (iobus.h). Null: it is
+                        nobody's any more, as it was queued meanwhile */
 };
 
 /* A device's answer to an access. */
@@ -19,8 +21,8 @@ enum io_outcome {
     IO_DECLINED, /* the device does not want it: the bus asks the next candidate */
 };
 
-/* A handler runs on the vCPU that made the access. It may register and remove ranges of the same
- * bus. */
+/* A handler may run on any vCPU, or outside of all: on whose behalf it runs, only access->initiator
+ * says. It may register and remove ranges of the same bus. */
 typedef enum io_outcome io_handler(void *context, struct io_access *access);
 
 #endif

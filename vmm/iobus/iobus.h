@@ -64,6 +64,8 @@ struct iobus_range {
     void *context;
     const struct iobus_match *match; /* null: a range of a device; else a doorbell */
     bool is_overlay;                 /* false for a doorbell */
+    bool is_by_initiator; /* the handler answers each initiator with something of its own,
+                                        and takes no access that is nobody's; the bus only keeps this */
 };
 
 /* Identifies one registration of one bus; a handle is never used again for another one. All zero
@@ -125,7 +127,10 @@ struct iobus_reader {
     _Atomic bool is_parked;
     uint32_t last_segment; /* the segment of the last access; only a hint */
     struct iobus *bus;
+    void *initiator;
     _Atomic(_Atomic uint64_t *) counters; /* the newest array */
+    struct io_access piece; /* the fast half's access in progress. It stands here, and not on the
+                               stack, because its initiator is always the same */
     _Atomic uint64_t *counter_arrays[IOBUS_COUNTER_ARRAYS];
     struct iobus_unclaimed unclaimed;
     struct iobus_reader *next;
@@ -194,8 +199,10 @@ MUST_USE enum status iobus_remove(struct iobus *bus, struct iobus_handle handle,
 size_t iobus_reclaim(struct iobus *bus);
 
 /* Makes *reader a parked reader of the bus. The struct must not be moved until it is detached.
+ * Handlers find initiator in each access that is made with this reader; the bus does not use it.
  * STATUS_NO_MEMORY: there is no memory for its counters. */
-MUST_USE enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader);
+MUST_USE enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader,
+                                         void *initiator);
 
 /* Detaches a reader, which is parked. Its counts stay in the sums. */
 void iobus_reader_detach(struct iobus_reader *reader);
@@ -227,7 +234,7 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
 }
 
 /* Answers an access by the rules above, from one table. All accesses are allowed: any address, size
- * 1, 2, 4 or 8. Sets the value of a read, with zeros above its size; a write is not changed. The
+ * 1, 2, 4 or 8. The caller need not set access->initiator. Sets the value of a read, with zeros above its size; a write is not changed. The
  * handler gets a naturally aligned access of a size that it takes, inside its range (a doorbell
  * gets the guest's own access). If the handler of a read sets no value, the value is all ones. A
  * handler may change the access's value; a handler that declines may change all of the access. The
@@ -240,6 +247,7 @@ struct iobus_registered {
     char name[IOBUS_NAME_BYTES];
     uint64_t first, last;
     uint8_t access_sizes;
+    bool is_by_initiator;
     io_handler *handler;
     void *context;
 };

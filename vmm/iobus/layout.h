@@ -95,6 +95,7 @@ struct iobus_registration {
     uint8_t access_sizes;
     bool is_doorbell;
     bool is_overlay;
+    bool is_by_initiator;
     bool is_leaving; /* is among the removals of the update in progress */
     bool is_new;     /* is among its additions */
     struct iobus_match match;

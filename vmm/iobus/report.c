@@ -108,6 +108,7 @@ bool iobus_find_range(struct iobus *bus, uint64_t address, struct iobus_register
             .first = registration->first,
             .last = registration->last,
             .access_sizes = registration->access_sizes,
+            .is_by_initiator = registration->is_by_initiator,
             .handler = registration->handler,
             .context = registration->context,
         };

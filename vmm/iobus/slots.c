@@ -128,10 +128,11 @@ void iobus_slot_sum(const struct iobus *bus, const struct iobus_registration *re
         add_counts(bus, reader, registration->slot, hits, cycles);
 }
 
-enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader)
+enum status iobus_reader_attach(struct iobus *bus, struct iobus_reader *reader, void *initiator)
 {
     memset(reader, 0, sizeof(*reader));
     reader->bus = bus;
+    reader->initiator = reader->piece.initiator = initiator;
     atomic_init(&reader->seen_epoch, 0);
     atomic_init(&reader->is_parked, true);
 

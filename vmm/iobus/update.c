@@ -72,6 +72,7 @@ static enum status make_registration(struct iobus *bus, const struct iobus_range
         .access_sizes = range->access_sizes,
         .is_doorbell = range->match != NULL,
         .is_overlay = range->is_overlay,
+        .is_by_initiator = range->is_by_initiator,
         .is_new = true,
         .slot = slot,
         .removal_table = removal_table,

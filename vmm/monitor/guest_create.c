@@ -125,13 +125,13 @@ static void on_kick(void *context, unsigned index)
     notes_leave(guest->notes[index], ATTENTION_INTERRUPT);
 }
 
-/* Tells a vCPU on this processor that its local APIC has news. Returns false for any other vCPU,
- * and outside the run loop, where nobody would look at the note. */
+/* Tells a vCPU of this processor that its local APIC has news. Returns false for any other vCPU.
+ * Outside the run loop nobody looks at the note; the vCPU's start takes it back. */
 static bool on_own_news(struct local_apic *apic)
 {
     struct vcpu *vcpu = vcpu_of_apic(apic);
 
-    if (cpu_this()->vcpu != vcpu)
+    if (vcpu->notes.cpu != cpu_this())
         return false;
     vcpu_note(vcpu, ATTENTION_INTERRUPT);
     return true;

@@ -9,7 +9,7 @@
 #include "vmm/memory/heap.h"
 #include "vmm/monitor/demand.h"
 #include "vmm/monitor/monitor.h"
-#include "vmm/vcpu/vcpu.h"
+#include "vmm/run/run.h"
 
 static void record_result(struct monitor *monitor, uint64_t exit_code)
 {
@@ -216,21 +216,11 @@ static bool has_processors(const struct monitor *monitor)
     return needed <= cpus_count();
 }
 
-/* Leaves a note for the run loop, which does the console's work between its exits, if the first
- * processor is in the run loop. */
-static void note_console_work(void)
-{
-    struct vcpu *vcpu = cpu_this()->vcpu;
-
-    if (vcpu != NULL)
-        vcpu_note(vcpu, ATTENTION_CONSOLE);
-}
-
 void schedule_guests(struct monitor *monitor)
 {
     const struct boot_info *boot = monitor->environment.boot;
 
-    console_on_work(note_console_work);
+    console_on_work(run_note_console_work);
     monitor->slot_count = boot->guest_count;
     for (size_t i = 0; i < monitor->slot_count; i++)
         monitor->slots[i] = (struct guest_slot){.monitor = monitor, .config = &boot->guests[i]};

@@ -20,6 +20,16 @@
 
 _Static_assert(offsetof(struct vcpu, vmx) == 0, "vcpu_run goes from one to the other");
 
+/* The vCPU in the run loop of the first processor, which does the console's work between its exits;
+ * null: none is. Only that processor uses it. */
+static struct vcpu *on_first_processor;
+
+void run_note_console_work(void)
+{
+    if (on_first_processor != NULL)
+        vcpu_note(on_first_processor, ATTENTION_CONSOLE);
+}
+
 static void begin_reading(struct vcpu *vcpu)
 {
     iobus_reader_begin(&vcpu->ports_reader);
@@ -341,7 +351,8 @@ static inline __attribute__((always_inline)) bool run_wrmsr(struct vcpu *vcpu, u
  * does the work. */
 void vcpu_run(struct vcpu *vcpu)
 {
-    cpu_this()->vcpu = vcpu;
+    if (vcpu->notes.cpu->index == 0)
+        on_first_processor = vcpu;
     vmcs_load(vcpu->vmx.vmcs);
     vmx_vcpu_begin(&vcpu->vmx);
     timer_begin(vcpu);
@@ -365,5 +376,6 @@ void vcpu_run(struct vcpu *vcpu)
             goes_on = handle_exit((struct vcpu *)vmx, reason, exited_tsc);
     }
     park_readers(vcpu);
-    cpu_this()->vcpu = NULL;
+    if (vcpu->notes.cpu->index == 0)
+        on_first_processor = NULL;
 }

@@ -9,4 +9,8 @@
  * on return its readers of the buses are parked. */
 void vcpu_run(struct vcpu *vcpu);
 
+/* Makes the vCPU that runs on the first processor do the console's work before it enters its guest
+ * again. Does nothing outside the run loop. Called on the first processor. */
+void run_note_console_work(void);
+
 #endif

@@ -113,8 +113,10 @@ static inline bool access_apic(struct vcpu *vcpu, struct io_access *access)
 
 enum io_outcome vcpu_on_local_apic(void *context, struct io_access *access)
 {
+    struct vcpu *vcpu = access->initiator;
+
     (void)context;
-    return access_apic(cpu_this()->vcpu, access) ? IO_HANDLED : IO_DECLINED;
+    return vcpu != NULL && access_apic(vcpu, access) ? IO_HANDLED : IO_DECLINED;
 }
 
 void vcpu_apic_written(struct vcpu *vcpu, uint32_t offset)

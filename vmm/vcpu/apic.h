@@ -14,9 +14,10 @@ static inline struct vcpu *vcpu_of_apic(struct local_apic *apic)
     return (struct vcpu *)(void *)((uint8_t *)apic - offsetof(struct vcpu, apic));
 }
 
-/* Makes an access in the page of the local APIC of the vCPU whose exit this processor handles; an
- * io_handler for the guest's MMIO bus. context is not used. Returns IO_DECLINED if the page is not
- * that of this vCPU's APIC or the APIC does not take the access. */
+/* Makes an access in the page of the local APIC of access->initiator, the vCPU whose exit this
+ * processor handles; an io_handler for the guest's MMIO bus. context is not used. Returns IO_DECLINED
+ * if the page is not that of this vCPU's APIC, if the APIC does not take the access, or if the access
+ * is nobody's. */
 enum io_outcome vcpu_on_local_apic(void *context, struct io_access *access);
 
 /* Makes sure that the run loop looks at an interrupt that may have become deliverable. */

@@ -52,9 +52,9 @@ enum status vcpu_create(struct vcpu *vcpu, struct guest *guest, uint32_t index, 
     };
     vcpu->physical_address_bits = (uint8_t)cpuid_physical_address_bits(&vcpu->cpuid);
     vcpu->has_1g_pages = cpuid_has(&vcpu->cpuid, CPUID_PAGES_1GB);
-    status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader);
+    status = iobus_reader_attach(&guest->ports, &vcpu->ports_reader, vcpu);
     if (status == STATUS_OK) {
-        status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader);
+        status = iobus_reader_attach(&guest->mmio, &vcpu->mmio_reader, vcpu);
         if (status != STATUS_OK)
             iobus_reader_detach(&vcpu->ports_reader);
     }
