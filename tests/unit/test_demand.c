@@ -19,6 +19,11 @@ static void *region;
 static struct iobus_reader *readers[2 * BOOT_CPUS_MAX];
 static size_t reader_count;
 
+static void on_damage(const char *message)
+{
+    fail_msg("%s", message);
+}
+
 static struct memory_demand open_heap(void)
 {
     struct memory_demand demand = demand_memory(&boot);
@@ -27,6 +32,8 @@ static struct memory_demand open_heap(void)
     region = aligned_alloc(PAGE_SIZE_LARGE, demand.total_bytes);
     assert_non_null(region);
     assert_int_equal(heap_init(&heap, region, demand.total_bytes), STATUS_OK);
+    if (boot.heap_poisons)
+        heap_poison(&heap, on_damage);
     return demand;
 }
 
@@ -165,7 +172,7 @@ static void configure(size_t cpu_count, size_t guest_count, const struct guest_c
 }
 
 /* Allocates all, with the spares, and checks that what is attached at the prompt has room. */
-static void run(void)
+static void run_once(void)
 {
     uint32_t processors = demand_processors(&boot) + SPARE_PROCESSORS;
 
@@ -181,6 +188,15 @@ static void run(void)
     }
     assert_true(heap_measure(&heap).largest_free_bytes >= SHARED_BYTES * 3 / 4);
     close_heap();
+}
+
+/* Also with a heap that poisons, where everything takes more. */
+static void run(void)
+{
+    run_once();
+    boot.heap_poisons = true;
+    run_once();
+    boot.heap_poisons = false;
 }
 
 static void test_largest_machine(void **state)

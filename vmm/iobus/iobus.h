@@ -234,12 +234,13 @@ static inline void iobus_reader_quiesce(struct iobus_reader *reader)
 }
 
 /* Answers an access by the rules above, from one table. All accesses are allowed: any address, size
- * 1, 2, 4 or 8. The caller need not set access->initiator. Sets the value of a read, with zeros above its size; a write is not changed. The
- * handler gets a naturally aligned access of a size that it takes, inside its range (a doorbell
- * gets the guest's own access). If the handler of a read sets no value, the value is all ones. A
- * handler may change the access's value; a handler that declines may change all of the access. The
- * caller runs on the reader's vCPU, after iobus_reader_begin and not parked. A handler may call
- * this function again. The exits of the run loop make the same access through fast.h. */
+ * 1, 2, 4 or 8. The caller need not set access->initiator. Sets the value of a read, with zeros
+ * above its size; a write is not changed. The handler gets a naturally aligned access of a size that
+ * it takes, inside its range (a doorbell gets the guest's own access). If the handler of a read sets
+ * no value, the value is all ones. A handler may change the access's value; a handler that declines
+ * may change all of the access. The caller runs on the reader's vCPU, after iobus_reader_begin and
+ * not parked. A handler may call this function again. The exits of the run loop make the same access
+ * through fast.h. */
 void iobus_access(struct iobus *bus, struct iobus_reader *reader, struct io_access *access);
 
 /* A registered range; its name may be cut. */

@@ -98,6 +98,8 @@ struct memory_demand demand_memory(const struct boot_info *boot)
     }
     demand.total_bytes =
         SHARED_BYTES + demand.processors_bytes + demand.guests_bytes + demand.attachments_bytes;
+    if (boot->heap_poisons)
+        demand.total_bytes *= 2;                   /* a page more for each page */
     demand.total_bytes += demand.total_bytes / 64; /* the heap's descriptors */
     demand.total_bytes = align_up(demand.total_bytes, PAGE_SIZE_LARGE);
     return demand;

@@ -3,9 +3,9 @@
  * message to them. Intel SDM vol. 3A, Sep 2023, "Determining IPI Destination", "x2APIC ID and
  * Logical x2APIC ID", "Message Signalled Interrupts".
  *
- * apic_bus_add and apic_bus_remove are called while no vCPU runs. Any processor may call all other functions at any
- * time; they take no lock. When such a call returns, the message is posted; the receiver sees it
- * when it accepts the next time (local_apic.h). */
+ * apic_bus_add and apic_bus_remove are called while no vCPU runs. Any processor may call all other
+ * functions at any time; they take no lock. When such a call returns, the message is posted; the
+ * receiver sees it when it accepts the next time (local_apic.h). */
 #ifndef VMM_DEVICES_APIC_APIC_BUS_H
 #define VMM_DEVICES_APIC_APIC_BUS_H
 
