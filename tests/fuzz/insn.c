@@ -8,12 +8,13 @@
 enum {
     MEMORY_BYTES = 0x1000, /* at linear address 0, and seen again everywhere else */
     ITERATIONS_MAX = 64,
-    /* Two operands, each with a probe, and what a far jump reads. */
-    CALLS_PER_ITERATION_MAX = 8,
+    /* Two accesses, each in two pieces where it wraps around: probed, probed as one, made. */
+    CALLS_PER_ITERATION_MAX = 12,
 };
 
 static uint8_t memory[MEMORY_BYTES];
 static uint64_t hole_mask; /* bit n: the n-th 64th of memory is not there */
+static bool is_retried;    /* instead, an access to it is to be made again */
 static unsigned calls, iterations;
 static struct input device;
 
@@ -24,6 +25,8 @@ static enum insn_access_result reach(gva_t address, size_t size_bytes, bool is_w
     EXPECT(address.value <= UINT64_MAX - size_bytes + 1 || address.value + size_bytes == 0);
     EXPECT(++calls <= CALLS_PER_ITERATION_MAX * iterations);
     if (hole_mask >> address.value % MEMORY_BYTES / 64 & 1) {
+        if (is_retried)
+            return INSN_ACCESS_RETRY;
         *fault = (struct insn_fault){.vector = VECTOR_PF,
                                      .has_error_code = true,
                                      .error_code = is_write ? 2 : 0,
@@ -171,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         bytes[i] = input_u8(&input);
     read_state(&input, &state);
     hole_mask = input_u64(&input);
+    is_retried = input_u8(&input) & 1;
     iterations = 1 + input_below(&input, ITERATIONS_MAX);
     device = input;
     memset(memory, 0, sizeof(memory));
@@ -195,7 +199,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
     case INSN_DONE: break;
     case INSN_AGAIN: EXPECT(insn.repeat != INSN_REPEAT_NONE && insn.op >= INSN_MOVS); break;
     case INSN_FAULT:
-        EXPECT(fault.vector < 32);
+    case INSN_RETRY:
+        EXPECT(outcome == INSN_RETRY ? is_retried : fault.vector < 32);
         if (insn.op < INSN_MOVS || insn.repeat == INSN_REPEAT_NONE) {
             EXPECT(memcmp(&state, &before, sizeof(state)) == 0);
             EXPECT(memcmp(memory, memory_before, sizeof(memory)) == 0);

@@ -27,7 +27,7 @@ from mutants import MUTANTS
 LIMITS = ("-rss_limit_mb=1024", "-timeout=60")
 # Bytes of the longest input. A longer one is more steps, and fewer inputs.
 LENGTH = 600
-LENGTHS = {}
+LENGTHS = {"loader": 2000, "config": 2000, "host_acpi": 2000}
 MUTANT_SECONDS = 60
 ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=0:quarantine_size_mb=8:abort_on_error=0",
