@@ -3,6 +3,7 @@
 
 #include "boot/messages.h"
 #include "vmm/loader/loader.h"
+#include "vmm/monitor/demand.h"
 
 #include <string.h>
 
@@ -76,6 +77,7 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
 
         *guest = (struct guest_config){
             .memory_bytes = wanted->memory_bytes,
+            .heap_bytes = wanted->heap_bytes,
             .kernel_name = file_name(wanted->kernel),
             .initrd_name = file_name(wanted->initrd),
             .cpu_count = wanted->cpu_count,
@@ -85,6 +87,10 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
             .attachments = &config->attachments[wanted->attachment_first],
             .attachment_count = wanted->attachment_count,
         };
+        if (demand_heap(guest) < demand_heap_least(guest))
+            return uefi_refuse(uefi, EFI_INVALID_PARAMETER, MSG_HEAP_TOO_SMALL, wanted->heap_line,
+                               wanted->name, (unsigned long long)(wanted->heap_bytes / KIB),
+                               (unsigned long long)(demand_heap_least(guest) / KIB));
         memcpy(guest->name, wanted->name, sizeof(guest->name));
         memcpy(guest->cmdline, wanted->cmdline, sizeof(guest->cmdline));
         if (!find_read_already(config, boot, wanted->kernel, &guest->kernel))

@@ -53,6 +53,9 @@
 #define MSG_NO_GUEST_MEMORY                                                                        \
     "portcullis.conf:%u: guest '%s' wants %llu MiB of memory, and none is left; give the guests "  \
     "less"
+#define MSG_HEAP_TOO_SMALL                                                                          \
+    "portcullis.conf:%u: guest '%s' has a heap of %lluK; its buses, doorbells, zones and triggers " \
+    "need at least %lluK"
 #define MSG_NO_HEAP                                                                                    \
     "the monitor needs %llu MiB of memory for itself (%llu for processors, %llu for guests, %llu for " \
     "doorbells, zones and triggers), and the largest free piece has %llu MiB; configure fewer of "     \

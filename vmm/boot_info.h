@@ -60,6 +60,8 @@ struct guest_config {
     enum guest_apic apic;
     bool has_no_x2apic;    /* its local APICs have xAPIC mode only */
     uint64_t memory_bytes; /* multiple of 2 MiB */
+    uint64_t heap_bytes;   /* of the monitor's memory, for what the guest's actions allocate; 0: by
+                              need (vmm/monitor/demand.h) */
     hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; all guests of a
                               sequence share it */
     const struct attachment_spec *attachments; /* attached before the guest starts; up to

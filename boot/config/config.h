@@ -15,6 +15,7 @@
  *     initrd  = initrd.gz             ; begins in this file's folder, unless it begins with \
  *     cmdline = console=ttyS0         ; everything up to the end of the line
  *     memory  = 256M                  ; required; K, M or G, a multiple of 2 MiB
+ *     heap    = 4M                    ; K, M or G                         (default by need)
  *     cpus    = 1                     ; at most as many as the machine has (default 1)
  *     testdev = off                   ; on or off                         (default off)
  *     apic    = auto                  ; auto, emulated or virtual         (default auto)
@@ -41,6 +42,7 @@
 #define CONFIG_PATH_BYTES         256  /* the longest FAT path, closing NUL included */
 #define CONFIG_LINE_CHARS_MAX     4000 /* without the line's end */
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
+#define CONFIG_HEAP_BYTES_MAX     (1 * GIB)
 #define CONFIG_MESSAGE_BYTES      512
 #define CONFIG_CONSOLE_PORT_MIN   0x100
 #define CONFIG_CONSOLE_PORT_MAX   0xfff8
@@ -56,6 +58,7 @@ struct config_guest {
     char initrd[CONFIG_PATH_BYTES]; /* "" if there is none */
     char cmdline[GUEST_CMDLINE_BYTES];
     uint64_t memory_bytes;
+    uint64_t heap_bytes; /* 0: the key was not given */
     uint32_t cpu_count;
     bool has_testdev;
     enum guest_apic apic;
@@ -64,7 +67,7 @@ struct config_guest {
     size_t attachment_first;
     size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */
     /* The lines, counted from 1, for later messages; 0: the key was not given. */
-    unsigned line, kernel_line, initrd_line, memory_line;
+    unsigned line, kernel_line, initrd_line, memory_line, heap_line;
 };
 
 struct config {

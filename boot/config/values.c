@@ -18,6 +18,7 @@ static enum status set_kernel(struct parser *parser, struct text value);
 static enum status set_initrd(struct parser *parser, struct text value);
 static enum status set_cmdline(struct parser *parser, struct text value);
 static enum status set_memory(struct parser *parser, struct text value);
+static enum status set_guest_heap(struct parser *parser, struct text value);
 static enum status set_cpus(struct parser *parser, struct text value);
 static enum status set_testdev(struct parser *parser, struct text value);
 static enum status set_apic(struct parser *parser, struct text value);
@@ -41,6 +42,7 @@ const struct config_key config_guest_keys[] = {
     {.name = "initrd", .set = set_initrd},
     {.name = "cmdline", .set = set_cmdline, .may_be_empty = true},
     {.name = "memory", .set = set_memory},
+    {.name = "heap", .set = set_guest_heap},
     {.name = "cpus", .set = set_cpus},
     {.name = "testdev", .set = set_testdev},
     {.name = "apic", .set = set_apic},
@@ -254,9 +256,11 @@ static enum status set_cmdline(struct parser *parser, struct text value)
     return STATUS_OK;
 }
 
-static enum status set_memory(struct parser *parser, struct text value)
+/* Reads a whole number with its unit. A number that does not fit becomes UINT64_MAX. */
+static enum status read_size(struct parser *parser, const char *key, const char *example,
+                             struct text value, uint64_t *bytes)
 {
-    uint64_t number, unit_bytes = 0, bytes;
+    uint64_t number, unit_bytes = 0;
     size_t digits;
     bool is_number = read_digits(value, &number, &digits);
 
@@ -267,11 +271,21 @@ static enum status set_memory(struct parser *parser, struct text value)
     }
     if (unit_bytes == 0)
         return config_refuse(parser, parser->line, STATUS_INVALID,
-                             "memory = %.*s: write a whole number with its unit K, M or G, such as "
-                             "256M",
-                             QUOTED(value));
-    if (__builtin_mul_overflow(number, unit_bytes, &bytes) || bytes < PAGE_SIZE_LARGE ||
-        bytes > CONFIG_MEMORY_BYTES_MAX)
+                             "%s = %.*s: write a whole number with its unit K, M or G, such as %s",
+                             key, QUOTED(value), example);
+    if (__builtin_mul_overflow(number, unit_bytes, bytes))
+        *bytes = UINT64_MAX;
+    return STATUS_OK;
+}
+
+static enum status set_memory(struct parser *parser, struct text value)
+{
+    uint64_t bytes;
+    enum status status = read_size(parser, "memory", "256M", value, &bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    if (bytes < PAGE_SIZE_LARGE || bytes > CONFIG_MEMORY_BYTES_MAX)
         return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
                              "memory = %.*s: it has to be from 2M to %uG", QUOTED(value),
                              (unsigned)(CONFIG_MEMORY_BYTES_MAX / GIB));
@@ -282,6 +296,23 @@ static enum status set_memory(struct parser *parser, struct text value)
                              (unsigned long long)(align_up(bytes, PAGE_SIZE_LARGE) / MIB));
     parser->guest->memory_bytes = bytes;
     parser->guest->memory_line = parser->line;
+    return STATUS_OK;
+}
+
+/* The boot stage checks the least size, which depends on the guest's other keys. */
+static enum status set_guest_heap(struct parser *parser, struct text value)
+{
+    uint64_t bytes;
+    enum status status = read_size(parser, "heap", "4M", value, &bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    if (bytes == 0 || bytes > CONFIG_HEAP_BYTES_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "heap = %.*s: it can be at most %uG, and not 0", QUOTED(value),
+                             (unsigned)(CONFIG_HEAP_BYTES_MAX / GIB));
+    parser->guest->heap_bytes = bytes;
+    parser->guest->heap_line = parser->line;
     return STATUS_OK;
 }
 

@@ -61,14 +61,17 @@ CASES = {
     "bad number, not aligned": (
         guest(memory="15M"), "portcullis.conf:3: memory = 15M: it has to be a multiple of 2M; 16M "
         "would be", INVALID_PARAMETER),
+    "heap too small": (
+        guest(more="heap = 64K\n"), "portcullis.conf:4: guest 'flat' has a heap of 64K; its buses, "
+        f"doorbells, zones and triggers need at least {NUMBER}K", INVALID_PARAMETER),
     "bad number, baud": (
         "[monitor]\nbaud = 12345\n" + GOOD_GUEST, "portcullis.conf:2: baud = 12345: it has to "
         "divide 115200, as 115200, 57600, 38400, 19200 and 9600 do, and to be 50 at least",
         INVALID_PARAMETER),
     "unknown key": (
         guest(more="memroy = 16M\n"), "portcullis.conf:4: unknown key 'memroy'; did you mean "
-        "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, cpus, "
-        "testdev, apic, x2apic, doorbell, zone, trigger", INVALID_PARAMETER),
+        "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, heap, "
+        "cpus, testdev, apic, x2apic, doorbell, zone, trigger", INVALID_PARAMETER),
     "no guest section": (
         "[monitor]\non_last_exit = poweroff\n", "portcullis.conf:3: the file ends without a guest; "
         "add a section [guest NAME] with kernel and memory", NOT_FOUND),

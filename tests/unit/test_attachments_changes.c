@@ -292,7 +292,10 @@ static void test_memory_waits_for_the_vcpu(void **state)
     quiesce(w);
     out(w, 0x307, 1, 0);
     assert_int_equal(w->set.object_count, 4);
+    assert_true(iobus_waiting(&w->ports) > 0);
+    assert_int_equal(iobus_reclaim(&w->ports), iobus_waiting(&w->ports));
     quiesce(w);
+    assert_int_equal(iobus_waiting(&w->ports), 0);
     assert_int_equal(w->set.object_count, 1);
     ATTACH(w, TRIGGER, "u line 5");
 }

@@ -228,22 +228,22 @@ static void test_keys(void **state)
             "console, baud, console_irq, on_last_exit, schedule, heap");
     REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-            "kernel, initrd, cmdline, memory, cpus, testdev, apic, x2apic, doorbell, "
+            "kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, doorbell, "
             "zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
-        "memory, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
+        "memory, heap, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
     REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
-            "keys kernel, initrd, cmdline, memory, cpus, testdev, apic, x2apic, doorbell, "
+            "keys kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, doorbell, "
             "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "console_irq, on_last_exit, schedule, heap");
     REFUSED("[guest a]\n= red\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
-            "memory, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
+            "memory, heap, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
     REFUSED("[guest a]\nkernel k\n", STATUS_INVALID,
             "portcullis.conf:2: 'kernel k' is neither [SECTION], KEY = VALUE nor a comment, which "
             "begins with ; or #");
@@ -320,6 +320,26 @@ static void test_values(void **state)
     REFUSED("[guest a]\nkernel = k\ncpus = many\n", STATUS_INVALID,
             "portcullis.conf:3: cpus = many: write a whole number from 1");
     assert_int_equal(parse("[guest a]\ncpus = 0\n"), STATUS_INVALID);
+}
+
+static void test_heap_size(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(GUEST), STATUS_OK);
+    assert_int_equal(config.guests[0].heap_bytes, 0);
+    assert_int_equal(parse(GUEST "heap = 1536K\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].heap_bytes, 1536 * KIB);
+    assert_int_equal(config.guests[0].heap_line, 4);
+    assert_int_equal(parse(GUEST "heap = 1G\n"), STATUS_OK);
+    REFUSED(GUEST "heap = much\n", STATUS_INVALID,
+            "portcullis.conf:4: heap = much: write a whole number with its unit K, M or G, such as "
+            "4M");
+    REFUSED(GUEST "heap = 0M\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:4: heap = 0M: it can be at most 1G, and not 0");
+    REFUSED(GUEST "heap = 2G\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:4: heap = 2G: it can be at most 1G, and not 0");
+    REFUSED(GUEST "heap = 18446744073709551615G\n", STATUS_OUT_OF_RANGE,
+            "portcullis.conf:4: heap = 18446744073709551615G: it can be at most 1G, and not 0");
 }
 
 static void test_memory(void **state)
@@ -569,13 +589,13 @@ static void test_mutations(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_everything),     cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_words),          cmocka_unit_test(test_file_shapes),
-        cmocka_unit_test(test_long_lines),     cmocka_unit_test(test_sections),
-        cmocka_unit_test(test_keys),           cmocka_unit_test(test_values),
-        cmocka_unit_test(test_memory),         cmocka_unit_test(test_guest_count),
-        cmocka_unit_test(test_message_is_cut), cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_attachments),
+        cmocka_unit_test(test_everything),  cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_words),       cmocka_unit_test(test_file_shapes),
+        cmocka_unit_test(test_long_lines),  cmocka_unit_test(test_sections),
+        cmocka_unit_test(test_keys),        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_memory),      cmocka_unit_test(test_heap_size),
+        cmocka_unit_test(test_guest_count), cmocka_unit_test(test_message_is_cut),
+        cmocka_unit_test(test_mutations),   cmocka_unit_test(test_attachments),
     };
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -81,6 +81,9 @@ static void take_ept(uint64_t memory_bytes)
                      STATUS_OK);
 }
 
+/* The guest's own heap. */
+static struct heap guest_heap;
+
 static void *bus_memory(void *context, size_t size_bytes, size_t alignment_bytes)
 {
     return heap_allocate(context, size_bytes, alignment_bytes);
@@ -118,7 +121,7 @@ static void attach_reader(struct iobus *bus)
 /* A board of as many ranges as ours, the vCPUs' readers, then the attachments. */
 static void take_buses(const struct guest_config *guest)
 {
-    const struct iobus_allocator from_heap = {bus_memory, release_bus_memory, &heap};
+    const struct iobus_allocator from_heap = {bus_memory, release_bus_memory, &guest_heap};
     struct iobus *ports = heap_allocate(&heap, sizeof(*ports), 64);
     struct iobus *mmio = heap_allocate(&heap, sizeof(*mmio), 64);
     struct attachments *set = heap_allocate(&heap, sizeof(*set), 64);
@@ -127,6 +130,9 @@ static void take_buses(const struct guest_config *guest)
     char message[ATTACHMENT_MESSAGE_BYTES];
     struct iobus_handle handles[40];
 
+    assert_int_equal(
+        heap_init_inside(&guest_heap, &heap, demand_heap(guest) * (boot.heap_poisons ? 2 : 1)),
+        STATUS_OK);
     assert_int_equal(iobus_init(ports, IOBUS_PORT_LAST, &from_heap, NULL), STATUS_OK);
     assert_int_equal(iobus_init(mmio, IOBUS_MMIO_LAST, &from_heap, NULL), STATUS_OK);
     for (unsigned i = 0; i < ARRAY_COUNT(handles); i++) {
@@ -238,6 +244,27 @@ static void test_small_demands(void **state)
     run();
 }
 
+/* The least heap suffices for what is configured, and its size is what the machine has to give. */
+static void test_heaps(void **state)
+{
+    const struct guest_config guest = {
+        .cpu_count = 64, .memory_bytes = 256 * MIB, .heap_bytes = 64 * MIB};
+    uint64_t large_bytes;
+
+    (void)state;
+    configure(64, 1, &guest, SCHEDULE_PARALLEL);
+    assert_int_equal(demand_heap(&boot.guests[0]), 64 * MIB);
+    large_bytes = demand_memory(&boot).guests_bytes;
+    boot.guests[0].heap_bytes = 0;
+    assert_int_equal(demand_heap(&boot.guests[0]),
+                     demand_heap_least(&boot.guests[0]) + HEAP_SPARE_BYTES);
+    assert_int_equal(large_bytes - demand_memory(&boot).guests_bytes,
+                     64 * MIB - demand_heap(&boot.guests[0]));
+    boot.guests[0].heap_bytes = demand_heap_least(&boot.guests[0]);
+    assert_true(boot.guests[0].heap_bytes < 2 * MIB);
+    run();
+}
+
 /* Of a sequence, the largest guest decides. */
 static void test_sequence(void **state)
 {
@@ -283,6 +310,8 @@ static void test_attachments(void **state)
         run();
         boot.cpu_count = boot.guests[0].cpu_count = 64;
         run();
+        boot.guests[0].heap_bytes = demand_heap_least(&boot.guests[0]);
+        run();
     }
     specs[0] = (struct attachment_spec){
         .kind = ATTACHMENT_ZONE, .ring_entries = ATTACHMENT_RING_MAX, .length_bytes = 8};
@@ -293,9 +322,8 @@ static void test_attachments(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_largest_machine),
-        cmocka_unit_test(test_small_demands),
-        cmocka_unit_test(test_sequence),
+        cmocka_unit_test(test_largest_machine), cmocka_unit_test(test_small_demands),
+        cmocka_unit_test(test_heaps),           cmocka_unit_test(test_sequence),
         cmocka_unit_test(test_attachments),
     };
 

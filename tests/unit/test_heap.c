@@ -433,6 +433,48 @@ static void test_poison_fills(void **state)
     heap_check(&fixture->heap);
 }
 
+/* A heap in a heap: when one is used up, another beside it has all that it was given, and the outer
+ * one is as before. */
+static void test_inside(void **state)
+{
+    const uint64_t inner_bytes = 64 * PAGE_SIZE;
+    struct fixture *fixture = *state;
+    uint64_t used_bytes, total_bytes, count;
+    struct heap greedy, other;
+    void *last = NULL;
+
+    assert_int_equal(heap_init_inside(&greedy, &fixture->heap, REGION_BYTES), STATUS_NO_MEMORY);
+    assert_int_equal(heap_init_inside(&greedy, &fixture->heap, 1), STATUS_OUT_OF_RANGE);
+    assert_int_equal(heap_measure(&fixture->heap).used_bytes, 0);
+
+    assert_int_equal(heap_init_inside(&greedy, &fixture->heap, inner_bytes), STATUS_OK);
+    assert_int_equal(heap_init_inside(&other, &fixture->heap, inner_bytes), STATUS_OK);
+    used_bytes = heap_measure(&fixture->heap).used_bytes;
+    total_bytes = heap_measure(&other).total_bytes;
+    assert_in_range(total_bytes, inner_bytes - 2 * PAGE_SIZE, inner_bytes);
+    for (count = 0;; count++) {
+        void **memory = heap_allocate(&greedy, 1000, 1);
+
+        if (memory == NULL)
+            break;
+        *memory = last;
+        last = memory;
+    }
+    assert_true(count * 1024 >= total_bytes / 2);
+    assert_int_equal(heap_measure(&fixture->heap).used_bytes, used_bytes);
+    assert_int_equal(heap_measure(&other).largest_free_bytes, total_bytes);
+    assert_non_null(heap_allocate(&fixture->heap, 1000, 1));
+    while (last != NULL) {
+        void *before = *(void **)last;
+
+        heap_release(&greedy, last);
+        last = before;
+    }
+    heap_give_back(&greedy, &fixture->heap);
+    heap_give_back(&other, &fixture->heap);
+    heap_check(&fixture->heap);
+}
+
 int main(void)
 {
 #define TEST(name)     cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -443,6 +485,8 @@ int main(void)
         TEST(test_pages_without_waste),
         TEST(test_random),
         TEST(test_bugs_fail_a_check),
+        TEST(test_inside),
+        POISONED(test_inside),
         POISONED(test_alignment_and_zero),
         POISONED(test_random),
         POISONED(test_poison_finds_damage),

@@ -2,6 +2,7 @@
 /* Keeps account of where in a guest's memory the vCPUs' local APICs answer. */
 #include "vmm/base/check.h"
 #include "vmm/base/log.h"
+#include "vmm/base/time.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/memory/heap.h"
@@ -31,34 +32,65 @@ static void leave_apic_page(struct guest *guest, uint64_t page)
         CHECK(iobus_remove(&guest->mmio, entry->handle, NULL) == STATUS_OK);
 }
 
-static void enter_apic_page(struct guest *guest, uint64_t page)
+/* Returns STATUS_OUT_OF_RANGE if APICs are at GUEST_APIC_PAGES_MAX other pages already, or the bus's
+ * error. */
+static enum status enter_apic_page(struct guest *guest, uint64_t page)
 {
     struct guest_apic_page *entry = find_apic_page(guest, page);
-    enum status status = STATUS_NO_MEMORY;
+    enum status status;
 
     if (page == LOCAL_APIC_DEFAULT_BASE)
-        return;
-    if (entry != NULL && entry->user_count > 0) {
+        return STATUS_OK;
+    if (entry == NULL)
+        return STATUS_OUT_OF_RANGE;
+    if (entry->user_count > 0) {
         entry->user_count++;
-        return;
+        return STATUS_OK;
     }
-    if (entry != NULL)
-        status = board_register_apic_page(&guest->board, &guest->mmio, page, &entry->handle);
-    if (status != STATUS_OK) {
-        log_line("guest %s: a local APIC at 0x%lx does not answer there: %s", guest->config->name,
-                 page, status_name(status));
-        return;
+    status = board_register_apic_page(&guest->board, &guest->mmio, page, &entry->handle);
+    if (status == STATUS_OK) {
+        entry->page = page;
+        entry->user_count = 1;
     }
-    entry->page = page;
-    entry->user_count = 1;
+    return status;
 }
 
-void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_page)
+/* Counts a refusal. Returns whether it is to be logged. */
+static bool count_refusal(struct guest *guest)
 {
+    uint64_t now_ns = board_now_ns(&guest->board);
+
+    if (guest->apic_refusals++ > 0 && now_ns - guest->apic_refusal_said_ns < NS_PER_SECOND)
+        return false;
+    guest->apic_refusal_said_ns = now_ns;
+    return true;
+}
+
+static const char *refusal_reason(enum status status)
+{
+    switch (status) {
+    case STATUS_NO_MEMORY: return "the guest's heap is used up";
+    case STATUS_OUT_OF_RANGE: return "local APICs are at too many other pages";
+    case STATUS_CONFLICT: return "something else answers there";
+    default: return status_name(status);
+    }
+}
+
+uint64_t guest_move_apic_page(struct guest *guest, uint64_t counted_page, uint64_t new_page)
+{
+    enum status status;
+    bool is_said;
+
     spinlock_acquire(&guest->apic_pages_lock);
-    leave_apic_page(guest, old_page);
-    enter_apic_page(guest, new_page);
+    leave_apic_page(guest, counted_page);
+    status = enter_apic_page(guest, new_page);
+    is_said = status != STATUS_OK && count_refusal(guest);
     spinlock_release(&guest->apic_pages_lock);
+    guest_limit_garbage(guest);
+    if (is_said)
+        log_line("guest %s: a local APIC at 0x%lx does not answer there: %s; %lu such moves so far",
+                 guest->config->name, new_page, refusal_reason(status), guest->apic_refusals);
+    return status == STATUS_OK ? new_page : LOCAL_APIC_DEFAULT_BASE;
 }
 
 /* The content of the APIC-access page does not matter: with "virtualize APIC accesses" the

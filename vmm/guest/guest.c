@@ -30,6 +30,12 @@ void guest_collect_garbage(struct guest *guest)
         guest_notify_all(guest, ATTENTION_QUIESCE);
 }
 
+void guest_limit_garbage(struct guest *guest)
+{
+    if (iobus_waiting(&guest->ports) + iobus_waiting(&guest->mmio) >= GUEST_GARBAGE_TABLES)
+        guest_collect_garbage(guest);
+}
+
 bool guest_work(struct guest *guest, uint64_t now_tsc)
 {
     board_run_until(&guest->board, now_tsc);

@@ -10,8 +10,8 @@
 #include "vmm/console/console.h"
 #include "vmm/guest/notes.h"
 #include "vmm/loader/memory_layout.h"
+#include "vmm/memory/heap.h"
 
-struct heap;
 struct vcpu;
 
 enum guest_state {
@@ -61,6 +61,9 @@ struct guest {
     struct guest_ram_block ram_blocks[GUEST_RAM_BLOCKS_MAX];
     size_t ram_block_count;
     struct ept ept;
+    /* What the guest's actions allocate comes from a heap of its own, and so cannot use up what
+     * other guests have: bus tables, attachments, moves of local APICs. */
+    struct heap heap;
     struct iobus ports;
     struct iobus mmio;
     struct board board;
@@ -74,7 +77,9 @@ struct guest {
     bool apic_access_is_mapped;
     struct guest_apic_page apic_pages[GUEST_APIC_PAGES_MAX];
     struct spinlock apic_pages_lock;
-    struct spinlock end_lock; /* held while the guest ends, so that it ends only once */
+    uint64_t apic_refusals;        /* how often an APIC's new page was refused */
+    uint64_t apic_refusal_said_ns; /* when that was logged last */
+    struct spinlock end_lock;      /* held while the guest ends, so that it ends only once */
     struct guest_outcome end;
     uint32_t start_count;
 
@@ -129,6 +134,14 @@ bool guest_work(struct guest *guest, uint64_t now_tsc);
  * wait. */
 void guest_collect_garbage(struct guest *guest);
 
+/* So many replaced bus tables may wait until vCPUs exit by themselves. */
+#define GUEST_GARBAGE_TABLES 8
+
+/* Does guest_collect_garbage if GUEST_GARBAGE_TABLES or more replaced bus tables wait. Called after
+ * a change of the buses that the guest has caused; it may cause them without end, and not all of its
+ * vCPUs need exit. */
+void guest_limit_garbage(struct guest *guest);
+
 /* Counts one more vCPU that only another vCPU's NMI, INIT or start-up message can wake. Returns
  * true if all vCPUs are like that, and no message is on its way to any of them. */
 MUST_USE bool guest_add_dead(struct guest *guest);
@@ -138,8 +151,12 @@ void guest_remove_dead(struct guest *guest);
 
 /* Moves the page of one vCPU's local APIC, after that vCPU has moved it. The MMIO bus answers at a
  * page as long as one vCPU has its APIC there. RAM at the new page stays visible to all vCPUs. If
- * the bus cannot take the page, logs why, and the APIC does not answer there. */
-void guest_move_apic_page(struct guest *guest, uint64_t old_page, uint64_t new_page);
+ * the bus cannot take the page, or the guest's heap has no memory for that, logs it, once a second
+ * at most, and the APIC does not answer there. counted_page: what the last call for this vCPU
+ * returned, LOCAL_APIC_DEFAULT_BASE before the first. Returns new_page, or LOCAL_APIC_DEFAULT_BASE
+ * if it was refused. */
+MUST_USE uint64_t guest_move_apic_page(struct guest *guest, uint64_t counted_page,
+                                       uint64_t new_page);
 
 /* Puts the pages of all local APICs back to where they were at first, after a reset. No vCPU
  * runs. */

@@ -148,6 +148,7 @@ struct iobus {
     struct iobus_allocator allocator;
     struct iobus_reader *readers;
     struct iobus_table *retired_first, *retired_last;
+    _Atomic uint32_t retired_count; /* read without the lock as well */
     struct iobus_slot *slots;
     uint32_t slot_count;  /* as many as the newest counter arrays have */
     uint32_t slot_free;   /* first of the free list */
@@ -197,6 +198,13 @@ MUST_USE enum status iobus_remove(struct iobus *bus, struct iobus_handle handle,
 /* Frees what no vCPU can still use and ends the completions that waited for it. Returns the number
  * of replaced tables that still wait. Every update does this too. Not for the hot path. */
 size_t iobus_reclaim(struct iobus *bus);
+
+/* Returns the number of replaced tables that wait until no vCPU can still use them. Costs one
+ * load. */
+static inline uint32_t iobus_waiting(const struct iobus *bus)
+{
+    return atomic_load_explicit(&bus->retired_count, memory_order_relaxed);
+}
 
 /* Makes *reader a parked reader of the bus. The struct must not be moved until it is detached.
  * Handlers find initiator in each access that is made with this reader; the bus does not use it.

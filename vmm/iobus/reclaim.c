@@ -61,6 +61,7 @@ void iobus_publish(struct iobus *bus, struct iobus_table *table, struct iobus_re
     else
         bus->retired_first = old;
     bus->retired_last = old;
+    atomic_fetch_add_explicit(&bus->retired_count, 1, memory_order_relaxed);
 }
 
 void iobus_registration_free(struct iobus *bus, struct iobus_registration *registration)
@@ -118,6 +119,7 @@ struct iobus_completion *iobus_collect(struct iobus *bus, struct iobus_completio
         struct iobus_table *table = bus->retired_first;
 
         bus->retired_first = table->next_retired;
+        atomic_fetch_sub_explicit(&bus->retired_count, 1, memory_order_relaxed);
         if (bus->retired_first == NULL)
             bus->retired_last = NULL;
         if (table->completion != NULL) {
@@ -163,20 +165,15 @@ static void compact(struct iobus *bus)
 
 size_t iobus_reclaim(struct iobus *bus)
 {
-    size_t waiting = 0;
-
     spinlock_acquire(&bus->lock);
 
     struct iobus_completion *completions = iobus_collect(bus, NULL);
 
     compact(bus);
     completions = iobus_collect(bus, completions);
-    for (const struct iobus_table *table = bus->retired_first; table != NULL;
-         table = table->next_retired)
-        waiting++;
     spinlock_release(&bus->lock);
     iobus_finish(completions);
-    return waiting;
+    return iobus_waiting(bus);
 }
 
 void iobus_destroy(struct iobus *bus)

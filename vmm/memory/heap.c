@@ -339,6 +339,30 @@ enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes)
     return STATUS_OK;
 }
 
+enum status heap_init_inside(struct heap *heap, struct heap *outer, uint64_t region_bytes)
+{
+    void *region = heap_allocate(outer, region_bytes, PAGE_SIZE);
+    enum status status = STATUS_NO_MEMORY;
+
+    if (region != NULL)
+        status = heap_init(heap, region, region_bytes);
+    if (status != STATUS_OK) {
+        heap_release(outer, region);
+        return status;
+    }
+    heap->region = region;
+    if (is_poisoning(outer))
+        heap_poison(heap, outer->damaged);
+    return STATUS_OK;
+}
+
+void heap_give_back(struct heap *heap, struct heap *outer)
+{
+    heap_check(heap);
+    CHECK(heap->used_bytes == 0);
+    heap_release(outer, heap->region);
+}
+
 void heap_poison(struct heap *heap, void (*damaged)(const char *message))
 {
     CHECK(heap->used_bytes == 0 && damaged != NULL);

@@ -35,6 +35,7 @@ struct heap {
     uint32_t free_runs;                   /* list of the runs of free pages */
     uint32_t divided[HEAP_CLASS_COUNT];   /* lists of divided pages that have a free block */
     uint64_t used_bytes, peak_used_bytes; /* given out, including what rounding adds */
+    void *region; /* of another heap; null: heap_init was given the region */
     void (*damaged)(const char *message); /* null: the heap does not poison */
 };
 
@@ -49,6 +50,15 @@ struct heap_statistics {
  * heap.
  * STATUS_OUT_OF_RANGE: the region is too small for one page, or has more than 2^32 - 2 pages. */
 MUST_USE enum status heap_init(struct heap *heap, void *region, uint64_t region_bytes);
+
+/* Makes a heap out of region_bytes of another heap, in one piece; it poisons if that one does. What
+ * is allocated from it takes nothing else from the other heap, neither memory nor time at its lock.
+ * STATUS_NO_MEMORY: the other heap has no such piece.
+ * STATUS_OUT_OF_RANGE: that of heap_init. */
+MUST_USE enum status heap_init_inside(struct heap *heap, struct heap *outer, uint64_t region_bytes);
+
+/* Undoes heap_init_inside. Nothing is allocated from the heap any more (CHECK). */
+void heap_give_back(struct heap *heap, struct heap *outer);
 
 /* Makes the heap poison from now on. Nothing is allocated yet (CHECK). damaged is called with a text
  * that names the damaged block; it runs with the heap locked and does not come back. Whole pages

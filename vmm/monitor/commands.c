@@ -31,16 +31,31 @@ struct guest *command_guest(struct monitor *monitor, const struct command_output
     return guest;
 }
 
+/* How much of its heap a guest uses, and has. */
+static void print_heap(const struct command_output *output, struct guest *guest)
+{
+    struct heap_statistics heap;
+
+    if (guest == NULL) {
+        command_print(output, "%20s", "-");
+        return;
+    }
+    heap = heap_measure(&guest->heap);
+    command_print(output, "%6lu of %6lu KiB", heap.used_bytes / KIB, heap.total_bytes / KIB);
+}
+
 static void print_slot(const struct command_output *output, const struct guest_slot *slot)
 {
-    const struct guest *guest = slot->guest;
+    struct guest *guest = slot->guest;
     const char *state = guest != NULL                 ? state_name(guest->end.kind)
                         : slot->state == SLOT_WAITING ? "waiting"
                                                       : "ended";
 
-    command_print(output, "%-16s %-18s %4u %6lu MiB  %s", slot->config->name,
+    command_print(output, "%-16s %-18s %4u %6lu MiB ", slot->config->name,
                   guest_format_name(guest_format_of(slot->config->kernel)), slot->config->cpu_count,
-                  slot->config->memory_bytes / MIB, state);
+                  slot->config->memory_bytes / MIB);
+    print_heap(output, slot->guest);
+    command_print(output, "  %s", state);
     if (guest != NULL && guest->end.kind != GUEST_RUNNING)
         command_print(output, ": %s (exit code %lu)", guest->end.reason, guest->end.exit_code);
     command_print(output, "\n");
@@ -53,7 +68,9 @@ static enum command_result run_guests(void *context, const struct command_output
 
     (void)argc;
     (void)argv;
-    command_print(output, "guest            format             CPUs     memory  state\n");
+    command_print(
+        output,
+        "guest            format             CPUs     memory    heap used of size  state\n");
     for (size_t i = 0; i < monitor->slot_count; i++)
         print_slot(output, &monitor->slots[i]);
     return COMMAND_OK;
@@ -276,7 +293,7 @@ static enum command_result run_quit(void *context, const struct command_output *
 static const struct command commands[] = {
     {.name = "guests",
      .arguments = "",
-     .what = "the guests and what became of them",
+     .what = "the guests, what they use of their heaps, and what became of them",
      .handler = run_guests},
     {.name = "select",
      .arguments = "GUEST",

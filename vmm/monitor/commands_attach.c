@@ -25,15 +25,19 @@ enum command_result run_attach(void *context, const struct command_output *outpu
     char message[ATTACHMENT_MESSAGE_BYTES];
     enum attachment_kind kind;
     struct attachment_spec spec;
+    enum status status;
 
     if (guest == NULL || !parse_kind(argv[0], &kind))
         return COMMAND_OK;
-    if (attachment_spec_parse(kind, (const char *const *)argv + 1, (size_t)argc - 1, &spec, message,
-                              sizeof(message)) != STATUS_OK ||
-        attachments_attach(&guest->attachments, &spec, message, sizeof(message)) != STATUS_OK) {
+    status = attachment_spec_parse(kind, (const char *const *)argv + 1, (size_t)argc - 1, &spec,
+                                   message, sizeof(message));
+    if (status == STATUS_OK)
+        status = attachments_attach(&guest->attachments, &spec, message, sizeof(message));
+    if (status != STATUS_OK)
         command_print(output, "%s\n", message);
-        return COMMAND_OK;
-    }
+    if (status == STATUS_NO_MEMORY)
+        command_print(output, "guest %s: its heap of %lu KiB is used up\n", guest->config->name,
+                      heap_measure(&guest->heap).total_bytes / KIB);
     guest_collect_garbage(guest);
     return COMMAND_OK;
 }

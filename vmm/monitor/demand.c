@@ -8,9 +8,11 @@
 #include "vmm/host/cpus.h"
 #include "vmm/vcpu/vcpu.h"
 
-/* For what all share: the monitor's and the firmware's page tables, what is attached at the prompt,
- * and gaps. */
-#define SHARED_BYTES (16 * MIB)
+/* For what all share: the monitor's and the firmware's page tables, and gaps. */
+#define SHARED_BYTES (12 * MIB)
+
+/* What a guest's heap has beyond the least, if the configuration says nothing. */
+#define HEAP_SPARE_BYTES (2 * MIB)
 
 /* A processor that turns out not to be usable keeps its memory, and another takes its place: so
  * many more are counted on. */
@@ -59,11 +61,25 @@ static uint64_t attachments_bytes(const struct guest_config *guest)
     return sum;
 }
 
+uint64_t demand_heap_least(const struct guest_config *guest)
+{
+    uint64_t bytes = BUSES_BYTES + attachments_bytes(guest);
+
+    return align_up(bytes + bytes / 64, PAGE_SIZE); /* with the heap's descriptors */
+}
+
+uint64_t demand_heap(const struct guest_config *guest)
+{
+    return guest->heap_bytes != 0 ? guest->heap_bytes : demand_heap_least(guest) + HEAP_SPARE_BYTES;
+}
+
+/* Without what is attached, which is part of the guest's heap. */
 static uint64_t guest_bytes(const struct guest_config *guest)
 {
     return align_up(sizeof(struct guest), PAGE_SIZE) + guest->cpu_count * vcpu_bytes() +
-           ept_bytes(guest->memory_bytes) + BUSES_BYTES + PAGE_SIZE /* APIC-access page */ +
-           (guest->has_testdev ? TESTDEV_MEMORY_BYTES : 0);
+           ept_bytes(guest->memory_bytes) + PAGE_SIZE /* APIC-access page */ +
+           (guest->has_testdev ? TESTDEV_MEMORY_BYTES : 0) +
+           align_up(demand_heap(guest), PAGE_SIZE) - attachments_bytes(guest);
 }
 
 /* Adds a guest to the sum, or keeps the larger of both if only one of them exists at a time. */

@@ -10,6 +10,12 @@
  * the largest guest of a sequence. */
 uint32_t demand_processors(const struct boot_info *boot);
 
+/* Return the size of the guest's heap, and the least size with which the guest can be created: its
+ * buses with the board, and what is attached in the configuration. Without a size in the
+ * configuration a heap is 2 MiB larger than that, for what is attached at the prompt. */
+uint64_t demand_heap(const struct guest_config *guest);
+uint64_t demand_heap_least(const struct guest_config *guest);
+
 struct memory_demand {
     uint64_t processors_bytes;  /* stacks and structures of the processors that are started */
     uint64_t guests_bytes;      /* vCPUs, page tables, buses */

@@ -10,6 +10,7 @@
 #include "vmm/host/cpus.h"
 #include "vmm/loader/memory_layout.h"
 #include "vmm/memory/heap.h"
+#include "vmm/monitor/demand.h"
 #include "vmm/vcpu/apic.h"
 
 #include <string.h>
@@ -33,6 +34,27 @@ static void *allocate_ept_page(void *context)
 static void release_ept_page(void *context, void *page)
 {
     heap_release(context, page);
+}
+
+/* Makes the guest's own heap. Logs it if the monitor's memory does not suffice. */
+static enum status create_heap(struct guest *guest, const struct guest_environment *environment)
+{
+    uint64_t size_bytes = demand_heap(guest->config);
+    enum status status;
+
+    if (environment->boot->heap_poisons)
+        size_bytes *= 2; /* as in demand_memory */
+    status = heap_init_inside(&guest->heap, environment->heap, size_bytes);
+    if (status != STATUS_OK)
+        log_line("guest %s: its heap needs %lu KiB in one piece, and the monitor has %lu KiB left",
+                 guest->config->name, size_bytes / KIB,
+                 heap_measure(environment->heap).largest_free_bytes / KIB);
+    return status;
+}
+
+static void destroy_heap(struct guest *guest, const struct guest_environment *environment)
+{
+    heap_give_back(&guest->heap, environment->heap);
 }
 
 static enum status map_ram(struct guest *guest)
@@ -215,13 +237,15 @@ static void trace_ring(void *context, const char *name, const struct io_access *
              access->value);
 }
 
-static void init_attachments(struct guest *guest, struct heap *heap)
+static void init_attachments(struct guest *guest)
 {
     const unsigned cascade = 2;
     struct attachments_setup setup = {
         .ports = &guest->ports,
         .mmio = &guest->mmio,
-        .allocator = {.allocate = allocate_for_bus, .release = release_for_bus, .context = heap},
+        .allocator = {.allocate = allocate_for_bus,
+                      .release = release_for_bus,
+                      .context = &guest->heap},
         .apics = &guest->board.apics,
         .now_ns = attachments_now_ns,
         .trace = trace_ring,
@@ -244,7 +268,8 @@ static enum status create_attachments(struct guest *guest,
     char message[ATTACHMENT_MESSAGE_BYTES];
     enum status status;
 
-    init_attachments(guest, environment->heap);
+    (void)environment;
+    init_attachments(guest);
     status = attachments_attach_all(&guest->attachments, config->attachments,
                                     config->attachment_count, message, sizeof(message));
     if (status == STATUS_OK)
@@ -265,10 +290,11 @@ static enum status create_buses(struct guest *guest, const struct guest_environm
     struct iobus_allocator allocator = {
         .allocate = allocate_for_bus,
         .release = release_for_bus,
-        .context = environment->heap,
+        .context = &guest->heap,
     };
     enum status status = iobus_init(&guest->ports, IOBUS_PORT_LAST, &allocator, iobus_tsc);
 
+    (void)environment;
     if (status != STATUS_OK)
         return status;
     status = iobus_init(&guest->mmio, IOBUS_MMIO_LAST, &allocator, iobus_tsc);
@@ -414,13 +440,10 @@ static const struct {
     enum status (*create)(struct guest *guest, const struct guest_environment *environment);
     void (*destroy)(struct guest *guest, const struct guest_environment *environment);
 } steps[] = {
-    {create_console, destroy_console},
-    {create_ept, destroy_ept},
-    {create_buses, destroy_buses},
-    {create_board, destroy_board},
-    {create_apic_access_page, destroy_apic_access_page},
-    {create_vcpus, destroy_vcpus},
-    {create_attachments, destroy_attachments},
+    {create_console, destroy_console}, {create_ept, destroy_ept},
+    {create_heap, destroy_heap},       {create_buses, destroy_buses},
+    {create_board, destroy_board},     {create_apic_access_page, destroy_apic_access_page},
+    {create_vcpus, destroy_vcpus},     {create_attachments, destroy_attachments},
 };
 
 /* Undoes the first count steps. */

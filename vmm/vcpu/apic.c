@@ -149,7 +149,7 @@ bool vcpu_write_apic_base(struct vcpu *vcpu, uint64_t value)
     vcpu_look_at_apic(vcpu);
     new_page = local_apic_base(&vcpu->apic) & APIC_PAGE_MASK;
     if (new_page != old_page)
-        guest_move_apic_page(guest, old_page, new_page);
+        vcpu->apic_page = guest_move_apic_page(guest, vcpu->apic_page, new_page);
     return true;
 }
 

@@ -107,6 +107,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vmcs_write64(VMCS_TSC_OFFSET, vcpu->tsc_offset);
     atomic_store_explicit(&vcpu->notes.attention, 0, memory_order_relaxed);
     local_apic_reset(&vcpu->apic);
+    vcpu->apic_page = LOCAL_APIC_DEFAULT_BASE;
     if (state != NULL)
         local_apic_set_virtual_wire(&vcpu->apic);
     vcpu_apicv_follow(vcpu);

@@ -75,6 +75,7 @@ struct vcpu {
 
     struct local_apic apic;
     struct vcpu_apicv apicv;
+    uint64_t apic_page;     /* what guest_move_apic_page returned last for this vCPU */
     uint64_t tsc_offset;    /* as the VMCS has it */
     bool waits_for_startup; /* after INIT: it does not run before the start-up message */
     bool is_dead;           /* counted as a vCPU that only NMI, INIT or start-up can wake */
