@@ -98,6 +98,23 @@ $(BUILD)/fake/test_%: $(BUILD)/fake/tests/heart/test_%.o $(FAKE_LIB)
 
 $(BUILD)/fake/boot/%.o: FAKE_CFLAGS += $(EFI_CFLAGS)
 
+# --- Host: what the monitor would say of a configuration ---------------------------------------
+# tools/check-config and tools/mkimage call it; they find it by PORTCULLIS_BUILD.
+export PORTCULLIS_BUILD := $(abspath $(BUILD))
+CHECK_CONFIG      := $(BUILD)/tools/check-config
+CHECK_CONFIG_SRCS := tools/check_config.c tests/unit/check_host.c vmm/attachments/attachment_spec.c \
+                     $(wildcard boot/config/*.c vmm/base/*.c vmm/loader/*.c)
+CHECK_CONFIG_OBJS := $(CHECK_CONFIG_SRCS:%.c=$(BUILD)/tools/%.o)
+
+$(BUILD)/tools/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) -O2 -c $< -o $@
+
+$(CHECK_CONFIG): $(CHECK_CONFIG_OBJS)
+	$(Q)$(CC) $(CHECK_CONFIG_OBJS) -o $@
+
+quick check unit monitor bench-exits bench-nested bench-boot: $(CHECK_CONFIG)
+
 # --- The monitor: one PE file, loaded by UEFI ---------------------------------------------------
 MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
                   -mno-red-zone -fno-stack-protector -fno-omit-frame-pointer \
@@ -197,7 +214,7 @@ $(BUILD)/guest/initrd.img: tools/mkinitrd
 	tools/mkinitrd --busybox /bin/busybox $@
 
 define IMAGE_RULE
-$(IMAGE_$(1)): $(BUILD)/BOOTX64.EFI boot/$(CONFIG_$(1)).conf tools/mkimage \
+$(IMAGE_$(1)): $(BUILD)/BOOTX64.EFI boot/$(CONFIG_$(1)).conf tools/mkimage $(CHECK_CONFIG) \
                $(BUILD)/guest/$(KERNEL_$(1)) $(BUILD)/guest/initrd.img
 	tools/mkimage --config boot/$(CONFIG_$(1)).conf --efi $(BUILD)/BOOTX64.EFI \
 	    --add '$(BUILD)/guest/$(KERNEL_$(1)):\portcullis\vmlinuz' \
@@ -423,7 +440,7 @@ ASM_FILES       := $(shell find arch bench boot tests vmm -name '*.asm' -o -name
 first_lines     = $(shell awk 'FNR == 1 && $(1) { print FILENAME }' $$(find tools .ci -type f))
 PYTHON_FILES    := $(sort $(shell find bench tests tools -name '*.py') $(call first_lines,/python3$$/))
 SHELL_PROGRAMS  := $(call first_lines,/sh$$/)
-HOST_SRCS       := $(wildcard tests/unit/*.c tests/fake/*.c tests/heart/*.c bench/*.c tests/stress/*.c tests/fuzz/*.c)
+HOST_SRCS       := $(wildcard tools/check_config.c tests/unit/*.c tests/fake/*.c tests/heart/*.c bench/*.c tests/stress/*.c tests/fuzz/*.c)
 
 # The files of $(2) that changed; all of them if $(1), the configuration of the check, changed.
 changed = $(if $(filter $(1),$?),$(2),$(filter $(2),$?))

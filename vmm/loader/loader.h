@@ -13,12 +13,13 @@ enum guest_format {
     GUEST_FORMAT_MULTIBOOT2, /* recognised, but this version does not start it */
     GUEST_FORMAT_ELF,        /* an ELF file without a Multiboot header; this version does not start
                                 it */
+    GUEST_FORMAT_FOREIGN,    /* a compressed file, an archive, a text or the like: no kernel */
     GUEST_FORMAT_FLAT,       /* anything else: 16-bit code at 0000:7c00, like a boot sector */
 };
 
 /* Returns the format of the content; no side effects. The content itself decides: "HdrS" (Linux
  * boot protocol, "The Real-Mode Kernel Header"), a Multiboot header with a correct checksum
- * (Multiboot 0.6.96, 3.1.1; Multiboot2 2.0, 3.1.1), an ELF header. */
+ * (Multiboot 0.6.96, 3.1.1; Multiboot2 2.0, 3.1.1), an ELF header, and what foreign.h knows. */
 enum guest_format guest_format_of(struct blob kernel);
 
 /* Returns the format's name for messages: "Linux bzImage". Never null. */
