@@ -197,9 +197,14 @@ ifneq ($(filter deps,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 endif
 
+# `make deps run` and the like install no more than these goals need; `make deps` alone, and with any
+# other goal, all that there is.
+DEPS_FEW := run image monitor
+DEPS     := $(if $(filter-out deps,$(MAKECMDGOALS)),$(if $(filter-out deps $(DEPS_FEW),$(MAKECMDGOALS)),test,run),test)
+
 .PHONY: deps image run
-deps: ## install what building, running and testing need (Debian packages)
-	@tools/deps
+deps: ## install what the other goals need (Debian packages); alone: what all need
+	@tools/deps $(DEPS)
 
 $(BUILD)/guest/vmlinuz: tools/fetch-kernel
 	@mkdir -p $(@D)
