@@ -3,6 +3,8 @@
 #include "tests/unit/attachments_world.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <time.h>
 
 static void test_refusals(void **state)
 {
@@ -300,6 +302,67 @@ static void test_memory_waits_for_the_vcpu(void **state)
     ATTACH(w, TRIGGER, "u line 5");
 }
 
+/* A zone is removed at the prompt while the guest resets: its writes come before the reset. */
+
+static struct {
+    _Atomic bool is_in_device, may_go_on, is_reset;
+    _Atomic unsigned writes, late_writes;
+} slow;
+
+static enum io_outcome be_slow(void *context, struct io_access *access)
+{
+    (void)context;
+    (void)access;
+    atomic_store(&slow.is_in_device, true);
+    while (!atomic_load(&slow.may_go_on))
+        sched_yield();
+    slow.writes++;
+    slow.late_writes += atomic_load(&slow.is_reset);
+    return IO_HANDLED;
+}
+
+static void *remove_zone(void *context)
+{
+    struct world *w = context;
+
+    assert_int_equal(attachments_detach(&w->set, "z", NULL, 0), STATUS_OK);
+    return NULL;
+}
+
+static void *reset_set(void *context)
+{
+    struct world *w = context;
+
+    attachments_reset(&w->set);
+    atomic_store(&slow.is_reset, true);
+    return NULL;
+}
+
+static void test_removal_and_reset(void **state)
+{
+    const struct timespec a_while = {.tv_nsec = 20000000};
+    struct world *w = *state;
+    struct iobus_range range = {
+        .first = 0, .length_bytes = 8, .name = "slow", .access_sizes = 1, .handler = be_slow};
+    pthread_t remover, resetter;
+
+    assert_int_equal(iobus_register(&w->mmio, &range, NULL, NULL), STATUS_OK);
+    ATTACH(w, ZONE, "z mmio 0 8");
+    for (unsigned i = 0; i < 5; i++)
+        store(w, i, 1, i);
+    iobus_reader_park(&w->mmio_reader);
+    assert_int_equal(pthread_create(&remover, NULL, remove_zone, w), 0);
+    while (!atomic_load(&slow.is_in_device))
+        sched_yield();
+    assert_int_equal(pthread_create(&resetter, NULL, reset_set, w), 0);
+    nanosleep(&a_while, NULL);
+    atomic_store(&slow.may_go_on, true);
+    pthread_join(remover, NULL);
+    pthread_join(resetter, NULL);
+    assert_int_equal(slow.writes, 5);
+    assert_int_equal(slow.late_writes, 0);
+}
+
 /* A vCPU rings without pause while others come and go: none is missed, none is heard twice. */
 
 #define RINGS 200000
@@ -351,6 +414,7 @@ int main(void)
         IN_WORLD(test_reset),
         IN_WORLD(test_out_of_memory),
         IN_WORLD(test_memory_waits_for_the_vcpu),
+        IN_WORLD(test_removal_and_reset),
         IN_WORLD(test_ringing_while_others_change),
     };
     return cmocka_run_group_tests_name("attachments_changes", tests, NULL, NULL);

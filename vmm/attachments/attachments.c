@@ -303,6 +303,7 @@ enum status attachments_detach(struct attachments *set, const char *name, char *
     struct attachment *found;
     enum status status = STATUS_NOT_FOUND;
 
+    spinlock_acquire(&set->removal_lock);
     spinlock_acquire(&set->lock);
     found = attachments_find_locked(set, name);
     if (found == NULL)
@@ -314,6 +315,7 @@ enum status attachments_detach(struct attachments *set, const char *name, char *
     spinlock_release(&set->lock);
     if (status == STATUS_OK)
         dismantle(found);
+    spinlock_release(&set->removal_lock);
     return status;
 }
 

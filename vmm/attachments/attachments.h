@@ -70,6 +70,10 @@ struct attachments {
     _Atomic bool has_work;
     _Atomic uint32_t level_lines; /* bit n: a level trigger may be on line n */
 
+    /* Held while one attachment is taken off the list and apart, and during a reset: what a zone
+     * hands over because it is removed reaches the devices before the reset, or not at all. Taken
+     * before every other lock. */
+    struct spinlock removal_lock;
     struct spinlock lock;            /* for all fields below, up to trace_lock */
     struct attachment *first, *last; /* in ascending order of serial */
     uint64_t next_serial;            /* begins at 1 */
@@ -124,7 +128,8 @@ MUST_USE enum status attachments_attach_all(struct attachments *set,
                                             char *message, size_t message_bytes);
 
 /* Detaches the attachment of this name. A zone's queued writes reach the device first; a trigger's
- * line goes low. Needs no memory. On an error message names the cause.
+ * line goes low. Needs no memory. Not called by a device's handler. On an error message names the
+ * cause.
  * STATUS_NOT_FOUND: there is no such attachment.
  * STATUS_CONFLICT: a doorbell refers to it, or it is just being attached. */
 MUST_USE enum status attachments_detach(struct attachments *set, const char *name, char *message,
@@ -168,7 +173,9 @@ static inline uint64_t attachments_next_deadline(const struct attachments *set)
 void attachments_run(struct attachments *set, uint64_t now_ns);
 
 /* Resets the attachments while the guest is reset and its vCPUs do not run: drops queued writes,
- * traces and pending events; lines go low. Counters keep their values. */
+ * traces and pending events; lines go low. Counters keep their values. When it returns, no write from
+ * before reaches a device any more, whatever is detached meanwhile; so it is called before the
+ * devices are reset. Not called by a device's handler. */
 void attachments_reset(struct attachments *set);
 
 /* Calls visit for each attachment, the oldest first. No lock is held during the calls: visit may

@@ -323,6 +323,7 @@ static void reset_one(void *context, struct attachment *attachment)
 
 void attachments_reset(struct attachments *set)
 {
+    spinlock_acquire(&set->removal_lock);
     visit_all(set, reset_one, NULL);
     for (unsigned line = 0; line < ATTACHMENT_LINES; line++)
         line_trigger_reset(&set->pulses[line]);
@@ -332,6 +333,7 @@ void attachments_reset(struct attachments *set)
     spinlock_release(&set->trace_lock);
     atomic_store_explicit(&set->has_work, false, memory_order_relaxed);
     atomic_store_explicit(&set->deadline_ns, TIME_NEVER, memory_order_release);
+    spinlock_release(&set->removal_lock);
 }
 
 struct visitor {
