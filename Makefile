@@ -96,7 +96,7 @@ $(FAKE_LIB): $(FAKE_OBJS)
 $(BUILD)/fake/test_%: $(BUILD)/fake/tests/heart/test_%.o $(FAKE_LIB)
 	$(Q)$(CC) $(FAKE_CFLAGS) $< $(FAKE_LIB) -lcmocka -o $@
 
-$(BUILD)/fake/boot/%.o: FAKE_CFLAGS += $(EFI_CFLAGS)
+$(BUILD)/fake/boot/%.o $(BUILD)/fake/tests/heart/test_boot_%.o: FAKE_CFLAGS += $(EFI_CFLAGS)
 
 # --- Host: what the monitor would say of a configuration ---------------------------------------
 # tools/check-config and tools/mkimage call it; they find it by PORTCULLIS_BUILD.
@@ -481,6 +481,7 @@ $(LINT)/%.tidy: %.c .clang-tidy
 $(LINT)/%.clang: CLANG_CFLAGS = $(COMMON) -Wno-unknown-pragmas
 $(LINT)/tests/unit/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
 $(LINT)/tests/fake/%.clang $(LINT)/tests/heart/%.clang: CLANG_CFLAGS = -Itests/fake $(COMMON)
+$(LINT)/tests/heart/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
 
 $(LINT)/%.clang: %.c
 	@mkdir -p $(@D)
