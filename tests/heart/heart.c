@@ -59,6 +59,8 @@ void heart_begin(unsigned processor_count)
     struct page_source source = {.allocate = allocate_table, .context = &heart_heap};
     char message[256];
 
+    /* A failure in a guest, on another stack or thread, cannot go on with the next test. */
+    (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
     if (fake_processor_count() == 0)
         fake_begin(processor_count);
     fake_serial_begin(0);
