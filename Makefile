@@ -28,7 +28,8 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototy
 COMMON   := -std=gnu11 -g -I. $(WARNINGS) -fno-strict-aliasing -MMD -MP
 
 # --- Host: unit tests -------------------------------------------------------------------------
-HOST_CFLAGS  := $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+SANITIZERS   := -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_CFLAGS  := $(COMMON) -O1 $(SANITIZERS) \
                 $(HOST_EXTRA)
 HOST_OBJS    := $(PORTABLE_SRCS:%.c=$(BUILD)/host/%.o) $(BUILD)/host/tests/unit/check_host.o
 HOST_LIB     := $(BUILD)/host/portcullis.a
@@ -38,8 +39,7 @@ TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 # --- Host: the heart, on a fake processor -----------------------------------------------------
 # All rooms once more, as they are, with the headers of tests/fake in place of those that hold
 # instructions of the kernel. string.c, fatal.c and heap.c have substitutes there.
-FAKE_CFLAGS  := -Itests/fake $(COMMON) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
-                -pthread $(HOST_EXTRA)
+FAKE_CFLAGS  := -Itests/fake $(COMMON) -O1 $(SANITIZERS) -pthread $(HOST_EXTRA)
 FAKE_LEFT    := arch/x86/string.c arch/x86/fatal.c vmm/memory/heap.c
 FAKE_SRCS    := $(filter-out $(PORTABLE_SRCS) $(FAKE_LEFT),$(MONITOR_SRCS)) \
                 $(wildcard vmm/policy/*.c vmm/iobus/*.c tests/fake/*.c tests/heart/heart.c)

@@ -199,6 +199,7 @@ static uint64_t msr_field(uint32_t index)
     case IA32_FS_BASE: return VMCS_GUEST_FS_BASE;
     case IA32_GS_BASE: return VMCS_GUEST_GS_BASE;
     case IA32_PAT: return VMCS_GUEST_IA32_PAT;
+    case IA32_EFER: return VMCS_GUEST_IA32_EFER;
     case IA32_DEBUGCTL: return VMCS_GUEST_IA32_DEBUGCTL;
     default: return 0;
     }
