@@ -115,8 +115,8 @@ def check_floors(sources, floors):
         reached = percent(lines_hit, lines), percent(branches_hit, branches)
         good = lines > 0 and reached[0] >= float(lines_floor) and reached[1] >= float(branches_floor)
         passed, failed = passed + good, failed + (not good)
-        print(f"{'ok  ' if good else 'FAIL'} {prefix}: {reached[0]:.1f} % of lines (floor {lines_floor}),"
-              f" {reached[1]:.1f} % of branches (floor {branches_floor})")
+        print(f"{'ok  ' if good else 'FAIL'} {prefix}: {reached[0]:.1f} % of lines (floor "
+              f"{lines_floor}), {reached[1]:.1f} % of branches (floor {branches_floor})")
     print(f"{passed} passed, {failed} failed")
     return failed
 
