@@ -53,8 +53,8 @@ help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 # `make quick` shortens random tests (tests/unit/rounds.h) and leaves these tests out: they start
-# machines or copies of machines.
-SLOW_TOOL_TESTS := $(addprefix tests/tools/,test_machine.py test_mkimage.py)
+# machines or copies of machines, or make images and keys.
+SLOW_TOOL_TESTS := $(addprefix tests/tools/,test_machine.py test_mkimage.py test_release.py)
 
 quick: export QUICK := 1
 quick: $(BUILD)/BOOTX64.EFI $(TEST_BINS) $(HEART_TESTS) ## for the edit loop: builds what depends on the change; short unit tests
@@ -114,6 +114,7 @@ $(CHECK_CONFIG): $(CHECK_CONFIG_OBJS)
 	$(Q)$(CC) $(CHECK_CONFIG_OBJS) -o $@
 
 quick check unit monitor bench-exits bench-nested bench-boot: $(CHECK_CONFIG)
+check unit: $(BUILD)/BOOTX64.EFI
 
 # --- The monitor: one PE file, loaded by UEFI ---------------------------------------------------
 MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
@@ -199,7 +200,7 @@ endif
 
 # `make deps run` and the like install no more than these goals need; `make deps` alone, and with any
 # other goal, all that there is.
-DEPS_FEW := run image monitor
+DEPS_FEW := run image monitor usb release
 DEPS     := $(if $(filter-out deps,$(MAKECMDGOALS)),$(if $(filter-out deps $(DEPS_FEW),$(MAKECMDGOALS)),test,run),test)
 
 .PHONY: deps image run
@@ -231,6 +232,30 @@ image: $(IMAGE_$(GUEST)) ## build/portcullis.img, for a USB stick or an emulator
 
 run: $(IMAGE_$(GUEST)) ## boot the image in an emulator, with this terminal as its serial line; GUEST=
 	@tools/machine --interactive --cpus $(CPUS_$(GUEST)) $(RUN_OPTIONS) $<
+
+# --- The stick, a release, a signature ------------------------------------------------------------
+.PHONY: release sign test-release usb
+usb: $(IMAGE_$(GUEST)) ## write the image to a USB stick, after asking: DEV=/dev/sdX; GUEST=, FORCE=yes, YES=yes
+	@test -e "$(DEV)" || { echo "make usb: '$(DEV)' is not there; name the stick: DEV=/dev/sdX" >&2; exit 2; }
+	@as_root=; test -w "$(DEV)" || as_root=sudo; \
+	    $$as_root tools/write-usb $(if $(filter yes,$(YES)),--yes) $(if $(filter yes,$(FORCE)),--force) $< "$(DEV)"
+
+# COMMIT and SOURCE_DATE_EPOCH are for trees without git.
+release: $(BUILD)/BOOTX64.EFI $(CHECK_CONFIG) $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img ## build/release: monitor, image, bill of materials, checksums
+	@tools/release --efi $< --config boot/debian.conf --kernel $(BUILD)/guest/vmlinuz \
+	    --initrd $(BUILD)/guest/initrd.img \
+	    $(if $(COMMIT),--commit $(COMMIT) --epoch "$(SOURCE_DATE_EPOCH)") $(BUILD)/release
+
+test-release: ## two builds of a release in different folders have the same bytes; a minute or two
+	@$(PYTHON) tests/release/run.py --build $(BUILD)/test/release
+
+sign: $(BUILD)/BOOTX64.EFI $(CHECK_CONFIG) $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img ## build/signed: the monitor and the image for Secure Boot: KEY=FILE CERT=FILE
+	@mkdir -p $(BUILD)/signed
+	@tools/sign-efi --key "$(KEY)" --cert "$(CERT)" $< $(BUILD)/signed/BOOTX64.EFI
+	tools/mkimage --config boot/debian.conf --efi $(BUILD)/signed/BOOTX64.EFI \
+	    --add '$(BUILD)/guest/vmlinuz:\portcullis\vmlinuz' \
+	    --add '$(BUILD)/guest/initrd.img:\portcullis\initrd.img' \
+	    --add '$(BUILD)/signed/BOOTX64.der:\portcullis\signer.der' $(BUILD)/signed/portcullis.img
 
 # --- Whole machines: the monitor in an emulator, with test guests and with Debian -------------------
 GUEST_PROGRAMS := $(patsubst tests/guests/%.asm,$(BUILD)/guests/%.bin,\
@@ -285,7 +310,7 @@ MACHINE_PARTS := $(IMAGE_debian) $(IMAGE_smp) $(BUILD)/guest/vmlinuz-generic $(G
 # A failure in one stage, except the build, does not stop the next stages: each stage writes its
 # counts to a file for the last one. The whole style stage counts as one test.
 .PHONY: test
-test: ## all tests, in stages: style, build, unit, fuzz, proof, machines
+test: ## all tests, in stages: style, build, unit, fuzz, proof, release, machines
 	@mkdir -p $(BUILD)/test
 	@rm -f $(BUILD)/test/*.json
 	@echo '== style'
@@ -301,9 +326,11 @@ test: ## all tests, in stages: style, build, unit, fuzz, proof, machines
 	@-$(PYTHON) tests/proof/run.py --counts $(BUILD)/test/proof.json
 	@-$(PYTHON) tests/model/run.py --build $(BUILD)/model --counts $(BUILD)/test/model.json
 	@-$(PYTHON) tests/stress/run.py --build $(BUILD)/stress --counts $(BUILD)/test/stress.json
+	@echo '== release'
+	@-$(PYTHON) tests/release/run.py --build $(BUILD)/test/release --counts $(BUILD)/test/release.json
 	@echo '== machines'
 	@$(PYTHON) tests/machine/run.py --build $(BUILD) \
-	    $(foreach part,style unit fuzz proof model stress,--counts $(BUILD)/test/$(part).json)
+	    $(foreach part,style unit fuzz proof model stress release,--counts $(BUILD)/test/$(part).json)
 
 .PHONY: test-poison
 test-poison: $(GUEST_PROGRAMS) $(BUILD)/BOOTX64.EFI ## guests, attachments and kills, with the monitor's heap poisoned

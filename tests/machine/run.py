@@ -39,6 +39,7 @@ import kills  # noqa: E402
 import line  # noqa: E402
 import multiboot  # noqa: E402
 import nested  # noqa: E402
+import secure_boot  # noqa: E402
 import serial_ports  # noqa: E402
 import smp  # noqa: E402
 import tsc  # noqa: E402
@@ -66,6 +67,7 @@ GROUPS = {
     "kills": kills.run,
     "firmware": firmware.run,
     "serial-ports": serial_ports.run,
+    "secure-boot": secure_boot.run,
     "idle": idle.run,
     "tsc": tsc.run,
 }
