@@ -20,6 +20,8 @@
 #define RESET      0xfe
 #define APIC       UINT32_C(0xfee00000)
 #define APIC_TPR   0x80
+#define APIC_SVR   0xf0
+#define APIC_ICR   0x300
 
 /* Lines of a configuration: what they attach. */
 struct attached {
@@ -229,6 +231,64 @@ static void test_reset_with_queued_writes(void **state)
     assert_int_equal(fake_heap_blocks(), blocks);
 }
 
+/* What is raised at the prompt when the guest has ended is lost with it: the next start takes back
+ * interrupts and notes. Its vCPU belongs to the processor that raises, as the prompt's does. */
+
+struct wake {
+    unsigned begin_count, events;
+};
+
+static void count_event(struct fake_guest *guest, uint32_t info, uint32_t error)
+{
+    struct wake *wake = guest->context;
+
+    (void)info;
+    (void)error;
+    wake->events++;
+}
+
+static void look_for_interrupts(struct fake_guest *guest)
+{
+    struct wake *wake = guest->context;
+
+    guest->handler = count_event;
+    wake->begin_count++;
+    exec_enter_protected_mode(guest);
+    exec_store(guest, APIC + APIC_SVR, 4, 0x1ff);
+    exec_sti(guest);
+    exec_run(guest, 100000);
+    exec_store(guest, APIC + APIC_ICR, 4, 0x44062); /* to itself: only this one comes */
+    exec_run(guest, 100000);
+    exec_out(guest, DEBUG_EXIT, 1, 3);
+}
+
+static void test_raise_after_the_end(void **state)
+{
+    static const struct attached attached[] = {
+        {ATTACHMENT_TRIGGER, "self message 0xfee00000 0x61"},
+        {ATTACHMENT_TRIGGER, "nmi message 0xfee00000 0x400"},
+        {ATTACHMENT_TRIGGER, "line line 5"},
+    };
+    const struct guest_config *config =
+        with_attachments("raised", 1, attached, ARRAY_COUNT(attached));
+    uint64_t blocks = fake_heap_blocks();
+    struct wake wake = {0};
+    struct guest *guest = run(config, look_for_interrupts, &wake);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_COUNT(attached); i++) {
+        static const char *const names[] = {"self", "nmi", "line"};
+
+        assert_int_equal(attachments_raise(&guest->attachments, names[i], 100, NULL, 0), STATUS_OK);
+    }
+    heart_start(guest);
+    guest_run(guest);
+    assert_int_equal(wake.begin_count, 2);
+    assert_int_equal(wake.events, 2);
+    heart_destroy(guest);
+    assert_int_equal(fake_heap_blocks(), blocks);
+}
+
 /* Who asks: an access that is nobody's reaches no local APIC, on whichever processor it is made. */
 
 static void write_tpr(struct fake_guest *guest)
@@ -268,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_end_with_queued_writes),
         cmocka_unit_test(test_removal_after_the_end),
         cmocka_unit_test(test_reset_with_queued_writes),
+        cmocka_unit_test(test_raise_after_the_end),
         cmocka_unit_test(test_nobodys_access),
     };
     int failed;

@@ -87,14 +87,17 @@ BUSY = bytes.fromhex("eb fe")         # jmp $
 WRITES = bytes.fromhex("b0 8f e6 70 e6 71")  # mov al, 0x8f; out 0x70, al; out 0x71, al
 BROKEN = "mc146818_write"              # what that OUT has the monitor call
 
-UNDEFINED = (bytes.fromhex("0f 0b"), 0)
+UNDEFINED = (bytes.fromhex("0f 0b"), 0, None)
 # A failed CHECK: lea rdi, [FILE]; mov esi, 7; lea rdx, [CONDITION]; call check_failed. With it, where
-# the CALL's displacement is.
+# the CALL's displacement is, and what it calls.
 FAILED_CHECK = (bytes.fromhex("48 8d 3d 11 00 00 00 be 07 00 00 00 48 8d 15 0b 00 00 00 e8 00 00 00 00")
-                + b"rtc.c\0" + b"it fails\0", 20)
+                + b"rtc.c\0" + b"it fails\0", 20, "check_failed")
+# What a poisoned heap does with damage: lea rdi, [TEXT]; call fatal_error.
+DAMAGE = (bytes.fromhex("48 8d 3d 05 00 00 00 e8 00 00 00 00") + b"damage\0", 8, "fatal_error")
 
 ERROR_TRAP = r"^portcullis: internal error: exception 6, #UD invalid opcode$"
 ERROR_CHECK = r"^portcullis: internal error: rtc\.c:7: it fails does not hold$"
+ERROR_DAMAGE = r"^portcullis: internal error: damage$"
 BACKTRACE = r"^  0x[0-9a-f]+ .*\n"
 OFF = r"^portcullis: the machine is switched off after this error \(on_last_exit = poweroff\)$"
 BY_HAND = r"^portcullis: stopped after this error: reset the machine or switch it off by hand$"
@@ -106,6 +109,7 @@ RESET = rf"{OFF}\n{FIRMWARE_FAILS}returned\nportcullis: the machine is still on 
 BUGS = (
     ("trap", "poweroff", None, UNDEFINED, ERROR_TRAP, OFF, True),
     ("check", "poweroff", "strays", FAILED_CHECK, ERROR_CHECK, OFF, True),
+    ("damage", "poweroff", None, DAMAGE, ERROR_DAMAGE, OFF, True),
     ("firmware-returns", "poweroff", "returns", UNDEFINED, ERROR_TRAP, RESET, False),
     ("attended", "prompt", None, UNDEFINED, ERROR_TRAP, BY_HAND, False),
 )
@@ -130,13 +134,13 @@ def file_offset(image, address):
     raise ValueError(f"no section of the image has {address:#x}")
 
 
-def break_monitor(bench, name, code, call_offset):
+def break_monitor(bench, name, code, call_offset, called):
     """A copy of the monitor in which code has the place of the function BROKEN; call_offset: where it
-    has the displacement of a CALL of check_failed, 0: nowhere."""
+    has the displacement of a CALL of that function, 0: nowhere."""
     functions = symbols(os.path.join(bench.build, "portcullis.elf"))
     address, size = functions[BROKEN]
     if call_offset:
-        displacement = functions["check_failed"][0] - (address + call_offset + 4)
+        displacement = functions[called][0] - (address + call_offset + 4)
         code = code[:call_offset] + struct.pack("<i", displacement) + code[call_offset + 4:]
     if len(code) > size:
         raise ValueError(f"{BROKEN} has {size} bytes, too few for {len(code)}")

@@ -15,9 +15,9 @@ enum slot_state {
 struct guest_slot {
     struct monitor *monitor;
     const struct guest_config *config;
-    uint32_t first_cpu;  /* the processor of its first vCPU; those of its other vCPUs follow it */
-    struct guest *guest; /* null before its first start, and after a sequence has gone on to the
-                          * next guest */
+    uint32_t first_cpu; /* the processor of its first vCPU; those of its other vCPUs follow it */
+    struct guest *_Atomic guest; /* null while it is not whole: before its first start, and after a
+                                  * sequence has gone on to the next guest */
     _Atomic enum slot_state state;
     bool restarts; /* the user wants it started again; it had ended */
 };

@@ -51,11 +51,13 @@ static enum status create_guest(struct guest_slot *slot)
 
 static void destroy_guest(struct guest_slot *slot)
 {
-    if (slot->guest == NULL)
+    struct guest *guest = slot->guest;
+
+    if (guest == NULL)
         return;
-    guest_destroy(slot->guest, &slot->monitor->environment);
-    heap_release(slot->monitor->environment.heap, slot->guest);
-    slot->guest = NULL;
+    slot->guest = NULL; /* first, so that nobody finds a part of it */
+    guest_destroy(guest, &slot->monitor->environment);
+    heap_release(slot->monitor->environment.heap, guest);
 }
 
 /* Runs the guest from power-on to its end, through any number of resets. */
@@ -92,6 +94,7 @@ static void run_slot(void *context)
         log_line("guest %s starts: %s, %lu MiB", config->name,
                  guest_format_name(guest_format_of(config->kernel)), config->memory_bytes / MIB);
     run_to_end(slot);
+    heap_check(&slot->guest->heap);
     if (slot->guest->end.kind == GUEST_QUIT) {
         log_line("guest %s ends: quit at the prompt", config->name);
     } else {
