@@ -34,6 +34,7 @@ import debian_smp  # noqa: E402
 import ending  # noqa: E402
 import firmware  # noqa: E402
 import guests  # noqa: E402
+import hostile  # noqa: E402
 import idle  # noqa: E402
 import kills  # noqa: E402
 import line  # noqa: E402
@@ -64,6 +65,7 @@ GROUPS = {
     "budgets": budgets.run,
     "ending": ending.run,
     "line": line.run,
+    "hostile": hostile.run,
     "kills": kills.run,
     "firmware": firmware.run,
     "serial-ports": serial_ports.run,

@@ -77,6 +77,29 @@ static void test_copy_and_set(void **state)
     }
 }
 
+/* Runs that are long enough for quadwords, with every rest, at odd places. */
+static void test_long_runs(void **state)
+{
+    enum { LONG = 1200 };
+    uint8_t source[LONG], ours[LONG], theirs[LONG];
+
+    (void)state;
+    for (size_t i = 0; i < LONG; i++)
+        source[i] = (uint8_t)(i * 37);
+    for (size_t at = 0; at < 9; at++) {
+        for (size_t size = LONG_BYTES - 9; size < LONG_BYTES + 20; size++) {
+            memset(ours, 0x55, LONG);
+            memset(theirs, 0x55, LONG);
+            memcpy(theirs + at, source + 3, size);
+            assert_ptr_equal(our_memcpy(ours + at, source + 3, size), ours + at);
+            assert_memory_equal(ours, theirs, LONG);
+            memset(theirs + at, (int)size, size);
+            assert_ptr_equal(our_memset(ours + at, (int)size, size), ours + at);
+            assert_memory_equal(ours, theirs, LONG);
+        }
+    }
+}
+
 static void test_strings(void **state)
 {
     static const char *const words[] = {"", "a", "ab", "abc", "abd", "b", "\xff", "a\xff"};
@@ -105,6 +128,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_moves),
         cmocka_unit_test(test_copy_and_set),
+        cmocka_unit_test(test_long_runs),
         cmocka_unit_test(test_strings),
     };
     return cmocka_run_group_tests_name("string", tests, NULL, NULL);

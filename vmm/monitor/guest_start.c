@@ -7,6 +7,7 @@
 #include "vmm/base/check.h"
 #include "vmm/base/clock.h"
 #include "vmm/base/format.h"
+#include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
 #include "vmm/loader/bios_area.h"
@@ -26,6 +27,9 @@
 #define RIGHTS_DATA      0xc093 /* G, D/B */
 #define RIGHTS_LDT       0x0082
 #define RIGHTS_TSS_BUSY  0x008b
+
+/* How much RAM is cleared at a time: some microseconds, or in an emulator milliseconds. */
+#define CLEAR_BYTES MIB
 
 static struct vmx_segment flat_segment(uint16_t selector, uint32_t access_rights)
 {
@@ -140,6 +144,23 @@ static void start_other_vcpu(void *context)
     vcpu_start(vcpu, NULL, vcpu->guest->board.start_tsc);
 }
 
+/* Clears the RAM, in pieces: between them the first processor looks after the console, which a
+ * guest that resets again and again would otherwise keep waiting. Stops early if the guest is ended
+ * or reset there; then it does not run with what is left. */
+static void clear_ram(struct guest *guest)
+{
+    uint64_t size_bytes = guest->config->memory_bytes, piece_bytes;
+
+    for (uint64_t at = 0; at < size_bytes && guest_is_running(guest); at += piece_bytes) {
+        piece_bytes = size_bytes - at < CLEAR_BYTES ? size_bytes - at : CLEAR_BYTES;
+        memset(guest->ram + at, 0, piece_bytes);
+        if (cpu_this()->index == 0) {
+            cpu_let_interrupts_in();
+            console_service(rdtsc());
+        }
+    }
+}
+
 enum status guest_start(struct guest *guest, const struct guest_environment *environment)
 {
     const struct guest_config *config = guest->config;
@@ -153,7 +174,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     guest->end.reason[0] = '\0';
     atomic_store_explicit(&guest->end.kind, GUEST_RUNNING, memory_order_release);
     guest_flush_debug_line(guest); /* what the guest printed before a reset */
-    memset(guest->ram, 0, config->memory_bytes);
+    clear_ram(guest);
     acpi_rsdp = write_tables(guest);
     status = loader_load(config, guest->ram, acpi_rsdp, &entry);
     if (status != STATUS_OK) {

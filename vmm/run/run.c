@@ -187,8 +187,10 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     for (;;) {
         now_tsc = rdtsc();
         has_more = timer_run(vcpu, now_tsc);
-        if (vcpu->notes.cpu->index == 0)
+        if (vcpu->notes.cpu->index == 0) {
+            cpu_let_interrupts_in(); /* an emulated guest may not exit for them while its IF is 0 */
             console_service(now_tsc);
+        }
         attend(vcpu);
         if (!guest_is_running(vcpu->guest))
             return false;
@@ -217,15 +219,16 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     return true;
 }
 
-/* Sets the preemption timer anew after an interrupt went the short way. If the deadline has come,
- * leaves a note, with which the next interrupt does not go this way: otherwise vCPUs that send one
- * after another would keep this one from its timers and the console. */
+/* Sets the preemption timer anew after an interrupt went the short way and the slack is used up. If
+ * the deadline has come, leaves a note, with which the next interrupt does not go this way: otherwise
+ * vCPUs that send one after another would keep this one from its timers. On the first processor the
+ * note is for the console, too. */
 static __attribute__((noinline)) void look_after_interrupt(struct vcpu *vcpu)
 {
     uint64_t now_tsc = rdtsc();
 
     timer_arm(vcpu, now_tsc);
-    if (now_tsc >= vcpu->deadline_tsc)
+    if (now_tsc >= vcpu->deadline_tsc || vcpu->notes.cpu->index == 0)
         vcpu_note(vcpu, ATTENTION_TIMER);
 }
 
