@@ -346,6 +346,12 @@ static inline void vmcs_set_guest_rip(uint64_t rip)
     vmwrite_unchecked(VMCS_GUEST_RIP, rip);
 }
 
+/* Sets the guest's RFLAGS, also without a check. */
+static inline void vmcs_set_guest_rflags(uint64_t rflags)
+{
+    vmwrite_unchecked(VMCS_GUEST_RFLAGS, rflags);
+}
+
 /* Stops the monitor if this processor lacks one of VMCS_EXIT_FIELDS. The vCPU's VMCS is current. */
 static inline void vmcs_check_exit_fields(void)
 {

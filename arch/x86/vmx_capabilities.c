@@ -31,6 +31,7 @@ static const struct wanted_control primary[] = {
     {PRIMARY_RDPMC_EXITING, false, "RDPMC exiting"},
     {PRIMARY_CR8_LOAD_EXITING, false, "CR8-load exiting"},
     {PRIMARY_CR8_STORE_EXITING, false, "CR8-store exiting"},
+    {PRIMARY_MOV_DR_EXITING, false, "MOV-DR exiting"},
     {PRIMARY_UNCONDITIONAL_IO_EXITING, false, "unconditional I/O exiting"},
     {PRIMARY_USE_MSR_BITMAPS, false, "MSR bitmaps"},
     {PRIMARY_MONITOR_EXITING, false, "MONITOR exiting"},

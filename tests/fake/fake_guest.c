@@ -76,14 +76,11 @@ void fake_guest_set_field(struct fake_guest *guest, uint64_t field, uint64_t val
 static void handle_event(struct fake_guest *guest)
 {
     uint32_t event = guest->event, error = guest->event_error;
-    uint64_t rflags = fake_guest_field(guest, VMCS_GUEST_RFLAGS);
+    uint64_t rflags = guest->pushed_flags;
 
-    if (guest->handler != NULL) {
-        fake_guest_set_field(guest, VMCS_GUEST_RFLAGS,
-                             rflags & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_NT));
+    if (guest->handler != NULL)
         guest->handler(guest, event, error);
-        fake_guest_set_field(guest, VMCS_GUEST_RFLAGS, rflags);
-    }
+    fake_guest_set_field(guest, VMCS_GUEST_RFLAGS, rflags);
     if (INTERRUPTION_TYPE(event) == INTERRUPTION_NMI)
         fake_guest_set_field(guest, VMCS_GUEST_INTERRUPTIBILITY,
                              fake_guest_field(guest, VMCS_GUEST_INTERRUPTIBILITY) &

@@ -136,6 +136,8 @@ static void take_event(struct fake_guest *guest, struct fake_vmcs *vmcs)
     guest->event = info;
     guest->event_error = (uint32_t)GET(ENTRY_EXCEPTION_ERROR_CODE);
     guest->event_count++;
+    guest->pushed_flags = GET(GUEST_RFLAGS);
+    SET(GUEST_RFLAGS, guest->pushed_flags & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_NT));
     SET(ENTRY_INTERRUPTION_INFO, info & ~(uint32_t)INTERRUPTION_VALID);
     SET(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) & ~SHADOW);
@@ -262,7 +264,8 @@ uint64_t world_switch_enter(void **registers, uint64_t *exited_tsc)
     take_event(guest, vmcs);
     if (takes_debug_exception(vmcs, guest->event != 0, &exit))
         return leave(vmcs, &exit, exited_tsc);
-    while (!takes_exit(self, vmcs, timer, &exit)) {
+    /* Behind an injected event an exit comes with the second instruction of its handler. */
+    while (guest->event != 0 || !takes_exit(self, vmcs, timer, &exit)) {
         if (run(guest, vmcs, timer)) {
             exit = guest->exit;
             break;

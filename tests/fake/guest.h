@@ -40,6 +40,7 @@ struct fake_guest {
      * counted here that came before. */
     uint32_t event, event_error;
     unsigned event_count;
+    uint64_t pushed_flags; /* RFLAGS as this event found them; they are in force again behind it */
     /* Called for each event that is injected, on the guest's stack; may make exits. Null: nothing is
      * done. Interrupts are off as behind an interrupt gate; on its return they are on again if they
      * were. */

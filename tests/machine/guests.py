@@ -35,9 +35,9 @@ EXIT_BAD = 3
 # These run in two ways: the processor does part of the local APIC's work, if it can, even if the
 # monitor would not have it do so as it errs; or the monitor does all. The others have what there is
 # without a word about it, and one of them, smp-held, is what the processor may err in.
-ABOUT_INTERRUPTS = ("apic-msrs", "apic-page", "apic-priority", "apic-ticks", "apic-timer", "hlt-wake",
-                    "interrupt-window", "ioapic", "pic-cascade", "smp-ipi", "smp-start", "task-switch",
-                    "x2apic", "xapic-only")
+ABOUT_INTERRUPTS = ("apic-msrs", "apic-page", "apic-priority", "apic-ticks", "apic-timer",
+                    "debug-traps", "hlt-wake", "interrupt-window", "ioapic", "pic-cascade", "smp-ipi",
+                    "smp-start", "task-switch", "x2apic")
 EMULATED = "-emulated"
 
 # What the monitor has to have said while a guest ran: {guest: (regular expression, how often)}.

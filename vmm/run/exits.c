@@ -9,12 +9,14 @@
 #include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
+#include "vmm/vcpu/debug.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
 /* The DR6 bits that the qualification of a #DB exit holds ("Exit Qualification for Debug
  * Exceptions"). */
-#define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(13) | BIT(14))
+#define DR6_BD         BIT(13)
+#define DR6_CONDITIONS (BIT(0) | BIT(1) | BIT(2) | BIT(3) | DR6_BD | DEBUG_SINGLE_STEP)
 #define DR7_GD         BIT(13)
 
 static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
@@ -23,26 +25,37 @@ static enum exit_action exit_undefined_opcode(struct vcpu *vcpu)
     return EXIT_RESUME;
 }
 
-/* Injects the guest's own #DB. A VM exit does not update DR6 and DR7.GD, so the monitor does it, as
- * delivery in the guest would have done ("Architectural State Before a VM Exit"). The #DB of INT1
- * exits with RIP on the instruction and does not change DR6. In a shadow of STI or MOV SS an entry
- * with RFLAGS.TF needs a pending single-step trap ("Checks on Guest Non-Register State"). As the
- * entry injects an exception, the processor drops this trap ("Delivery of Pending Debug Exceptions
- * after VM Entry"). */
+/* Clears DEBUGCTL.BTF, as a debug exception does (SDM vol. 3B, "Single-Stepping on Branches"). */
+static void stop_stepping_on_branches(void)
+{
+    uint64_t debugctl = vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL);
+
+    if ((debugctl & DEBUGCTL_BTF) != 0)
+        vmcs_write64(VMCS_GUEST_IA32_DEBUGCTL, debugctl & ~DEBUGCTL_BTF);
+}
+
+/* Injects the guest's own #DB. A VM exit does not update DR6, DR7.GD and DEBUGCTL, so the monitor
+ * does it, as delivery in the guest would have done ("Architectural State Before a VM Exit"). An
+ * access to a guarded debug register is a fault, which pushes RF as 1. The #DB of INT1 exits with
+ * RIP on the instruction and does not change DR6. In a shadow of STI or MOV SS an entry with
+ * RFLAGS.TF needs a pending single-step trap ("Checks on Guest Non-Register State"). As the entry
+ * injects an exception, the processor drops this trap ("Delivery of Pending Debug Exceptions after
+ * VM Entry"). */
 static enum exit_action reinject_debug_exception(struct vcpu *vcpu, uint32_t info)
 {
     bool is_int1 = INTERRUPTION_TYPE(info) == INTERRUPTION_PRIVILEGED_SOFTWARE_EXCEPTION;
     uint64_t conditions = vmcs_read_natural(VMCS_EXIT_QUALIFICATION) & DR6_CONDITIONS;
 
-    if (!is_int1)
-        write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
     vmcs_write_natural(VMCS_GUEST_DR7, vmcs_read_natural(VMCS_GUEST_DR7) & ~DR7_GD);
     events_inject_exception(vcpu, VECTOR_DB, 0);
     if (is_int1)
         return EXIT_NEXT_INSTRUCTION;
-    if ((vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
-         (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0)
+    write_dr6((read_dr6() & ~UINT64_C(0xf)) | conditions);
+    if ((conditions & DR6_BD) != 0)
+        vmcs_write_natural(VMCS_GUEST_RFLAGS, vmcs_read_natural(VMCS_GUEST_RFLAGS) | RFLAGS_RF);
+    if (events_in_shadow())
         events_pend_single_step(vmcs_read_natural(VMCS_GUEST_RFLAGS));
+    stop_stepping_on_branches();
     return EXIT_RESUME;
 }
 
@@ -159,6 +172,12 @@ static enum exit_action exit_without_policy(struct vcpu *vcpu)
                        exit_reason_name(reason));
 }
 
+static enum exit_action exit_mov_dr(struct vcpu *vcpu)
+{
+    vcpu_debug_watch(vcpu);
+    return EXIT_RESUME; /* the processor executes it now */
+}
+
 /* Covers every reason that the controls in use can produce, and those that no control gates. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init" /* the first line sets all elements */
@@ -176,6 +195,7 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
     [EXIT_REASON_WBINVD] = exit_cache_flush,
     [EXIT_REASON_RDPMC] = events_general_protection, /* CPUID shows no counters */
     [EXIT_REASON_CR_ACCESS] = exit_control_register,
+    [EXIT_REASON_MOV_DR] = exit_mov_dr,
     [EXIT_REASON_IO_INSTRUCTION] = exit_io_string,
     [EXIT_REASON_RDMSR] = exit_rdmsr,
     [EXIT_REASON_WRMSR] = exit_wrmsr,

@@ -15,6 +15,7 @@
 #include "vmm/run/msr.h"
 #include "vmm/run/timer.h"
 #include "vmm/vcpu/apic.h"
+#include "vmm/vcpu/debug.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/stop.h"
 
@@ -64,27 +65,22 @@ static void quiesce(struct vcpu *vcpu)
     iobus_reader_quiesce(&vcpu->mmio_reader);
 }
 
-/* Ends the shadow of STI and MOV SS, as an instruction does that is executed in the guest's stead.
+/* Does what an instruction executed in the guest's stead changes besides RIP, which is rare: it
+ * ends a shadow of STI or MOV SS and clears RF; a debug trap may be pending behind it, which the
+ * shadow would hold back.
+ *
  * If nothing is queued, pending or single-stepped, a shadow only holds back an interrupt for one
- * more instruction, and a look at it costs a VMREAD: so only service and finish_instruction call
- * this. */
-static void leave_shadow(void)
+ * more instruction, and a look at it costs a VMREAD: so only this and service end it. */
+static __attribute__((noinline)) void finish_instruction(struct vcpu *vcpu, uint64_t rflags)
 {
-    const uint32_t shadow = INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS;
-    uint32_t interruptibility = vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY);
-
-    if ((interruptibility & shadow) != 0)
-        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, interruptibility & ~shadow);
-}
-
-/* Does what an instruction executed in the guest's stead changes besides RIP, which is rare: RF is
- * cleared; a single-stepped instruction leaves a pending trap, which a shadow would hold back. */
-static __attribute__((noinline)) void finish_instruction(uint64_t rflags)
-{
-    leave_shadow();
     if ((rflags & RFLAGS_RF) != 0)
-        vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags & ~RFLAGS_RF);
+        vmcs_set_guest_rflags(rflags & ~RFLAGS_RF);
+    if ((rflags & vcpu->finish_flags) == RFLAGS_RF)
+        return;
+    events_leave_shadow();
     events_pend_single_step(rflags);
+    if (vcpu->is_watched)
+        vcpu_debug_finish(vcpu);
 }
 
 /* Cuts RIP to 32 bits outside of 64-bit code. This is so rare that a VMREAD of EFER is cheap
@@ -96,9 +92,22 @@ static __attribute__((noinline)) void wrap_rip(uint64_t rip)
         vmcs_write_natural(VMCS_GUEST_RIP, (uint32_t)rip);
 }
 
-/* Moves RIP past the instruction that caused the exit; no other place does this. leave_shadow ends
- * a shadow of STI or MOV SS where it matters. */
-static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint64_t length)
+/* Returns whether flags and *mask have a bit in common. The compiler would load the mask first, an
+ * instruction more on the shortest ways. */
+static inline __attribute__((always_inline)) bool have_common_bit(uint64_t flags,
+                                                                  const uint64_t *mask)
+{
+    bool result;
+
+    __asm__("testq %[flags], %[mask]" : "=@ccnz"(result) : [flags] "r"(flags), [mask] "m"(*mask));
+    return result;
+}
+
+/* Moves RIP past the instruction that caused the exit; no other place does this. RF alone is
+ * cleared here: processors set it at each exit for an EPT violation (SDM vol. 3C, "Saving RIP, RSP,
+ * RFLAGS, and SSP"). */
+static inline __attribute__((always_inline)) void advance_rip(struct vcpu *vcpu, uint64_t rip,
+                                                              uint64_t length)
 {
     uint64_t rflags = vmcs_guest_rflags();
 
@@ -106,8 +115,8 @@ static inline __attribute__((always_inline)) void advance_rip(uint64_t rip, uint
     vmcs_set_guest_rip(rip);
     if (__builtin_expect((uint32_t)rip < (uint32_t)length, 0))
         wrap_rip(rip);
-    if (__builtin_expect((rflags & (RFLAGS_TF | RFLAGS_RF)) != 0, 0))
-        finish_instruction(rflags);
+    if (__builtin_expect(have_common_bit(rflags, &vcpu->finish_flags), 0))
+        finish_instruction(vcpu, rflags);
 }
 
 static void stop_after_failed_entry(struct vcpu *vcpu)
@@ -182,7 +191,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
     bool has_more;
 
     if (has_advanced)
-        leave_shadow();
+        events_leave_shadow();
     begin_reading(vcpu);
     for (;;) {
         now_tsc = rdtsc();
@@ -277,7 +286,7 @@ static inline __attribute__((always_inline)) bool finish_exit(struct vcpu *vcpu,
 static inline __attribute__((always_inline)) bool
 finish_instruction_exit(struct vcpu *vcpu, uint64_t reason, uint64_t exited_tsc, uint64_t cycles)
 {
-    advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
+    advance_rip(vcpu, vmcs_guest_rip(), vmcs_exit_instruction_length());
     return finish_exit(vcpu, reason, true, exited_tsc, cycles);
 }
 
@@ -294,9 +303,14 @@ static __attribute__((noinline)) bool handle_exit(struct vcpu *vcpu, uint64_t re
     uint64_t cycles = rdtsc() - exited_tsc;
 
     if (action == EXIT_NEXT_INSTRUCTION)
-        advance_rip(vmcs_guest_rip(), vmcs_exit_instruction_length());
-    else if (action == EXIT_NEXT_DECODED)
-        advance_rip(vmcs_guest_rip(), vcpu->decoded_length);
+        advance_rip(vcpu, vmcs_guest_rip(), vmcs_exit_instruction_length());
+    else if (action == EXIT_NEXT_DECODED) {
+        advance_rip(vcpu, vmcs_guest_rip(), vcpu->decoded_length);
+        if (vcpu->begins_shadow) {
+            events_begin_shadow();
+            return finish_exit(vcpu, reason, false, exited_tsc, cycles);
+        }
+    }
     return finish_exit(vcpu, reason, action != EXIT_RESUME, exited_tsc, cycles);
 }
 
@@ -332,7 +346,7 @@ static inline __attribute__((always_inline)) bool run_mmio(struct vcpu *vcpu, ui
 
     if (__builtin_expect(!exit_mmio(vcpu, &now_tsc, &rip, &length), 0))
         return handle_exit(vcpu, EXIT_REASON_EPT_VIOLATION, exited_tsc);
-    advance_rip(rip, length);
+    advance_rip(vcpu, rip, length);
     return finish_exit(vcpu, EXIT_REASON_EPT_VIOLATION, true, exited_tsc, now_tsc - exited_tsc);
 }
 

@@ -4,6 +4,7 @@
 #include "arch/x86/msr.h"
 #include "vmm/base/clock.h"
 #include "vmm/guest/guest.h"
+#include "vmm/vcpu/debug.h"
 
 /* Periods of the APIC's timer that are closer together than this may be merged into one. Otherwise
  * a guest could keep its processor in the monitor with the periods of an interrupt that it does not
@@ -54,6 +55,7 @@ static void set_mode(struct vcpu *vcpu, enum vmx_apic_mode mode)
     vmx_apic_set_mode(&vcpu->vmx, mode);
     local_apic_set_virtual(&vcpu->apic, is_virtual(mode), clock_ticks_from_ns(MERGE_NS));
     vcpu->apicv.mode = mode;
+    vcpu_debug_choose_flags(vcpu);
     vcpu_note(vcpu, ATTENTION_INTERRUPT);
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/vcpu/events.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/exits/breakpoints.h"
 #include "arch/x86/msr.h"
 #include "vmm/guest/guest.h"
 #include "vmm/vcpu/apic.h"
@@ -53,12 +54,25 @@ static bool makes_double_fault(uint32_t first_info, enum trap_vector second)
     return first_class == CLASS_PAGE_FAULT && class_of((uint8_t)second) != CLASS_BENIGN;
 }
 
+/* Sets RFLAGS.RF if the exception is a fault, as the processor does in the flags that it pushes for
+ * one: so the instruction, executed again, does not meet its instruction breakpoint again (SDM vol.
+ * 3B, "Instruction-Breakpoint Exception Condition"). An injected exception pushes the flags as they
+ * are. */
+static void set_resume_flag(enum trap_vector vector)
+{
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    if (vector != VECTOR_DB && vector != VECTOR_DF && vector != VECTOR_MC)
+        vmcs_write_natural(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
+}
+
 void events_inject_exception(struct vcpu *vcpu, enum trap_vector vector, uint32_t error_code)
 {
     if (vcpu->event.info != 0 && makes_double_fault(vcpu->event.info, vector)) {
         vector = VECTOR_DF;
         error_code = 0;
     }
+    set_resume_flag(vector);
     vcpu_note(vcpu, ATTENTION_EVENT);
     vcpu->event = (struct vcpu_event){
         .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector),
@@ -159,6 +173,27 @@ static uint8_t take_interrupt(struct vcpu *vcpu)
     return board_acknowledge_interrupt(&vcpu->guest->board);
 }
 
+/* Returns whether a debug trap is pending. */
+static bool has_debug_trap(void)
+{
+    return (vmcs_read_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) &
+            (DEBUG_SINGLE_STEP | DEBUG_ENABLED_BREAKPOINT)) != 0;
+}
+
+/* Returns whether the guest takes a maskable interrupt now. A pending debug trap comes first (SDM
+ * vol. 3A, "Priority Among Concurrent Events"), and an entry that injected an interrupt would drop
+ * it ("Delivery of Pending Debug Exceptions after VM Entry"): the processor delivers the trap after
+ * an entry that injects nothing. */
+static bool takes_interrupt(const struct vcpu *vcpu)
+{
+    uint64_t rflags = vmcs_read_natural(VMCS_GUEST_RFLAGS);
+
+    if ((rflags & vcpu->takes_flags) != RFLAGS_IF &&
+        ((rflags & RFLAGS_IF) == 0 || has_debug_trap()))
+        return false;
+    return !events_in_shadow();
+}
+
 static void inject_interrupt(struct vcpu *vcpu)
 {
     uint8_t vector = take_interrupt(vcpu);
@@ -174,18 +209,18 @@ bool events_prepare_entry(struct vcpu *vcpu)
     if (vcpu->event.info != 0) {
         inject(vcpu, &vcpu->event);
         vcpu->event.info = 0;
-    } else if (vcpu->nmis_pending != 0 && takes_nmi()) {
+    } else if (vcpu->nmis_pending != 0 && takes_nmi() && !has_debug_trap()) {
         vcpu->nmis_pending--;
         inject(vcpu, &(struct vcpu_event){
                          .info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI)});
-    } else if (interrupt_pending && events_guest_takes_interrupts()) {
+    } else if (interrupt_pending && takes_interrupt(vcpu)) {
         inject_interrupt(vcpu);
         interrupt_pending = interrupt_is_pending(vcpu);
     }
     /* The processor delivers an interrupt of its own after the event that this entry injects, and
      * not before an interrupt window that is asked for. Such a delivery would end HLT, so HLT is
      * not entered. */
-    if (vcpu_apicv_prepare_entry(vcpu) && events_guest_takes_interrupts())
+    if (vcpu_apicv_prepare_entry(vcpu) && takes_interrupt(vcpu))
         wake(vcpu);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_INTERRUPT_WINDOW_EXITING, interrupt_pending);
     vmx_vcpu_set_primary(&vcpu->vmx, PRIMARY_NMI_WINDOW_EXITING, vcpu->nmis_pending != 0);
@@ -197,12 +232,47 @@ bool events_single_steps(uint64_t rflags)
     return (rflags & RFLAGS_TF) != 0 && (vmcs_read64(VMCS_GUEST_IA32_DEBUGCTL) & DEBUGCTL_BTF) == 0;
 }
 
+static void pend(uint64_t conditions)
+{
+    vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+                       vmcs_read_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) | conditions);
+}
+
 void events_pend_single_step(uint64_t rflags)
 {
-    const uint64_t pending_single_step = BIT(14);
-
     if (events_single_steps(rflags))
-        vmcs_write_natural(VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, pending_single_step);
+        pend(DEBUG_SINGLE_STEP);
+}
+
+void events_pend_branch_step(uint64_t rflags)
+{
+    if ((rflags & RFLAGS_TF) != 0)
+        pend(DEBUG_SINGLE_STEP);
+}
+
+void events_pend_breakpoints(uint64_t met)
+{
+    if (met != 0)
+        pend(DEBUG_ENABLED_BREAKPOINT | met);
+}
+
+static uint32_t out_of_shadow(uint32_t interruptibility)
+{
+    return interruptibility & ~(uint32_t)(INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
+}
+
+void events_leave_shadow(void)
+{
+    if (events_in_shadow())
+        vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                     out_of_shadow(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY)));
+}
+
+void events_begin_shadow(void)
+{
+    vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
+                 out_of_shadow(vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY)) |
+                     (uint32_t)INTERRUPTIBILITY_MOV_SS);
 }
 
 enum exit_action events_general_protection(struct vcpu *vcpu)

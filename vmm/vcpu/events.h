@@ -27,9 +27,24 @@ void events_inject_page_fault(struct vcpu *vcpu, gva_t address, uint32_t error_c
 bool events_single_steps(uint64_t rflags);
 
 /* Makes the single-step trap pending if the guest single-steps. Called after an instruction, or one
- * iteration of a repeated one, was executed in the guest's stead. SDM vol. 3C, "Pending Debug
- * Exceptions" under "Guest Non-Register State". */
+ * iteration of a repeated one, was executed in the guest's stead. What was pending before, held back
+ * by the shadow of MOV SS, stays so. SDM vol. 3C, "Pending Debug Exceptions" under "Guest
+ * Non-Register State". */
 void events_pend_single_step(uint64_t rflags);
+
+/* Makes the single-step trap of a branch pending, with which a guest steps from branch to branch as
+ * well. Called after a taken branch was executed in the guest's stead. */
+void events_pend_branch_step(uint64_t rflags);
+
+/* Makes the trap of these breakpoints pending, B0 to B3 as in DR6; does nothing if there are none. */
+void events_pend_breakpoints(uint64_t met);
+
+/* Ends the shadow of STI and MOV SS, as an instruction does that is executed in the guest's
+ * stead. */
+void events_leave_shadow(void);
+
+/* Begins the shadow of MOV SS. */
+void events_begin_shadow(void);
 
 /* Queues the event again whose delivery the exit interrupted, with its error code and instruction
  * length; does nothing if there was none. Called after an exit that may come during the delivery of
@@ -44,25 +59,26 @@ static inline bool events_are_quiet(const struct vcpu *vcpu)
             (PRIMARY_INTERRUPT_WINDOW_EXITING | PRIMARY_NMI_WINDOW_EXITING)) == 0;
 }
 
-/* Returns whether RFLAGS and the shadows of STI and MOV SS let a maskable interrupt in. */
-static inline __attribute__((always_inline)) bool events_guest_takes_interrupts(void)
+/* Returns whether the guest is in the shadow of STI or MOV SS. */
+static inline __attribute__((always_inline)) bool events_in_shadow(void)
 {
-    return (vmcs_read_natural(VMCS_GUEST_RFLAGS) & RFLAGS_IF) != 0 &&
-           (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
-            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) == 0;
+    return (vmcs_read32(VMCS_GUEST_INTERRUPTIBILITY) &
+            (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) != 0;
 }
 
 /* Injects the local APIC's pending interrupt in a short way. Called where events are quiet. It
- * injects only if the guest takes the interrupt now and none of the 8259s is pending, so that no
- * other interrupt pends after it. It does not inject the timer's interrupt, as taking that moves a
- * deadline. The injection ends HLT; the caller does what follows from it. Returns false if nothing
- * has happened and events_prepare_entry has to decide. */
+ * injects only if the guest takes the interrupt now, no debug trap can be pending, and no interrupt
+ * of the 8259s is, so that no other interrupt pends after it. It does not inject the timer's
+ * interrupt, as taking that moves a deadline. The injection ends HLT; the caller does what follows
+ * from it. Returns false if nothing has happened and events_prepare_entry has to decide. */
 static inline __attribute__((always_inline)) bool events_inject_pending_interrupt(struct vcpu *vcpu)
 {
     struct local_apic *apic = &vcpu->apic;
     int vector;
 
-    if (apic->is_virtual || local_apic_extint_pending(apic) || !events_guest_takes_interrupts())
+    if (apic->is_virtual || local_apic_extint_pending(apic) ||
+        (vmcs_read_natural(VMCS_GUEST_RFLAGS) & vcpu->takes_flags) != RFLAGS_IF ||
+        events_in_shadow())
         return false;
     vector = local_apic_pending_vector(apic);
     if (vector == LOCAL_APIC_NO_VECTOR || local_apic_is_timer_vector(apic, vector))

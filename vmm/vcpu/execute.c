@@ -8,6 +8,7 @@
 #include "arch/x86/vmx.h"
 #include "vmm/guest/guest.h"
 #include "vmm/vcpu/control.h"
+#include "vmm/vcpu/debug.h"
 #include "vmm/vcpu/events.h"
 #include "vmm/vcpu/linear.h"
 #include "vmm/vcpu/registers.h"
@@ -25,6 +26,7 @@ struct guest_cpu {
     struct insn_state state;
     struct vcpu_linear linear;
     const struct vcpu_violation *violation; /* null once the instruction is known to have made it */
+    uint64_t met;                           /* breakpoints that its accesses have met */
 };
 
 static enum insn_mode code_mode(const struct guest_cpu *cpu, uint32_t cs_access_rights)
@@ -73,6 +75,14 @@ static void store(const struct guest_cpu *cpu)
     vmcs_write_natural(VMCS_GUEST_RFLAGS, cpu->state.rflags);
 }
 
+/* Remembers the breakpoints that an access meets. */
+static void meet(struct guest_cpu *cpu, enum breakpoint_access access, uint64_t address,
+                 size_t size_bytes)
+{
+    if (cpu->vcpu->is_watched)
+        cpu->met |= vcpu_debug_met(cpu->vcpu, access, address, size_bytes);
+}
+
 /* Looks whether an access of the instruction is the one that caused the exit, or one was before.
  * insn_execute probes all accesses before it makes the first, if there are several: so the answer
  * is there before anything happens. */
@@ -93,6 +103,7 @@ static enum insn_access_result on_read(void *context, gva_t address, void *data,
 
     if (!has_caused_exit(cpu, address, size_bytes, false))
         return INSN_ACCESS_RETRY;
+    meet(cpu, BREAKPOINT_READ, address.value, size_bytes);
     return vcpu_linear_read(&cpu->linear, address, data, size_bytes, fault);
 }
 
@@ -103,6 +114,7 @@ static enum insn_access_result on_write(void *context, gva_t address, const void
 
     if (!has_caused_exit(cpu, address, size_bytes, true))
         return INSN_ACCESS_RETRY;
+    meet(cpu, BREAKPOINT_WRITE, address.value, size_bytes);
     return vcpu_linear_write(&cpu->linear, address, data, size_bytes, fault);
 }
 
@@ -117,6 +129,7 @@ static enum insn_access_result on_probe(void *context, gva_t address, size_t siz
 
 static enum insn_access_result access_port(struct guest_cpu *cpu, struct io_access *access)
 {
+    meet(cpu, BREAKPOINT_PORT, access->address, access->size);
     iobus_access(&cpu->vcpu->guest->ports, &cpu->vcpu->ports_reader, access);
     return INSN_ACCESS_OK;
 }
@@ -231,7 +244,7 @@ static enum exit_action enter_again(struct vcpu *vcpu)
 
 static unsigned iterations_max(const struct guest_cpu *cpu)
 {
-    return (cpu->state.rflags & RFLAGS_TF) != 0 ? 1 : ITERATIONS_MAX;
+    return (cpu->state.rflags & RFLAGS_TF) != 0 || cpu->vcpu->is_watched ? 1 : ITERATIONS_MAX;
 }
 
 static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
@@ -240,9 +253,11 @@ static enum exit_action finish(struct guest_cpu *cpu, enum insn_outcome outcome,
     if (outcome != INSN_FAILED)
         store(cpu);
     switch (outcome) {
-    case INSN_DONE: return EXIT_NEXT_INSTRUCTION;
+    case INSN_DONE: events_pend_breakpoints(cpu->met); return EXIT_NEXT_INSTRUCTION;
     case INSN_AGAIN:
-        /* A single-step trap comes after each iteration, with RIP on the instruction. */
+        /* A debug trap comes after each iteration, with RIP on the instruction. */
+        events_leave_shadow();
+        events_pend_breakpoints(cpu->met);
         events_pend_single_step(cpu->state.rflags);
         return EXIT_RESUME;
     case INSN_FAULT: return inject(cpu->vcpu, fault);
@@ -343,7 +358,7 @@ static void remember(const struct guest_cpu *cpu, const struct insn *insn,
     struct insn_cache_key key;
     struct insn_plain plain;
 
-    if (!insn_make_plain(insn, cpu->state.mode, cpu->state.rip, &plain) ||
+    if (cpu->vcpu->is_watched || !insn_make_plain(insn, cpu->state.mode, cpu->state.rip, &plain) ||
         plain.is_store != cpu->violation->is_write)
         return;
     plain.cause = cpu->violation->cause;
@@ -413,8 +428,11 @@ enum exit_action vcpu_execute(struct vcpu *vcpu, const struct vcpu_violation *vi
 
     enum exit_action action = finish(&cpu, outcome, &fault);
 
-    if (outcome == INSN_DONE && insn.op >= INSN_CALL && insn.op <= INSN_JMP_FAR)
+    if (outcome == INSN_DONE && insn.op >= INSN_CALL && insn.op <= INSN_JMP_FAR) {
         vmcs_write_natural(VMCS_GUEST_RIP, cpu.state.rip);
+        events_pend_branch_step(cpu.state.rflags);
+    }
+    vcpu->begins_shadow = insn.op == INSN_MOV_TO_SEGMENT && insn.destination.reg == INSN_SS;
     return action == EXIT_NEXT_INSTRUCTION ? EXIT_NEXT_DECODED : action;
 }
 

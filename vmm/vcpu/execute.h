@@ -31,7 +31,7 @@ struct vcpu_violation {
  * An instruction that is not emulated, and is still there after the guest was entered again, raises
  * #UD in user mode, and stops the guest with the reason at CPL 0. A fault is queued. A plain
  * instruction (insn_plain.h) is kept in the vCPU's insn_cache by its vcpu_code_key. Sets
- * vcpu->decoded_length for EXIT_NEXT_DECODED. */
+ * vcpu->decoded_length and vcpu->begins_shadow for EXIT_NEXT_DECODED. */
 enum exit_action vcpu_execute(struct vcpu *vcpu, const struct vcpu_violation *violation);
 
 /* Executes INS or OUTS, with or without REP, as an I/O exit describes it. */

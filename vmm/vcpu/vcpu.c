@@ -12,6 +12,7 @@
 #include "vmm/memory/heap.h"
 #include "vmm/vcpu/apicv.h"
 #include "vmm/vcpu/control.h"
+#include "vmm/vcpu/debug.h"
 
 #include <string.h>
 
@@ -110,6 +111,7 @@ void vcpu_start(struct vcpu *vcpu, const struct vmx_start_state *state, uint64_t
     vcpu->apic_page = LOCAL_APIC_DEFAULT_BASE;
     if (state != NULL)
         local_apic_set_virtual_wire(&vcpu->apic);
+    vcpu_debug_reset(vcpu);
     vcpu_apicv_follow(vcpu);
     vcpu->waits_for_startup = state == NULL;
     vcpu->is_dead = vcpu->waits_for_startup;

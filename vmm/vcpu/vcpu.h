@@ -88,6 +88,14 @@ struct vcpu {
     int64_t slack_cycles;    /* how much longer the preemption timer may lag behind */
     int64_t slack_full_cycles;
     struct msr_state msrs;
+    /* RFLAGS bits: an instruction that the monitor has carried out needs more than a new RIP if one
+     * of these is 1. */
+    uint64_t finish_flags;
+    /* RFLAGS bits: the guest may take an interrupt if of these IF alone is 1; otherwise it has to be
+     * looked at more closely. */
+    uint64_t takes_flags;
+    bool is_watched;              /* the guest may have breakpoints enabled: debug.h */
+    bool begins_shadow;           /* with EXIT_NEXT_DECODED: the instruction loads SS */
     struct insn_cache insn_cache; /* instructions that touched MMIO */
     struct vcpu_unknown unknown;
 

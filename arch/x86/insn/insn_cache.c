@@ -73,3 +73,9 @@ void insn_cache_keep(struct insn_cache *cache, const struct insn_cache_key *key,
     entry->plain = *plain;
     entry->key = *key;
 }
+
+void insn_cache_forget(struct insn_cache *cache)
+{
+    for (unsigned i = 0; i < INSN_CACHE_COUNT; i++)
+        cache->entries[i].key = (struct insn_cache_key){0};
+}

@@ -64,6 +64,9 @@ struct insn_cache_source {
 void insn_cache_keep(struct insn_cache *cache, const struct insn_cache_key *key,
                      const struct insn_plain *plain, const struct insn_cache_source *source);
 
+/* Forgets all instructions. */
+void insn_cache_forget(struct insn_cache *cache);
+
 static inline struct insn_cache_entry *insn_cache_place(struct insn_cache *cache, uint64_t linear)
 {
     return &cache->entries[(linear ^ linear >> 5) % INSN_CACHE_COUNT];

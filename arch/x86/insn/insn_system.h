@@ -42,9 +42,9 @@ struct insn_system {
 
 /* Executes insn, one of INSN_JMP_FAR to INSN_LTR, as insn_execute does, through env->system, with
  * the checks of segment loads and their faults. JMP goes to code segments only: a jump through a
- * gate or to a task is INSN_FAILED. A load of SS does not hold interrupts back. Intel SDM vol. 2,
- * Sep 2023, "JMP", "MOV", "SLDT", "STR", "SMSW", "LLDT", "LTR"; vol. 3A, 3.4 "Logical and Linear
- * Addresses". */
+ * gate or to a task is INSN_FAILED. The caller holds interrupts back after a load of SS. Intel SDM
+ * vol. 2, Sep 2023, "JMP", "MOV", "SLDT", "STR", "SMSW", "LLDT", "LTR"; vol. 3A, 3.4 "Logical and
+ * Linear Addresses". */
 MUST_USE enum insn_outcome insn_system_execute(const struct insn *insn, struct insn_state *state,
                                                const struct insn_env *env,
                                                struct insn_fault *fault);
