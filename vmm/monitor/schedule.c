@@ -219,6 +219,20 @@ static bool has_processors(const struct monitor *monitor)
     return needed <= cpus_count();
 }
 
+static void destroy_slot(void *slot)
+{
+    destroy_guest(slot);
+}
+
+/* Destroys the guests that have ended, each on its own processor: no VMCS may be active on a
+ * processor that leaves VMX operation. */
+static void destroy_guests(struct monitor *monitor)
+{
+    console_connect(NULL);
+    for (size_t i = 0; i < monitor->slot_count; i++)
+        cpus_call(monitor->slots[i].first_cpu, destroy_slot, &monitor->slots[i]);
+}
+
 void schedule_guests(struct monitor *monitor)
 {
     const struct boot_info *boot = monitor->environment.boot;
@@ -236,4 +250,5 @@ void schedule_guests(struct monitor *monitor)
     else
         run_parallel(monitor);
     wait_for_end(monitor);
+    destroy_guests(monitor);
 }
