@@ -77,6 +77,9 @@ void fake_raise_nmi(unsigned processor);
  * if the function returned. */
 bool fake_runs_to_stop(void (*function)(void *context), void *context);
 
+/* Stops this processor for good, as a firmware does that switches the machine off. */
+_Noreturn void fake_stop_here(void);
+
 /* What the next failed CHECK or fatal error of this thread says is compared with this text instead
  * of ending the test; then the processor stops. Called within fake_runs_to_stop. */
 void fake_expect_fatal(const char *text);

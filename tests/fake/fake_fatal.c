@@ -60,3 +60,10 @@ void check_failed(const char *file, int line, const char *condition)
     log_line("%s:%d: CHECK failed: %s", file, line, condition);
     fatal_stop();
 }
+
+void fatal_error(const char *message)
+{
+    fatal_begin();
+    log_line("internal error: %s", message);
+    fatal_stop();
+}

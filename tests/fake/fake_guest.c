@@ -17,6 +17,9 @@
 #define LENGTH_CPUID 2
 #define LENGTH_HLT   1
 
+/* Where instructions of protected mode stand that the monitor reads; a page for each processor. */
+#define CODE_BASE 0x20000
+
 void fake_set_guest(unsigned processor, void (*function)(struct fake_guest *guest), void *context)
 {
     struct fake_guest *guest = fake_guest_of(processor);
@@ -47,6 +50,7 @@ void fake_guest_begin(struct fake_guest *guest)
 {
     fake_guest_forget(guest);
     guest->request = GUEST_EXITS;
+    guest->delivery_count = 0;
 }
 
 void fake_guest_forget(struct fake_guest *guest)
@@ -72,27 +76,36 @@ void fake_guest_set_field(struct fake_guest *guest, uint64_t field, uint64_t val
     fake_vmcs_set(guest->processor->vmcs, field, value);
 }
 
-/* Handles an event as a handler behind an interrupt gate does, up to its IRET. */
+/* Handles the event that was delivered last as a handler does, up to its IRET. */
 static void handle_event(struct fake_guest *guest)
 {
-    uint32_t event = guest->event, error = guest->event_error;
-    uint64_t rflags = guest->pushed_flags;
+    struct fake_delivery delivery = guest->deliveries[--guest->delivery_count];
+    uint64_t gpr[GPR_COUNT];
 
-    if (guest->handler != NULL)
-        guest->handler(guest, event, error);
-    fake_guest_set_field(guest, VMCS_GUEST_RFLAGS, rflags);
-    if (INTERRUPTION_TYPE(event) == INTERRUPTION_NMI)
+    if (guest->handler != NULL) {
+        memcpy(gpr, guest->gpr, sizeof(gpr));
+        guest->handler(guest, delivery.info, delivery.error);
+        memcpy(guest->gpr, gpr, sizeof(gpr));
+    }
+    fake_guest_set_field(guest, VMCS_GUEST_RFLAGS, delivery.rflags);
+    if (INTERRUPTION_TYPE(delivery.info) == INTERRUPTION_NMI)
         fake_guest_set_field(guest, VMCS_GUEST_INTERRUPTIBILITY,
                              fake_guest_field(guest, VMCS_GUEST_INTERRUPTIBILITY) &
                                  ~(uint64_t)INTERRUPTIBILITY_NMI);
-    guest->event = event;
-    guest->event_error = error;
+    guest->event = delivery.info;
+    guest->event_error = delivery.error;
+}
+
+static bool is_exception(uint32_t event)
+{
+    return event != 0 && INTERRUPTION_TYPE(event) == INTERRUPTION_HARDWARE_EXCEPTION;
 }
 
 static void pause_guest(struct fake_guest *guest)
 {
     fake_coroutine_pause(guest->coroutine);
-    if (guest->event != 0)
+    guest->event = 0;
+    while (guest->delivery_count > 0)
         handle_event(guest);
 }
 
@@ -127,7 +140,7 @@ uint32_t exec_wait_for_event(struct fake_guest *guest)
 bool exec_instruction(struct fake_guest *guest, uint32_t reason, unsigned length)
 {
     exec_exit(guest, &(struct fake_exit){.reason = reason, .instruction_length = length});
-    return guest->event == 0 || INTERRUPTION_TYPE(guest->event) != INTERRUPTION_HARDWARE_EXCEPTION;
+    return !is_exception(guest->event);
 }
 
 static bool exit_with(struct fake_guest *guest, uint32_t reason, unsigned length,
@@ -136,7 +149,7 @@ static bool exit_with(struct fake_guest *guest, uint32_t reason, unsigned length
     exec_exit(guest, &(struct fake_exit){.reason = reason,
                                          .instruction_length = length,
                                          .qualification = qualification});
-    return guest->event == 0 || INTERRUPTION_TYPE(guest->event) != INTERRUPTION_HARDWARE_EXCEPTION;
+    return !is_exception(guest->event);
 }
 
 /* --- Ports, CPUID, MSRs --- */
@@ -317,6 +330,7 @@ void exec_enter_protected_mode(struct fake_guest *guest)
     const uint32_t code32 = 0xc09b, data32 = 0xc093;
 
     fake_guest_set_field(guest, VMCS_GUEST_CR0, fake_guest_field(guest, VMCS_GUEST_CR0) | CR0_PE);
+    fake_guest_set_field(guest, VMCS_GUEST_RIP, CODE_BASE + guest->processor->index * PAGE_SIZE);
     fake_guest_set_field(guest, VMCS_CR0_READ_SHADOW,
                          fake_guest_field(guest, VMCS_CR0_READ_SHADOW) | CR0_PE);
     for (unsigned i = SEGMENT_ES; i <= SEGMENT_GS; i++) {
@@ -358,10 +372,18 @@ static unsigned write_mov(struct fake_guest *guest, uint32_t address, unsigned s
     bool is_long = (rights & ACCESS_RIGHTS_L) != 0 &&
                    (fake_guest_field(guest, VMCS_GUEST_IA32_EFER) & EFER_LMA) != 0;
     bool is_32bit = is_long || (rights & ACCESS_RIGHTS_D) != 0;
-    uint64_t at =
-        fake_guest_field(guest, VMCS_GUEST_CS_BASE) + fake_guest_field(guest, VMCS_GUEST_RIP);
-    uint8_t *code = fake_guest_ram(guest, at);
+    uint64_t rip = fake_guest_field(guest, VMCS_GUEST_RIP);
+    uint64_t at;
+    uint8_t *code;
     unsigned n = 0;
+
+    /* A long loop stays in its page. */
+    if ((rip & 0xfff) > 0xf00) {
+        rip &= ~UINT64_C(0xfff);
+        fake_guest_set_field(guest, VMCS_GUEST_RIP, rip);
+    }
+    at = fake_guest_field(guest, VMCS_GUEST_CS_BASE) + rip;
+    code = fake_guest_ram(guest, at);
 
     if (code == NULL)
         fake_misuse("the guest executes at 0x%lx, where it has no memory", (unsigned long)at);
@@ -379,19 +401,29 @@ static unsigned write_mov(struct fake_guest *guest, uint32_t address, unsigned s
     return n + 4;
 }
 
+/* The instruction is executed again until it is done or an exception comes instead of it. */
 static bool access_memory(struct fake_guest *guest, uint32_t address, unsigned size, bool is_store)
 {
-    unsigned length = write_mov(guest, address, size, is_store);
+    uint64_t before, value = guest->gpr[GPR_RAX];
 
-    exec_exit(guest, &(struct fake_exit){
-                         .reason = EXIT_REASON_EPT_VIOLATION,
-                         .instruction_length = length,
-                         .qualification = (is_store ? BIT(1) : BIT(0)) |
-                                          EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION,
-                         .linear_address = address,
-                         .physical_address = address,
-                     });
-    return guest->event == 0 || INTERRUPTION_TYPE(guest->event) != INTERRUPTION_HARDWARE_EXCEPTION;
+    do {
+        unsigned length = write_mov(guest, address, size, is_store);
+
+        before = fake_guest_field(guest, VMCS_GUEST_RIP);
+        guest->gpr[GPR_RAX] = value;
+        exec_exit(guest,
+                  &(struct fake_exit){
+                      .reason = EXIT_REASON_EPT_VIOLATION,
+                      .instruction_length = length,
+                      .qualification = (is_store ? BIT(1) : BIT(0)) |
+                                       EXIT_EPT_LINEAR_ADDRESS_VALID | EXIT_EPT_IS_TRANSLATION,
+                      .linear_address = address,
+                      .physical_address = address,
+                  });
+        if (is_exception(guest->event))
+            return false;
+    } while (fake_guest_field(guest, VMCS_GUEST_RIP) == before);
+    return true;
 }
 
 uint32_t exec_load(struct fake_guest *guest, uint32_t address, unsigned size)

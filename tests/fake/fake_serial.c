@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define OUTPUT_BYTES (1024 * 1024)
+#define ANSWERS_MAX  64
 #define INPUT_BYTES  (256 * 1024)
 
 enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR };
@@ -25,7 +26,7 @@ enum { DATA, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static struct {
-    uint8_t vector;
+    bool has_interrupt;
     uint8_t registers[8];
     uint8_t divisor[2];
     bool is_busy;
@@ -35,6 +36,11 @@ static struct {
     size_t output_bytes;
     char input[INPUT_BYTES];
     size_t input_first, input_end;
+    struct {
+        const char *marker, *text;
+    } answers[ANSWERS_MAX];
+    unsigned answer_count, answered;
+    size_t looked_from; /* where the output begins that the next answer looks at */
 } uart;
 
 static uint8_t cause(void)
@@ -52,7 +58,35 @@ static bool rises(void)
     bool was = uart.line;
 
     uart.line = cause() != IIR_NONE;
-    return uart.line && !was && uart.vector != 0;
+    return uart.line && !was && uart.has_interrupt;
+}
+
+static void type(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (uart.input_end == INPUT_BYTES)
+            fake_misuse("more than %u bytes are typed", INPUT_BYTES);
+        uart.input[uart.input_end++] = *text;
+    }
+}
+
+/* Types the answers whose markers have come. */
+static void answer(void)
+{
+    while (uart.answered < uart.answer_count) {
+        const char *marker = uart.answers[uart.answered].marker;
+        size_t length = strlen(marker), from = uart.looked_from;
+
+        while (from + length <= uart.output_bytes &&
+               memcmp(uart.output + from, marker, length) != 0)
+            from++;
+        if (from + length > uart.output_bytes) {
+            uart.looked_from = from;
+            return;
+        }
+        uart.looked_from = uart.output_bytes;
+        type(uart.answers[uart.answered++].text);
+    }
 }
 
 static uint8_t read_locked(unsigned offset)
@@ -88,6 +122,7 @@ static void write_locked(unsigned offset, uint8_t value)
         if (uart.output_bytes + 1 < OUTPUT_BYTES)
             uart.output[uart.output_bytes++] = (char)value;
         uart.thr_interrupt = true;
+        answer();
     } else if (offset == IER) {
         if ((value & ~uart.registers[IER] & IER_TRANSMITTED) != 0)
             uart.thr_interrupt = true;
@@ -120,13 +155,13 @@ static void write(void *context, uint64_t address, unsigned size, uint32_t value
     has_risen = rises();
     (void)pthread_mutex_unlock(&mutex);
     if (has_risen)
-        fake_raise_interrupt(0, uart.vector);
+        fake_ioapic_raise(FAKE_SERIAL_IRQ);
 }
 
-void fake_serial_begin(uint8_t vector)
+void fake_serial_begin(bool has_interrupt)
 {
     memset(&uart, 0, sizeof(uart));
-    uart.vector = vector;
+    uart.has_interrupt = has_interrupt;
     fake_set_ports(FAKE_SERIAL_PORT, FAKE_SERIAL_PORT + 7,
                    &(struct fake_device){.read = read, .write = write});
 }
@@ -139,7 +174,7 @@ const char *fake_serial_output(void)
 
 void fake_serial_forget(void)
 {
-    uart.output_bytes = 0;
+    uart.output_bytes = uart.looked_from = 0;
 }
 
 void fake_serial_type(const char *text)
@@ -147,15 +182,22 @@ void fake_serial_type(const char *text)
     bool has_risen;
 
     (void)pthread_mutex_lock(&mutex);
-    for (; *text != '\0'; text++) {
-        if (uart.input_end == INPUT_BYTES)
-            fake_misuse("more than %u bytes are typed", INPUT_BYTES);
-        uart.input[uart.input_end++] = *text;
-    }
+    type(text);
     has_risen = rises();
     (void)pthread_mutex_unlock(&mutex);
     if (has_risen)
-        fake_raise_interrupt(0, uart.vector);
+        fake_ioapic_raise(FAKE_SERIAL_IRQ);
+}
+
+void fake_serial_answer(const char *marker, const char *text)
+{
+    (void)pthread_mutex_lock(&mutex);
+    if (uart.answer_count == ANSWERS_MAX)
+        fake_misuse("more than %u answers", ANSWERS_MAX);
+    uart.answers[uart.answer_count].marker = marker;
+    uart.answers[uart.answer_count++].text = text;
+    answer();
+    (void)pthread_mutex_unlock(&mutex);
 }
 
 void fake_serial_set_busy(bool busy)

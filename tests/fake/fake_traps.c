@@ -23,6 +23,9 @@ __asm__(".pushsection .rodata\n"
         "ap_trampoline_64: .fill 64, 1, 0xf4\n"
         "ap_trampoline_end:\n"
         ".popsection\n");
+/* linker.ld: the image is empty, so that no address has a symbol. */
+extern const char image_begin[1], text_begin[1], text_end[1], symbols_begin[1], symbols_end[1];
+const char image_begin[1], text_begin[1], text_end[1], symbols_begin[1], symbols_end[1];
 bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack);
 void apic_trial_guest(void);
 
@@ -146,6 +149,11 @@ void fake_stop(void)
     fake_wake();
     fake_unlock();
     pthread_exit(NULL);
+}
+
+void fake_stop_here(void)
+{
+    fake_stop();
 }
 
 bool fake_runs_to_stop(void (*function)(void *context), void *context)

@@ -125,24 +125,27 @@ static bool enter(struct fake_processor *self, struct fake_vmcs *vmcs, struct vm
     return true;
 }
 
-/* Delivers the event that the entry injects: the guest's gates are interrupt gates. */
-static void take_event(struct fake_guest *guest, struct fake_vmcs *vmcs)
+/* Delivers the event that the entry injects: the guest's gates are interrupt gates. Returns whether
+ * there was one. */
+static bool take_event(struct fake_guest *guest, struct fake_vmcs *vmcs)
 {
     uint32_t info = (uint32_t)GET(ENTRY_INTERRUPTION_INFO);
+    uint64_t rflags = GET(GUEST_RFLAGS);
 
-    guest->event = 0;
     if ((info & INTERRUPTION_VALID) == 0)
-        return;
-    guest->event = info;
-    guest->event_error = (uint32_t)GET(ENTRY_EXCEPTION_ERROR_CODE);
+        return false;
+    if (guest->delivery_count == FAKE_DELIVERIES_MAX)
+        fake_misuse("more than %u events before the guest's next instruction", FAKE_DELIVERIES_MAX);
+    guest->deliveries[guest->delivery_count++] = (struct fake_delivery){
+        .info = info, .error = (uint32_t)GET(ENTRY_EXCEPTION_ERROR_CODE), .rflags = rflags};
     guest->event_count++;
-    guest->pushed_flags = GET(GUEST_RFLAGS);
-    SET(GUEST_RFLAGS, guest->pushed_flags & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_NT));
     SET(ENTRY_INTERRUPTION_INFO, info & ~(uint32_t)INTERRUPTION_VALID);
+    SET(GUEST_RFLAGS, rflags & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_NT));
     SET(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) & ~SHADOW);
     if (INTERRUPTION_TYPE(info) == INTERRUPTION_NMI)
         SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+    return true;
 }
 
 /* "Delivery of Pending Debug Exceptions after VM Entry". Returns whether the entry ends in #DB. */
@@ -220,12 +223,12 @@ static bool run(struct fake_guest *guest, struct fake_vmcs *vmcs, uint64_t timer
         return false;
     }
     SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) & ~SHADOW);
-    if (guest->request == GUEST_WAITS && guest->event == 0 && fake_now() < guest->wait_deadline) {
+    if (guest->request == GUEST_WAITS && guest->delivery_count == 0 &&
+        fake_now() < guest->wait_deadline) {
         fake_wait(is_due, timer < guest->wait_deadline ? timer : guest->wait_deadline);
         return false;
     }
     fake_guest_resume(guest);
-    guest->event = 0;
     return guest->request == GUEST_EXITS;
 }
 
@@ -261,11 +264,9 @@ uint64_t world_switch_enter(void **registers, uint64_t *exited_tsc)
     }
     if ((GET(PIN_BASED_CONTROLS) & PIN_PREEMPTION_TIMER) != 0)
         timer = fake_now() + (GET(PREEMPTION_TIMER) << shift);
-    take_event(guest, vmcs);
-    if (takes_debug_exception(vmcs, guest->event != 0, &exit))
+    if (takes_debug_exception(vmcs, take_event(guest, vmcs), &exit))
         return leave(vmcs, &exit, exited_tsc);
-    /* Behind an injected event an exit comes with the second instruction of its handler. */
-    while (guest->event != 0 || !takes_exit(self, vmcs, timer, &exit)) {
+    while (!takes_exit(self, vmcs, timer, &exit)) {
         if (run(guest, vmcs, timer)) {
             exit = guest->exit;
             break;

@@ -29,6 +29,14 @@ struct fake_exit {
     uint32_t idt_vectoring_info, idt_vectoring_error;
 };
 
+/* An event that an entry has delivered; the guest handles it when it goes on. */
+struct fake_delivery {
+    uint32_t info, error;
+    uint64_t rflags; /* as they were; an interrupt gate has cleared IF since */
+};
+
+#define FAKE_DELIVERIES_MAX 8
+
 struct fake_guest {
     struct fake_processor *processor;
     void (*function)(struct fake_guest *guest);
@@ -36,11 +44,9 @@ struct fake_guest {
 
     uint64_t *gpr; /* the general registers, without RSP */
 
-    /* The event that the last entry has injected; 0: none. While the guest waits, events may be
-     * counted here that came before. */
+    /* The event that the last entry has injected; 0: none. */
     uint32_t event, event_error;
     unsigned event_count;
-    uint64_t pushed_flags; /* RFLAGS as this event found them; they are in force again behind it */
     /* Called for each event that is injected, on the guest's stack; may make exits. Null: nothing is
      * done. Interrupts are off as behind an interrupt gate; on its return they are on again if they
      * were. */
@@ -52,6 +58,8 @@ struct fake_guest {
     enum { GUEST_EXITS, GUEST_WAITS } request;
     struct fake_exit exit;
     uint64_t wait_deadline;
+    struct fake_delivery deliveries[FAKE_DELIVERIES_MAX]; /* the latest interrupts the others */
+    unsigned delivery_count;
 };
 
 /* Sets the guest of a processor. Called while it is not in its guest. */

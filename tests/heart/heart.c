@@ -63,7 +63,7 @@ void heart_begin(unsigned processor_count)
     (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
     if (fake_processor_count() == 0)
         fake_begin(processor_count);
-    fake_serial_begin(0);
+    fake_serial_begin(false);
     fill_boot_info(processor_count);
     cpus_begin();
     need(console_init(FAKE_SERIAL_PORT, 115200) == STATUS_OK, "the console");

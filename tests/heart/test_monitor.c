@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The monitor as a whole, from what boot hands over to the end of the machine: schedules, the prompt
+ * and its commands, the serial line, switching off. Each scenario is a process of its own, as the
+ * monitor starts once. */
+#include "tests/heart/apic.h"
+
+#include "arch/x86/ap_start.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/traps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define AP_AREA      UINT64_C(0x80000)
+#define OUTPUT_BYTES (256 * 1024)
+
+static struct boot_info boot;
+static char *output; /* shared with the scenario's process */
+
+/* --- Firmware --- */
+
+static void switch_off_at_once(hpa_t services)
+{
+    (void)services;
+    fake_stop_here();
+}
+
+static void return_from_power_off(hpa_t services)
+{
+    (void)services;
+}
+
+static void fault_in_power_off(hpa_t services)
+{
+    (void)services;
+    (void)rdmsr(0x12345678);
+}
+
+static void hang_in_power_off(hpa_t services)
+{
+    (void)services;
+    fake_set_pause_ticks(10000000);
+    for (;;)
+        cpu_pause();
+}
+
+/* --- Scenarios --- */
+
+static void begin_scenario(unsigned processors)
+{
+    fake_begin(processors);
+    fake_serial_begin(true);
+    fake_ioapic_begin();
+    boot = (struct boot_info){
+        .memory = {{.base = HPA(0), .size_bytes = UINT64_C(1) << 47, .kind = MEMORY_RAM}},
+        .memory_count = 1,
+        .heap_bytes = 256 * MIB,
+        .cpu_count = processors,
+        .ap_area = HPA(AP_AREA),
+        .acpi = {.ioapics = {{.base = HPA(FAKE_IOAPIC_BASE)}}, .ioapic_count = 1},
+        .tsc = {.frequency_hz = FAKE_TSC_HZ, .clock = TSC_BY_CPUID},
+        .wall_clock_seconds = 1700000000,
+        .firmware_power_off = switch_off_at_once,
+        .console_port = FAKE_SERIAL_PORT,
+        .console_baud = 115200,
+        .on_last_exit = ON_LAST_EXIT_POWEROFF,
+        .schedule = SCHEDULE_PARALLEL,
+    };
+    for (unsigned i = 0; i < processors; i++)
+        boot.cpu_apic_ids[i] = i;
+    for (unsigned i = 0; i < HOST_ACPI_ISA_IRQS; i++)
+        boot.acpi.isa_irqs[i] = (struct host_acpi_irq){.gsi = i};
+    (void)mmap((void *)AP_AREA, AP_START_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+}
+
+static struct guest_config *add_guest(const char *name, uint32_t cpu_count)
+{
+    struct guest_config *config = &boot.guests[boot.guest_count++];
+
+    *config = *heart_guest(name, cpu_count);
+    return config;
+}
+
+static void run_monitor(void *context)
+{
+    (void)context;
+    monitor_main(&boot);
+}
+
+/* Runs the scenario in a process of its own, and leaves what the serial line showed in output. */
+static void run(void (*scenario)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
+        scenario();
+        (void)fake_runs_to_stop(run_monitor, NULL);
+        snprintf(output, OUTPUT_BYTES, "%s", fake_serial_output());
+        exit(0);
+    }
+    assert_true(child > 0);
+    output[0] = '\0';
+    assert_int_equal(waitpid(child, &status, 0), child);
+    if (status != 0)
+        print_message("%s\n", output);
+    assert_int_equal(status, 0);
+}
+
+static void expect(const char *text)
+{
+    if (strstr(output, text) == NULL) {
+        print_message("%s\n", output);
+        assert_string_equal("(the output above)", text);
+    }
+}
+
+static void expect_not(const char *text)
+{
+    assert_null(strstr(output, text));
+}
+
+/* --- Guests --- */
+
+static void exits_with_3(struct fake_guest *guest)
+{
+    exec_run(guest, 100000);
+    end_guest(guest, 1);
+}
+
+static void powers_off(struct fake_guest *guest)
+{
+    exec_run(guest, 100000);
+    (void)exec_out(guest, 0x604, 2, 0x3400);
+}
+
+static void runs_for_ever(struct fake_guest *guest)
+{
+    for (;;)
+        exec_run(guest, 100000);
+}
+
+static void halts_for_ever(struct fake_guest *guest)
+{
+    exec_sti(guest);
+    for (;;)
+        (void)exec_hlt(guest);
+}
+
+static void resets_once(struct fake_guest *guest)
+{
+    if (guest->begin_count == 1)
+        (void)exec_out(guest, 0xcf9, 1, 6);
+    end_guest(guest, 0);
+}
+
+/* Prints on COM1 for a while, then echoes what it receives until a q. */
+static void put_com1(struct fake_guest *guest, uint8_t byte)
+{
+    while ((exec_in(guest, 0x3fd, 1) & 0x20) == 0)
+        exec_run(guest, 20000);
+    (void)exec_out(guest, 0x3f8, 1, byte);
+}
+
+static void echoes(struct fake_guest *guest)
+{
+    uint8_t byte = 0;
+
+    for (const char *c = "ready\r\n"; *c != '\0'; c++)
+        put_com1(guest, (uint8_t)*c);
+    while (byte != 'q') {
+        while ((exec_in(guest, 0x3fd, 1) & 1) == 0)
+            exec_run(guest, 20000);
+        byte = (uint8_t)exec_in(guest, 0x3f8, 1);
+        put_com1(guest, byte);
+    }
+    put_com1(guest, '\n');
+    exec_run(guest, 10000000);
+    end_guest(guest, 0);
+}
+
+/* --- Schedules --- */
+
+static void one_guest(void)
+{
+    begin_scenario(1);
+    add_guest("alone", 1);
+    fake_set_guest(0, exits_with_3, NULL);
+}
+
+static void test_one_guest(void **state)
+{
+    (void)state;
+    run(one_guest);
+    expect("has the machine\r\n");
+    expect("TSC at 2000000 kHz by the processor's CPUID");
+    expect("guest alone starts: flat 16-bit binary, 4 MiB\r\n");
+    expect("guest alone ended: wrote to the debug exit port, exit code 3\r\n");
+    expect("machine off, exit code 3\r\n");
+    expect_not("polled");
+}
+
+static void sequence(void)
+{
+    begin_scenario(2);
+    boot.schedule = SCHEDULE_SEQUENCE;
+    add_guest("first", 2);
+    add_guest("second", 1);
+    add_guest("third", 1);
+    fake_set_guest(0, powers_off, NULL);
+}
+
+static void test_sequence(void **state)
+{
+    const char *first, *second, *third;
+
+    (void)state;
+    run(sequence);
+    first = strstr(output, "guest first ended: powered off, exit code 0");
+    second = strstr(output, "guest second ended: powered off, exit code 0");
+    third = strstr(output, "guest third ended: powered off, exit code 0");
+    assert_true(first != NULL && second > first && third > second);
+    expect("machine off, exit code 0");
+}
+
+static void parallel(void)
+{
+    begin_scenario(3);
+    add_guest("a", 1);
+    add_guest("b", 2);
+    fake_set_guest(0, powers_off, NULL);
+    fake_set_guest(1, exits_with_3, NULL);
+}
+
+static void test_parallel(void **state)
+{
+    (void)state;
+    run(parallel);
+    expect("3 of 3 processors are used");
+    expect("guest a ended: powered off, exit code 0");
+    expect("guest b ended: wrote to the debug exit port, exit code 3");
+    expect("machine off, exit code 3"); /* of the one that failed */
+}
+
+static void reset(void)
+{
+    begin_scenario(1);
+    add_guest("again", 1);
+    fake_set_guest(0, resets_once, NULL);
+}
+
+static void test_reset(void **state)
+{
+    (void)state;
+    run(reset);
+    expect("guest again resets");
+    expect("machine off, exit code 1");
+}
+
+static void too_few_processors(void)
+{
+    begin_scenario(1);
+    add_guest("a", 1);
+    add_guest("b", 2);
+}
+
+static void test_too_few_processors(void **state)
+{
+    (void)state;
+    run(too_few_processors);
+    expect("the guests need 3 processors and 1 work: no guest is started");
+    expect("machine off, exit code 254");
+}
+
+static void no_memory(void)
+{
+    begin_scenario(1);
+    boot.heap_bytes = 6 * MIB;
+    add_guest("large", 1)->has_testdev = true;
+    boot.guests[0].heap_bytes = 64 * MIB;
+    fake_set_guest(0, powers_off, NULL);
+}
+
+static void test_no_memory(void **state)
+{
+    (void)state;
+    run(no_memory);
+    expect("machine off, exit code ");
+}
+
+/* --- The prompt --- */
+
+#define ESCAPE "\x1d"
+
+static void commands(void)
+{
+    static const char *const typed[] = {
+        "guests\r",
+        "regs\r",
+        "regs 1\r",
+        "regs 9\r",
+        "exits\r",
+        "exits clear\r",
+        "exits nonsense\r",
+        "bus\r",
+        "trigger t line 5 level\r",
+        "doorbell d port 0x9000 width 4 data 7 trigger t\r",
+        "doorbell e mmio 0xd0000000 width 8 count 4 line 6 trace\r",
+        "doorbell f port 0x9010 message 0xfee00000 0x41\r",
+        "zone z port 0x80 1 ring 8 delay 5\r",
+        "doorbell g port 0x9020 drain z\r",
+        "trigger m message 0xfee00000 0x42\r",
+        "attachments\r",
+        "raise t\r",
+        "raise m 3\r",
+        "raise nobody\r",
+        "raise t 99999999999\r",
+        "remove d\r",
+        "remove nobody\r",
+        "doorbell d port\r",
+        "doorbell d port 0x70 nonsense\r",
+        "select b\r",
+        "guests\r",
+        "select nobody\r",
+        "regs\r",
+        "select a\r",
+        "help\r",
+        "help bus\r",
+        "nonsense\r",
+        "\x03",
+    };
+
+    begin_scenario(3);
+    add_guest("a", 2);
+    add_guest("b", 1);
+    fake_set_guest(0, runs_for_ever, NULL);
+    fake_set_guest(2, halts_for_ever, NULL);
+    fake_serial_answer("guest a starts", ESCAPE);
+    for (size_t i = 0; i < ARRAY_COUNT(typed); i++)
+        fake_serial_answer("portcullis> ", typed[i]);
+    fake_serial_answer("portcullis> ", "quit\r");
+}
+
+static void test_commands(void **state)
+{
+    (void)state;
+    run(commands);
+    expect("a                flat 16-bit binary    2      4 MiB");
+    expect("b                flat 16-bit binary    1      4 MiB");
+    expect("  running\r\n");
+    expect("last exit: ");
+    expect("The guest has vCPUs 0 to 1.");
+    expect("reason                        exits");
+    expect("external interrupt");
+    expect("i8259 master");
+    expect("doorbell d                port 0x9000 width 4 data 0x7 trigger t: 0 rings");
+    expect("trigger  t                line 5 level: 0 raised, 0 delivered, 0 pending");
+    expect("zone     z                port 0x80 0x1 ring 8 delay 5");
+    expect("There is no guest nobody; 'guests' lists them.");
+    expect("guest a ends: quit at the prompt");
+    expect("guest b ends: quit at the prompt");
+    expect("machine off, exit code 0");
+}
+
+/* Ctrl-] goes to and fro; what is typed goes to whom the line belongs. */
+static void line(void)
+{
+    begin_scenario(1);
+    add_guest("echo", 1);
+    fake_set_guest(0, echoes, NULL);
+    fake_serial_answer("ready", "abc");
+    fake_serial_answer("abc", ESCAPE);
+    fake_serial_answer("portcullis> ", "gue");
+    fake_serial_answer("gue", ESCAPE);
+    fake_serial_answer("for the monitor]", "de");
+    fake_serial_answer("de", ESCAPE);
+    fake_serial_answer("portcullis> gue", "sts\r");
+    fake_serial_answer("portcullis> ", ESCAPE);
+    fake_serial_answer("for the monitor]", "q");
+}
+
+static void test_line(void **state)
+{
+    (void)state;
+    run(line);
+    expect("ready\r\nabc");
+    expect("[echo; Ctrl-] for the monitor]");
+    expect("guest echo ended: wrote to the debug exit port, exit code 1");
+}
+
+/* The same without an interrupt: the line is polled. */
+static void polled_line(void)
+{
+    line();
+    boot.acpi.ioapic_count = 0;
+}
+
+static void test_polled_line(void **state)
+{
+    (void)state;
+    run(polled_line);
+    expect("the line is polled");
+    expect("ready\r\nabc");
+    expect("machine off, exit code 1");
+}
+
+/* The prompt stays after the last guest; a reset starts it again. */
+static void prompt_after_end(void)
+{
+    begin_scenario(1);
+    boot.on_last_exit = ON_LAST_EXIT_PROMPT;
+    add_guest("short", 1);
+    fake_set_guest(0, exits_with_3, NULL);
+    fake_serial_answer("portcullis> ", "guests\r");
+    fake_serial_answer("portcullis> ", "regs\r");
+    fake_serial_answer("portcullis> ", "exits\r");
+    fake_serial_answer("portcullis> ", "reset\r");
+    fake_serial_answer("exit code 3", "");
+    fake_serial_answer("portcullis> ", "quit\r");
+}
+
+static void test_prompt_after_end(void **state)
+{
+    (void)state;
+    run(prompt_after_end);
+    expect("exited: wrote to the debug exit port (exit code 3)");
+    expect("machine off, exit code 3");
+}
+
+/* --- No serial line --- */
+
+static void unseen(void)
+{
+    begin_scenario(1);
+    boot.console_port = BOOT_NO_CONSOLE;
+    add_guest("unseen", 1);
+    fake_set_guest(0, powers_off, NULL);
+}
+
+static void test_unseen(void **state)
+{
+    (void)state;
+    run(unseen);
+    assert_string_equal(output, "");
+}
+
+/* --- Switching off --- */
+
+static void firmware_returns(void)
+{
+    one_guest();
+    boot.firmware_power_off = return_from_power_off;
+    boot.acpi.pm1a_control_port = 0x604;
+}
+
+static void test_firmware_returns(void **state)
+{
+    (void)state;
+    run(firmware_returns);
+    expect("the firmware does not switch the machine off: ResetSystem returned");
+    expect("trying ACPI's PM1 control register at I/O port 0x604");
+    expect("the machine is still on: please switch it off by hand");
+}
+
+static void firmware_faults(void)
+{
+    one_guest();
+    boot.firmware_power_off = fault_in_power_off;
+}
+
+static void test_firmware_faults(void **state)
+{
+    (void)state;
+    run(firmware_faults);
+    expect("ResetSystem ended with #GP general protection at 0x");
+}
+
+static void firmware_hangs(void)
+{
+    one_guest();
+    boot.firmware_power_off = hang_in_power_off;
+}
+
+static void test_firmware_hangs(void **state)
+{
+    (void)state;
+    run(firmware_hangs);
+    expect("after 10 seconds");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_guest),
+        cmocka_unit_test(test_sequence),
+        cmocka_unit_test(test_parallel),
+        cmocka_unit_test(test_reset),
+        cmocka_unit_test(test_too_few_processors),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_commands),
+        cmocka_unit_test(test_line),
+        cmocka_unit_test(test_polled_line),
+        cmocka_unit_test(test_prompt_after_end),
+        cmocka_unit_test(test_unseen),
+        cmocka_unit_test(test_firmware_returns),
+        cmocka_unit_test(test_firmware_faults),
+        cmocka_unit_test(test_firmware_hangs),
+    };
+
+    output = mmap(NULL, OUTPUT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
