@@ -23,9 +23,11 @@ __asm__(".pushsection .rodata\n"
         "ap_trampoline_64: .fill 64, 1, 0xf4\n"
         "ap_trampoline_end:\n"
         ".popsection\n");
-/* linker.ld: the image is empty, so that no address has a symbol. */
-extern const char image_begin[1], text_begin[1], text_end[1], symbols_begin[1], symbols_end[1];
-const char image_begin[1], text_begin[1], text_end[1], symbols_begin[1], symbols_end[1];
+/* linker.ld: the image is empty, so that no address has a symbol. A test may have its own. */
+__asm__(".pushsection .rodata\n"
+        ".weak image_begin, text_begin, text_end, symbols_begin, symbols_end\n"
+        "image_begin:\ntext_begin:\ntext_end:\nsymbols_begin:\nsymbols_end: .quad 0\n"
+        ".popsection\n");
 bool call_guarded(void (*function)(void *context), void *context, uint64_t *stack);
 void apic_trial_guest(void);
 

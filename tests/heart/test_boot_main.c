@@ -687,6 +687,6 @@ int main(void)
     };
 
     fake_begin(1);
-    fake_serial_begin(0);
+    fake_serial_begin(false);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
