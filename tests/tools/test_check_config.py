@@ -3,6 +3,7 @@
 
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -73,6 +74,16 @@ class CheckConfigTest(unittest.TestCase):
         self.assertIn("at most 1048576 are read", self.run_tool("two.conf").stderr)
         self.write("two.conf", b"")
         self.assertIn("ends without a guest", self.run_tool("two.conf").stderr)
+
+    def test_the_documents_examples(self):
+        with open(os.path.join(tool.TOOLS, "..", "README.md"), encoding="utf-8") as file:
+            text = file.read()
+        blocks = re.findall(r"^    \[monitor\]\n(?:(?:    .*)?\n)+", text, re.M)
+        self.assertEqual([block.count("[guest ") for block in blocks], [1, 2])
+        for block in blocks:
+            self.configure(re.sub(r"^    ", "", block, flags=re.M))
+            result = self.run_tool("--cpus", "3", "two.conf")
+            self.assertEqual((result.returncode, result.stderr), (0, ""), block)
 
     def test_what_is_no_kernel(self):
         add = ("--add", r"flat:\portcullis\flat.bin")
