@@ -42,12 +42,16 @@ def words_of(error):
     return str(error) or type(error).__name__
 
 
+def one_line(text):
+    """A text's lines joined to one."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
 def said_by_program(output):
     """What a program said, to stand behind its name on one line; "" for nothing."""
     if isinstance(output, bytes):
         output = output.decode("utf-8", "replace")
-    lines = [line.strip() for line in (output or "").splitlines() if line.strip()]
-    return "".join(f": {line}" if index == 0 else f"; {line}" for index, line in enumerate(lines))
+    return f": {one_line(output)}" if output and output.strip() else ""
 
 
 def run(name, main):
@@ -64,10 +68,10 @@ def run(name, main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except UsageError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {one_line(str(error))}", file=sys.stderr)
         return STATUS_USAGE
     except (Failure, OSError, subprocess.SubprocessError) as error:
-        print(f"{name}: {words_of(error)}", file=sys.stderr)
+        print(f"{name}: {one_line(words_of(error))}", file=sys.stderr)
         return STATUS_FAILED
 
 

@@ -136,7 +136,7 @@ class RunTest(Bench):
     def test_one_line_for_a_failure(self):
         for body, status, words in (
                 ("raise command.UsageError('no such colour')", 2, "t: no such colour\n"),
-                ("raise command.Failure('broken')", 1, "t: broken\n"),
+                ("raise command.Failure('broken\\n\\n  in two')", 1, "t: broken; in two\n"),
                 ("open('/nowhere/at/all')", 1, "t: /nowhere/at/all: No such file or directory\n"),
                 ("import subprocess; subprocess.run('echo a >&2; echo; echo b >&2; exit 3',"
                  " shell=True, check=True, capture_output=True)", 1,
