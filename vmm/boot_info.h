@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The facts that the boot stage gives to the monitor when the firmware's boot services have
- * ended. All addresses are host-physical. Everything is mapped one to one, so they are pointers
- * as well. */
+ * ended. All addresses are host-physical. Where the monitor maps something one to one
+ * (vmm/host/address_space.h), they are pointers as well. */
 #ifndef VMM_BOOT_INFO_H
 #define VMM_BOOT_INFO_H
 
@@ -49,10 +49,12 @@ enum guest_apic {
 /* One [guest NAME] section after all checks: its files are in memory and their formats are
  * known. */
 struct guest_config {
+    uint32_t number; /* its place in boot_info.guests */
     char name[GUEST_NAME_BYTES];
     struct blob kernel;
     struct blob initrd;
     char cmdline[GUEST_CMDLINE_BYTES];
+    const char *format_name; /* of the kernel, for messages */
     const char *kernel_name; /* the files' names without folders; null: unknown */
     const char *initrd_name;
     uint32_t cpu_count; /* 1..GUEST_CPUS_MAX */

@@ -85,12 +85,14 @@ enum status ap_start_prepare(struct page_table *table, hpa_t area)
     if (area.value == 0 || !is_aligned(area.value, PAGE_SIZE) ||
         area.value > MIB - AP_START_PAGES * PAGE_SIZE)
         return STATUS_OUT_OF_RANGE;
+    status = page_table_map(table, area.value, AP_START_PAGES * PAGE_SIZE, PAGE_WRITE);
+    if (status != STATUS_OK)
+        return status;
+    paging_flush();
     start_area = area;
     memcpy((void *)area.value, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
     fill_parameters();
     status = page_table_map(table, area.value, PAGE_SIZE, PAGE_EXECUTE);
-    if (status == STATUS_OK)
-        status = page_table_map(table, area.value + PAGE_SIZE, 2 * PAGE_SIZE, PAGE_WRITE);
     paging_flush();
     return status;
 }

@@ -46,10 +46,8 @@ static bool enable_no_execute(void)
     return true;
 }
 
-/* Turns off shadow stacks and branch tracking, which the firmware may have on and which would stop
- * the monitor at its first stack switch. To be called before CR0.WP and CR4 change: CR4.CET
- * requires CR0.WP. */
-static void disable_control_flow_enforcement(void)
+/* Comes before CR0.WP and CR4 change: CR4.CET requires CR0.WP. */
+void paging_disable_control_flow_enforcement(void)
 {
     struct cpuid_result features = cpuid_max(7, 0);
 
@@ -71,7 +69,7 @@ enum status paging_enable(const struct page_table *table)
         return STATUS_UNSUPPORTED;
     if (!enable_no_execute())
         return STATUS_UNSUPPORTED;
-    disable_control_flow_enforcement();
+    paging_disable_control_flow_enforcement();
 
     cr4 = (read_cr4() & cr4_keep) | CR4_PAE;
     if ((cpuid_max(7, 0).ebx & CPUID_7_EBX_SMEP) != 0)

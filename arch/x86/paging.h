@@ -12,6 +12,11 @@ bool paging_has_huge_pages(void);
  * 52. */
 unsigned paging_physical_address_bits(void);
 
+/* Turns off shadow stacks and branch tracking, which the firmware may have on: they would stop the
+ * monitor at its first stack switch or far return (SDM vol. 1, "Control-flow Enforcement
+ * Technology"). paging_enable does the same. */
+void paging_disable_control_flow_enforcement(void);
+
 /* Makes table the one that this processor uses, and sets the modes that the monitor needs:
  * no-execute pages (EFER.NXE), write protection in ring 0 (CR0.WP), no execution of user pages
  * (CR4.SMEP) if the processor has it, CR4.OSXSAVE if it has XSAVE, IA32_PAT = PAT_MONITOR, caches

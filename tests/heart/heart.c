@@ -12,22 +12,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define AP_AREA          UINT64_C(0x80000)
-#define HEAP_BYTES       (256 * MIB)
-#define LOWER_HALF_BYTES (UINT64_C(1) << 47)
-#define GUESTS_MAX       16
-#define CODE_BYTES       16
+#define AP_AREA    UINT64_C(0x80000)
+#define HEAP_BYTES (256 * MIB)
+#define GUESTS_MAX 16
+#define CODE_BYTES 16
 
 struct boot_info heart_boot;
 struct heap heart_heap;
 const struct guest_environment heart_environment = {.boot = &heart_boot, .heap = &heart_heap};
-
-static struct page_table page_table;
-
-static void *allocate_table(void *context)
-{
-    return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
-}
 
 static void need(bool condition, const char *what)
 {
@@ -56,7 +48,6 @@ static void fill_boot_info(unsigned processor_count)
 
 void heart_begin(unsigned processor_count)
 {
-    struct page_source source = {.allocate = allocate_table, .context = &heart_heap};
     char message[256];
 
     /* A failure in a guest, on another stack or thread, cannot go on with the next test. */
@@ -68,13 +59,8 @@ void heart_begin(unsigned processor_count)
     cpus_begin();
     need(console_init(FAKE_SERIAL_PORT, 115200) == STATUS_OK, "the console");
     need(heap_init(&heart_heap, NULL, HEAP_BYTES) == STATUS_OK, "the heap");
-    need(page_table_init(&page_table, paging_levels(), paging_has_huge_pages(), &source) ==
-             STATUS_OK,
-         "page tables");
-    need(page_table_map(&page_table, 0, LOWER_HALF_BYTES, PAGE_WRITE) == STATUS_OK, "page tables");
-    need(paging_enable(&page_table) == STATUS_OK, "paging");
-    need(cpus_init(&page_table, &heart_heap) == STATUS_OK, "the first processor");
-    paging_flush();
+    need(cpus_init(&heart_boot, &heart_heap) == STATUS_OK, "the first processor");
+    need(paging_enable(&cpu_this()->page_table) == STATUS_OK, "paging");
     need(lapic_init() == STATUS_OK, "the local APIC");
     clock_init(FAKE_TSC_HZ);
     if (cpus_enable_vmx(message, sizeof(message)) != STATUS_OK)
@@ -101,6 +87,7 @@ struct guest_config *heart_guest(const char *name, uint32_t cpu_count)
     need(posix_memalign(&ram, PAGE_SIZE_LARGE, HEART_RAM_BYTES) == 0, "a guest's memory");
     *config = (struct guest_config){
         .kernel = {code, sizeof(code)},
+        .format_name = "flat 16-bit binary",
         .cpu_count = cpu_count,
         .memory_bytes = HEART_RAM_BYTES,
         .ram = HPA((uint64_t)ram),

@@ -95,6 +95,22 @@ FAILED_CHECK = (bytes.fromhex("48 8d 3d 11 00 00 00 be 07 00 00 00 48 8d 15 0b 0
 # What a poisoned heap does with damage: lea rdi, [TEXT]; call fatal_error.
 DAMAGE = (bytes.fromhex("48 8d 3d 05 00 00 00 e8 00 00 00 00") + b"damage\0", 8, "fatal_error")
 
+# mov rcx, ADDRESS; mov eax, [rcx]: page 0, and the other guest's RAM, where only that guest's
+# processor has it (vmm/host/address_space.h).
+WINDOW_FIRST = 1 << 46
+
+
+def wild_read(address):
+    """(code, offset of a CALL) as above."""
+    return bytes.fromhex("48 b9") + struct.pack("<Q", address) + bytes.fromhex("8b 01"), 0
+
+
+def error_unmapped(address):
+    """The error, and the line of the dump that says why."""
+    return (r"^portcullis: internal error: exception 14, #PF page fault$.*"
+            rf"^  read of 0x{address:016x}: nothing mapped there$")
+
+
 ERROR_TRAP = r"^portcullis: internal error: exception 6, #UD invalid opcode$"
 ERROR_CHECK = r"^portcullis: internal error: rtc\.c:7: it fails does not hold$"
 ERROR_DAMAGE = r"^portcullis: internal error: damage$"
@@ -111,6 +127,9 @@ BUGS = (
     ("check", "poweroff", "strays", FAILED_CHECK, ERROR_CHECK, OFF, True),
     ("damage", "poweroff", None, DAMAGE, ERROR_DAMAGE, OFF, True),
     ("firmware-returns", "poweroff", "returns", UNDEFINED, ERROR_TRAP, RESET, False),
+    ("page-0", "poweroff", None, wild_read(8), error_unmapped(8), OFF, True),
+    ("other-guest", "poweroff", None, wild_read(WINDOW_FIRST + 0x7c00),
+     error_unmapped(WINDOW_FIRST + 0x7c00), OFF, True),
     ("attended", "prompt", None, UNDEFINED, ERROR_TRAP, BY_HAND, False),
 )
 

@@ -3,6 +3,7 @@
  * buses and attachments in a heap of the computed size, on the largest machine and on small ones. */
 #include "tests/unit/unit.h"
 
+#include "vmm/host/address_space.c"
 #include "vmm/monitor/demand.c"
 
 #include "arch/x86/memory/ept.h"
@@ -29,8 +30,19 @@ static struct memory_demand open_heap(void)
     struct memory_demand demand = demand_memory(&boot);
 
     assert_int_equal(demand.total_bytes % PAGE_SIZE_LARGE, 0);
+    boot.image = HPA(0x7e001000);
+    boot.image_bytes = 4 * MIB;
+    boot.text = HPA(0x7e002000);
+    boot.text_bytes = MIB;
+    boot.data = HPA(0x7e203000);
+    boot.data_bytes = MIB;
+    boot.acpi.ioapic_count = HOST_ACPI_IOAPICS_MAX;
+    for (unsigned i = 0; i < HOST_ACPI_IOAPICS_MAX; i++)
+        boot.acpi.ioapics[i].base = HPA(0xfec00000 + 0x1000 * i);
     region = aligned_alloc(PAGE_SIZE_LARGE, demand.total_bytes);
     assert_non_null(region);
+    boot.heap = HPA((uint64_t)region);
+    boot.heap_bytes = demand.total_bytes;
     assert_int_equal(heap_init(&heap, region, demand.total_bytes), STATUS_OK);
     if (boot.heap_poisons)
         heap_poison(&heap, on_damage);
@@ -49,25 +61,34 @@ static void take(uint64_t size_bytes, uint64_t alignment_bytes)
     assert_non_null(heap_allocate(&heap, size_bytes, alignment_bytes));
 }
 
-/* What vmm/host/cpus.c allocates for a processor. */
-static void take_processor(void)
-{
-    take(sizeof(struct cpu), _Alignof(struct cpu));
-    for (unsigned i = 0; i < CPUS_STACK_COUNT; i++)
-        take(PAGE_SIZE + CPUS_STACK_BYTES, PAGE_SIZE);
-    take(PAGE_SIZE, PAGE_SIZE);
-}
-
 static void *heap_page(void *context)
 {
     return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
+}
+
+static const struct page_source source = {.allocate = heap_page, .context = &heap};
+static const struct address_space_machine machine = {.levels = 5, .local_apic = {0xfee00000}};
+
+/* What vmm/host/cpus.c allocates for a processor. */
+static void take_processor(void)
+{
+    uint64_t stacks[CPUS_STACK_COUNT];
+    struct page_table table;
+
+    take(sizeof(struct cpu), _Alignof(struct cpu));
+    assert_int_equal(address_space_create(&table, &boot, &machine, &source), STATUS_OK);
+    for (unsigned i = 0; i < CPUS_STACK_COUNT; i++) {
+        stacks[i] = (uint64_t)heap_allocate(&heap, PAGE_SIZE + CPUS_STACK_BYTES, PAGE_SIZE);
+        assert_int_not_equal(stacks[i], 0);
+        assert_int_equal(page_table_unmap(&table, stacks[i], PAGE_SIZE), STATUS_OK);
+    }
+    take(PAGE_SIZE, PAGE_SIZE); /* VMXON */
 }
 
 static void take_ept(uint64_t memory_bytes)
 {
     static const struct ept_capabilities capabilities = {.largest_page_bytes = PAGE_SIZE_LARGE,
                                                          .physical_address_bits = 46};
-    const struct page_source source = {.allocate = heap_page, .context = &heap};
     struct guest_ram_block blocks[GUEST_RAM_BLOCKS_MAX];
     size_t count = guest_ram_blocks(memory_bytes, blocks);
     struct ept ept;
@@ -156,6 +177,8 @@ static void take_buses(const struct guest_config *guest)
 
 static void take_guest(const struct guest_config *guest)
 {
+    struct page_table window;
+
     take(sizeof(struct guest), _Alignof(struct guest));
     take(guest->cpu_count * sizeof(struct vcpu), _Alignof(struct vcpu));
     for (uint32_t i = 0; i < guest->cpu_count; i++)
@@ -164,6 +187,7 @@ static void take_guest(const struct guest_config *guest)
     if (guest->has_testdev)
         take(TESTDEV_MEMORY_BYTES, PAGE_SIZE);
     take_ept(guest->memory_bytes);
+    assert_int_equal(window_create(&window, guest, &machine, &source), STATUS_OK);
     take_buses(guest);
 }
 
@@ -173,8 +197,13 @@ static void configure(size_t cpu_count, size_t guest_count, const struct guest_c
     boot.cpu_count = cpu_count;
     boot.guest_count = guest_count;
     boot.schedule = schedule;
-    for (size_t i = 0; i < guest_count; i++)
+    for (size_t i = 0; i < guest_count; i++) {
         boot.guests[i] = *guest;
+        boot.guests[i].number = (uint32_t)i;
+        boot.guests[i].ram = HPA(8 * GIB);
+        boot.guests[i].kernel = (struct blob){(const uint8_t *)0x1ffff0, 3 * MIB};
+        boot.guests[i].initrd = (struct blob){(const uint8_t *)0x40001000, 20 * MIB};
+    }
 }
 
 /* Allocates all, with the spares, and checks that what is attached at the prompt has room. */

@@ -9,6 +9,7 @@
 #include "vmm/boot_info.h"
 #include "vmm/console/console.h"
 #include "vmm/guest/notes.h"
+#include "vmm/host/address_space.h"
 #include "vmm/loader/memory_layout.h"
 #include "vmm/memory/heap.h"
 
@@ -57,7 +58,9 @@ struct guest_apic_page {
 struct guest {
     const struct guest_config *config;
     uint8_t *testdev_memory; /* null without a test device */
-    uint8_t *ram; /* host memory of the guest's RAM, in the layout of vmm/loader/memory_layout.h */
+    uint8_t *ram; /* the guest's RAM in its window, which only the processors of its vCPUs have; in
+                   * the layout of vmm/loader/memory_layout.h */
+    struct page_table window;
     struct guest_ram_block ram_blocks[GUEST_RAM_BLOCKS_MAX];
     size_t ram_block_count;
     struct ept ept;

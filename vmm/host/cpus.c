@@ -34,8 +34,10 @@
 #define TSC_MOVES_MAX 3
 
 static struct {
-    struct page_table *page_table;
+    const struct boot_info *boot;
     struct heap *heap;
+    struct address_space_machine machine;
+    struct page_source page_source;
     struct cpu *cpus[BOOT_CPUS_MAX];
     uint32_t count;
 } self;
@@ -55,32 +57,35 @@ struct cpu *cpus_get(uint32_t index)
 
 /* Makes a stack with an unmapped page below it, so that an overflow is a fault and does not
  * overwrite other data. Returns the top; 0 if there is no memory. */
-static uint64_t make_stack(void)
+static uint64_t make_stack(struct cpu *cpu)
 {
     uint8_t *pages = heap_allocate(self.heap, PAGE_SIZE + CPUS_STACK_BYTES, PAGE_SIZE);
 
-    if (pages == NULL || page_table_unmap(self.page_table, (uint64_t)pages, PAGE_SIZE) != STATUS_OK)
+    if (pages == NULL ||
+        page_table_unmap(&cpu->page_table, (uint64_t)pages, PAGE_SIZE) != STATUS_OK)
         return 0;
     return (uint64_t)pages + PAGE_SIZE + CPUS_STACK_BYTES;
 }
 
 static enum status prepare(struct cpu *cpu)
 {
-    struct exception_stacks stacks = {
-        .nmi_top = make_stack(),
-        .double_fault_top = make_stack(),
-        .machine_check_top = make_stack(),
-    };
+    struct exception_stacks stacks;
+    enum status status =
+        address_space_create(&cpu->page_table, self.boot, &self.machine, &self.page_source);
 
+    if (status != STATUS_OK)
+        return status;
+    stacks.nmi_top = make_stack(cpu);
+    stacks.double_fault_top = make_stack(cpu);
+    stacks.machine_check_top = make_stack(cpu);
     cpu->self = cpu;
-    cpu->stack_top = make_stack();
+    cpu->stack_top = make_stack(cpu);
     cpu->vmxon_region = heap_allocate(self.heap, PAGE_SIZE, PAGE_SIZE);
     if (stacks.nmi_top == 0 || stacks.double_fault_top == 0 || stacks.machine_check_top == 0 ||
         cpu->stack_top == 0 || cpu->vmxon_region == NULL)
         return STATUS_NO_MEMORY;
     memset(cpu->vmxon_region, 0, PAGE_SIZE);
     descriptors_init(&cpu->descriptors, &stacks);
-    paging_flush(); /* the guard pages were mapped until now */
     return STATUS_OK;
 }
 
@@ -104,12 +109,37 @@ static void on_kick(void *context)
     (void)context; /* the interrupt itself was all that was wanted */
 }
 
-enum status cpus_init(struct page_table *page_table, struct heap *heap)
+static void *allocate_table(void *context)
+{
+    return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
+}
+
+static void release_table(void *context, void *page)
+{
+    heap_release(context, page);
+}
+
+const struct address_space_machine *cpus_machine(void)
+{
+    return &self.machine;
+}
+
+const struct page_source *cpus_page_source(void)
+{
+    return &self.page_source;
+}
+
+enum status cpus_init(const struct boot_info *boot, struct heap *heap)
 {
     enum status status;
 
-    self.page_table = page_table;
+    self.boot = boot;
     self.heap = heap;
+    self.machine = (struct address_space_machine){.levels = paging_levels(),
+                                                  .has_huge_pages = paging_has_huge_pages(),
+                                                  .local_apic = lapic_base()};
+    self.page_source =
+        (struct page_source){.allocate = allocate_table, .release = release_table, .context = heap};
     status = prepare(&first_cpu);
     if (status != STATUS_OK)
         return status;
@@ -263,7 +293,7 @@ static void arrive(void *context)
 
     /* Firmware or reset left other settings: use those of the first processor for caches, PAT,
      * protection. */
-    if (paging_enable(self.page_table) != STATUS_OK)
+    if (paging_enable(&cpu->page_table) != STATUS_OK)
         cpu_stop();
     load(cpu);
     if (lapic_init() != STATUS_OK)
@@ -431,7 +461,7 @@ void cpus_start_others(const struct boot_info *boot, uint32_t wanted_count)
         log_line("1 of %lu processors is used: the guests need no more", boot->cpu_count);
         return;
     }
-    status = ap_start_prepare(self.page_table, boot->ap_area);
+    status = ap_start_prepare(&first_cpu.page_table, boot->ap_area);
     if (status != STATUS_OK) {
         log_line("the other processors cannot be started: no memory below 1 MiB (%s)",
                  status_name(status));

@@ -9,11 +9,11 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/descriptors.h"
 #include "arch/x86/lapic.h"
-#include "arch/x86/memory/page_table.h"
 #include "arch/x86/vectors.h"
 #include "arch/x86/vmx_capabilities.h"
 #include "vmm/base/check.h"
 #include "vmm/boot_info.h"
+#include "vmm/host/address_space.h"
 #include "vmm/policy/cpuid_leaves.h"
 
 #include <stdatomic.h>
@@ -33,6 +33,7 @@ struct cpu {
                              * nothing known */
     bool is_in_vmx_operation;
 
+    struct page_table page_table; /* its own; see address_space.h */
     struct cpu_descriptors descriptors;
     uint64_t stack_top;
     void *vmxon_region;
@@ -46,9 +47,14 @@ struct cpu {
 #define CPUS_STACK_BYTES (16 * PAGE_SIZE)
 #define CPUS_STACK_COUNT 4
 
-/* What each processor takes from the heap: the stacks, its structure, and the VMXON region. */
+/* The most pages that its page tables take: those of the levels, the image, the heap with the guard
+ * pages, and the interrupt controllers. */
+#define CPUS_TABLE_PAGES 40
+
+/* What each processor takes from the heap: the stacks, its structure, the VMXON region, and the page
+ * tables. */
 #define CPUS_HEAP_BYTES                                                                            \
-    (CPUS_STACK_COUNT * (PAGE_SIZE + CPUS_STACK_BYTES) + PAGE_SIZE +                               \
+    (CPUS_STACK_COUNT * (PAGE_SIZE + CPUS_STACK_BYTES) + (1 + CPUS_TABLE_PAGES) * PAGE_SIZE +      \
      (sizeof(struct cpu) + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE)
 
 /* Returns this processor. */
@@ -61,11 +67,15 @@ static inline struct cpu *cpu_this(void)
  * included. */
 void cpus_begin(void);
 
-/* Sets up the processor that booted: stacks, descriptor tables, machine checks. page_table is in
- * force; the caller continues on cpu_this()->stack_top. heap and page_table must stay, as later
- * functions use them.
- * STATUS_NO_MEMORY: there is no memory for the stacks or the VMXON region. */
-MUST_USE enum status cpus_init(struct page_table *page_table, struct heap *heap);
+/* Sets up the processor that booted: page tables, stacks, descriptor tables, machine checks. The
+ * caller continues on cpu_this()->stack_top, and there puts the page tables into force. boot and
+ * heap must stay, as later functions use them.
+ * STATUS_NO_MEMORY: there is no memory for the tables, the stacks or the VMXON region. */
+MUST_USE enum status cpus_init(const struct boot_info *boot, struct heap *heap);
+
+/* Return what all page tables of the monitor have in common, and where their pages come from. */
+const struct address_space_machine *cpus_machine(void);
+const struct page_source *cpus_page_source(void);
 
 /* Enters VMX operation on this processor, and tries the features that a guest relies on. Needs no
  * clock. On an error, message (size bytes) says what is missing. The errors are those of

@@ -52,7 +52,7 @@ static void print_slot(const struct command_output *output, const struct guest_s
                                                       : "ended";
 
     command_print(output, "%-16s %-18s %4u %6lu MiB ", slot->config->name,
-                  guest_format_name(guest_format_of(slot->config->kernel)), slot->config->cpu_count,
+                  slot->config->format_name, slot->config->cpu_count,
                   slot->config->memory_bytes / MIB);
     print_heap(output, slot->guest);
     command_print(output, "  %s", state);

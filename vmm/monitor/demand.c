@@ -35,14 +35,17 @@
  * KiB at the edges of blocks, and the local APICs' page. */
 #define EPT_PAGES_FIXED (3 + 2 * GUEST_RAM_BLOCKS_MAX + 3)
 
+/* The tables of a guest's window (vmm/host/address_space.h), in the same way, with its files. */
+#define WINDOW_PAGES_FIXED 16
+
 static uint64_t vcpu_bytes(void)
 {
     return align_up(sizeof(struct vcpu), PAGE_SIZE) + VCPU_PAGES * PAGE_SIZE;
 }
 
-static uint64_t ept_bytes(uint64_t memory_bytes)
+static uint64_t tables_bytes(uint64_t memory_bytes)
 {
-    return (EPT_PAGES_FIXED + memory_bytes / GIB + memory_bytes / (512 * GIB)) * PAGE_SIZE;
+    return (EPT_PAGES_FIXED + WINDOW_PAGES_FIXED + 2 * (memory_bytes / GIB + 1)) * PAGE_SIZE;
 }
 
 static uint64_t attachment_bytes(const struct attachment_spec *spec, uint32_t cpu_count)
@@ -77,7 +80,7 @@ uint64_t demand_heap(const struct guest_config *guest)
 static uint64_t guest_bytes(const struct guest_config *guest)
 {
     return align_up(sizeof(struct guest), PAGE_SIZE) + guest->cpu_count * vcpu_bytes() +
-           ept_bytes(guest->memory_bytes) + PAGE_SIZE /* APIC-access page */ +
+           tables_bytes(guest->memory_bytes) + PAGE_SIZE /* APIC-access page */ +
            (guest->has_testdev ? TESTDEV_MEMORY_BYTES : 0) +
            align_up(demand_heap(guest), PAGE_SIZE) - attachments_bytes(guest);
 }

@@ -8,6 +8,7 @@
 #include "vmm/base/log.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
+#include "vmm/host/window.h"
 #include "vmm/loader/memory_layout.h"
 #include "vmm/memory/heap.h"
 #include "vmm/monitor/demand.h"
@@ -96,6 +97,19 @@ static void destroy_ept(struct guest *guest, const struct guest_environment *env
 {
     (void)environment;
     ept_destroy(&guest->ept);
+}
+
+static enum status create_window(struct guest *guest, const struct guest_environment *environment)
+{
+    (void)environment;
+    guest->ram = window_ram(guest->config);
+    return window_create(&guest->window, guest->config, cpus_machine(), cpus_page_source());
+}
+
+static void destroy_window(struct guest *guest, const struct guest_environment *environment)
+{
+    (void)environment;
+    window_destroy(&guest->window);
 }
 
 static bool on_serial_transmit(void *context, uint8_t byte)
@@ -320,14 +334,25 @@ struct vcpu_task {
 
 #define GUEST_VPID 1 /* 0 is the monitor's; only one guest at a time uses a processor */
 
+static void leave_window(const struct guest *guest)
+{
+    address_space_leave(&cpu_this()->page_table, guest->config);
+    paging_flush();
+}
+
 static void create_vcpu(void *context)
 {
     struct vcpu_task *task = context;
     struct guest *guest = task->guest;
 
+    task->status = address_space_enter(&cpu_this()->page_table, &guest->window, guest->config);
+    if (task->status != STATUS_OK)
+        return;
     task->status =
         vcpu_create(&guest->vcpus[task->index], guest, task->index, task->environment->heap,
                     ept_pointer(&guest->ept, false), GUEST_VPID);
+    if (task->status != STATUS_OK)
+        leave_window(guest);
 }
 
 static void destroy_vcpu(void *context)
@@ -335,6 +360,7 @@ static void destroy_vcpu(void *context)
     struct vcpu_task *task = context;
 
     vcpu_destroy(&task->guest->vcpus[task->index], task->environment->heap);
+    leave_window(task->guest);
     /* The next guest may use these pages for its EPT, and the same VPID: no old translation may
      * remain. */
     vmx_invalidate_ept_all();
@@ -440,10 +466,15 @@ static const struct {
     enum status (*create)(struct guest *guest, const struct guest_environment *environment);
     void (*destroy)(struct guest *guest, const struct guest_environment *environment);
 } steps[] = {
-    {create_console, destroy_console}, {create_ept, destroy_ept},
-    {create_heap, destroy_heap},       {create_buses, destroy_buses},
-    {create_board, destroy_board},     {create_apic_access_page, destroy_apic_access_page},
-    {create_vcpus, destroy_vcpus},     {create_attachments, destroy_attachments},
+    {create_console, destroy_console},
+    {create_window, destroy_window},
+    {create_ept, destroy_ept},
+    {create_heap, destroy_heap},
+    {create_buses, destroy_buses},
+    {create_board, destroy_board},
+    {create_apic_access_page, destroy_apic_access_page},
+    {create_vcpus, destroy_vcpus},
+    {create_attachments, destroy_attachments},
 };
 
 /* Undoes the first count steps. */
@@ -458,7 +489,6 @@ enum status guest_create(struct guest *guest, const struct guest_config *config,
 {
     memset(guest, 0, sizeof(*guest));
     guest->config = config;
-    guest->ram = (uint8_t *)config->ram.value;
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
         enum status status = steps[i].create(guest, environment);
 

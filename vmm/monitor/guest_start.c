@@ -10,6 +10,7 @@
 #include "vmm/console/console.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
+#include "vmm/host/window.h"
 #include "vmm/loader/bios_area.h"
 #include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
@@ -164,6 +165,7 @@ static void clear_ram(struct guest *guest)
 enum status guest_start(struct guest *guest, const struct guest_environment *environment)
 {
     const struct guest_config *config = guest->config;
+    const struct guest_config image = window_config(config);
     char reason[GUEST_END_REASON_BYTES];
     struct loader_entry entry;
     struct vmx_start_state state;
@@ -176,7 +178,7 @@ enum status guest_start(struct guest *guest, const struct guest_environment *env
     guest_flush_debug_line(guest); /* what the guest printed before a reset */
     clear_ram(guest);
     acpi_rsdp = write_tables(guest);
-    status = loader_load(config, guest->ram, acpi_rsdp, &entry);
+    status = loader_load(&image, guest->ram, acpi_rsdp, &entry);
     if (status != STATUS_OK) {
         format_text(reason, sizeof(reason), "its image cannot be loaded: %s", status_name(status));
         (void)guest_stop(guest, reason);

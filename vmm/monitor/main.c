@@ -24,7 +24,6 @@
 static struct {
     const struct boot_info *boot;
     struct heap heap;
-    struct page_table page_table;
     struct monitor monitor;
 } self;
 
@@ -78,39 +77,6 @@ static void require(enum status status, const char *what)
 {
     if (status != STATUS_OK)
         give_up(what, status_name(status));
-}
-
-static void *allocate_table(void *context)
-{
-    return heap_allocate(context, PAGE_SIZE, PAGE_SIZE);
-}
-
-static void map(uint64_t base, uint64_t size_bytes, unsigned flags)
-{
-    if (size_bytes > 0)
-        require(page_table_map(&self.page_table, base, size_bytes, flags), "page tables");
-}
-
-static void map_memory(const struct boot_info *boot)
-{
-    for (size_t i = 0; i < boot->memory_count; i++) {
-        const struct memory_range *range = &boot->memory[i];
-        switch (range->kind) {
-        case MEMORY_RAM: map(range->base.value, range->size_bytes, PAGE_WRITE); break;
-        case MEMORY_ACPI:
-        case MEMORY_RUNTIME_DATA: map(range->base.value, range->size_bytes, 0); break;
-        case MEMORY_RUNTIME_CODE: /* unmapped until the machine is switched off */
-        case MEMORY_MMIO:
-        case MEMORY_RESERVED: break;
-        }
-    }
-}
-
-static void map_image(const struct boot_info *boot)
-{
-    map(boot->image.value, boot->image_bytes, 0);
-    map(boot->text.value, boot->text_bytes, PAGE_EXECUTE);
-    map(boot->data.value, boot->data_bytes, PAGE_WRITE);
 }
 
 /* Starts the clock at the rate that the boot stage has measured. Logs the clock it was measured by,
@@ -188,14 +154,6 @@ static void begin_console_service(const struct boot_info *boot)
     console_poll();
 }
 
-static void map_interrupt_controllers(void)
-{
-    map(align_down(lapic_base().value, PAGE_SIZE), PAGE_SIZE, PAGE_WRITE | PAGE_UNCACHED);
-    for (size_t i = 0; i < self.boot->acpi.ioapic_count; i++)
-        map(align_down(self.boot->acpi.ioapics[i].base.value, PAGE_SIZE), PAGE_SIZE,
-            PAGE_WRITE | PAGE_UNCACHED);
-}
-
 static void start_vmx(void)
 {
     char message[256];
@@ -210,7 +168,8 @@ static void start_vmx(void)
                  cpu_this()->apic_fault);
 }
 
-/* Continues the start on the monitor's own stack and page tables. */
+/* Continues the start on the monitor's own stack, and goes over to its page tables: they do not map
+ * the firmware's stack. */
 static _Noreturn void run_on_own_stack(void)
 {
     const struct boot_info *boot = self.boot;
@@ -218,9 +177,8 @@ static _Noreturn void run_on_own_stack(void)
     backtrace_set_symbolizer(symbol_lookup);
     fatal_set_hooks(&(struct fatal_hooks){
         .begin = console_seize, .stop = stop_after_error, .last = reset_after_error});
+    require(paging_enable(&cpu_this()->page_table), "paging");
     power_prepare(&self.heap);
-    map_interrupt_controllers();
-    paging_flush();
     legacy_pic_disable();
     require(lapic_init(), "the local APIC");
     start_clock(&boot->tsc);
@@ -237,8 +195,6 @@ static _Noreturn void run_on_own_stack(void)
 
 void monitor_main(const struct boot_info *boot)
 {
-    struct page_source source = {.allocate = allocate_table, .context = &self.heap};
-
     cpus_begin();
     self.boot = boot;
     power_begin(boot);
@@ -251,12 +207,8 @@ void monitor_main(const struct boot_info *boot)
         log_line("released memory of the heap is poisoned (heap = poison)");
         heap_poison(&self.heap, fatal_error);
     }
-    require(page_table_init(&self.page_table, paging_levels(), paging_has_huge_pages(), &source),
-            "page tables");
-    map_memory(boot);
-    map_image(boot);
-    require(paging_enable(&self.page_table), "paging");
-    require(cpus_init(&self.page_table, &self.heap), "memory for the first processor");
+    paging_disable_control_flow_enforcement();
+    require(cpus_init(boot, &self.heap), "memory for the first processor");
     /* The firmware's stack is not used any more. */
     call_on_stack(cpu_this()->stack_top, run_on_own_stack);
 }

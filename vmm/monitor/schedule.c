@@ -91,8 +91,8 @@ static void run_slot(void *context)
     if (monitor_selected(monitor) == slot)
         console_connect(&slot->guest->console);
     if (slot->guest->start_count == 0)
-        log_line("guest %s starts: %s, %lu MiB", config->name,
-                 guest_format_name(guest_format_of(config->kernel)), config->memory_bytes / MIB);
+        log_line("guest %s starts: %s, %lu MiB", config->name, config->format_name,
+                 config->memory_bytes / MIB);
     run_to_end(slot);
     heap_check(&slot->guest->heap);
     if (slot->guest->end.kind == GUEST_QUIT) {

@@ -37,6 +37,12 @@ static bool is_in_range(const struct page_table *table, uint64_t base, uint64_t 
 enum status page_table_map(struct page_table *table, uint64_t base, uint64_t size_bytes,
                            unsigned flags)
 {
+    return page_table_map_at(table, base, base, size_bytes, flags);
+}
+
+enum status page_table_map_at(struct page_table *table, uint64_t address, uint64_t physical,
+                              uint64_t size_bytes, unsigned flags)
+{
     uint64_t bits = ENTRY_PRESENT | ENTRY_ACCESSED | ENTRY_DIRTY;
 
     if ((flags & ~(unsigned)KNOWN_FLAGS) != 0)
@@ -45,7 +51,7 @@ enum status page_table_map(struct page_table *table, uint64_t base, uint64_t siz
         return STATUS_INVALID;
     if ((flags & PAGE_UNCACHED) != 0 && (flags & PAGE_WRITE_COMBINING) != 0)
         return STATUS_INVALID;
-    if (!is_in_range(table, base, size_bytes))
+    if (!is_in_range(table, address, size_bytes))
         return STATUS_OUT_OF_RANGE;
 
     if ((flags & PAGE_WRITE) != 0)
@@ -56,7 +62,18 @@ enum status page_table_map(struct page_table *table, uint64_t base, uint64_t siz
         bits |= ENTRY_PCD | ENTRY_PWT;
     if ((flags & PAGE_WRITE_COMBINING) != 0)
         bits |= ENTRY_PWT;
-    return table_tree_map(&table->tree, base, base, size_bytes, bits);
+    return table_tree_map(&table->tree, address, physical, size_bytes, bits);
+}
+
+enum status page_table_share(struct page_table *table, const struct page_table *owner,
+                             uint64_t address)
+{
+    return table_tree_share(&table->tree, &owner->tree, address);
+}
+
+void page_table_unshare(struct page_table *table, uint64_t address)
+{
+    table_tree_unshare(&table->tree, address);
 }
 
 enum status page_table_unmap(struct page_table *table, uint64_t base, uint64_t size_bytes)

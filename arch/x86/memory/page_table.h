@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The monitor's own page tables. They map everything that the monitor may access one to one, and
- * keep W^X: no page is writable and executable at once. Intel SDM vol. 3A, "4-Level Paging and
- * 5-Level Paging". Builds the tables in memory only; arch/x86/paging.h puts them into force.
+/* The monitor's own page tables. They map what the monitor may access: one to one, except windows
+ * onto guests' RAM. They keep W^X: no page is writable and executable at once. Intel SDM vol. 3A,
+ * "4-Level Paging and 5-Level Paging". Builds the tables in memory only; arch/x86/paging.h puts them
+ * into force.
  *
- * A later call overrides an earlier one, so the usual order is: all RAM writable, device memory
+ * A later call overrides an earlier one, so the usual order is: memory writable, device memory
  * uncached, then the image's text executable and its constants read-only, last the guard pages
  * under the stacks unmapped. */
 #ifndef ARCH_X86_MEMORY_PAGE_TABLE_H
@@ -52,12 +53,25 @@ MUST_USE enum status page_table_init(struct page_table *table, unsigned levels,
 MUST_USE enum status page_table_map(struct page_table *table, uint64_t base, uint64_t size_bytes,
                                     unsigned flags);
 
+/* Does what page_table_map does, but maps [address, +size_bytes) to [physical, +size_bytes).
+ * address is as page_table_map's base. */
+MUST_USE enum status page_table_map_at(struct page_table *table, uint64_t address,
+                                       uint64_t physical, uint64_t size_bytes, unsigned flags);
+
+/* Makes [address, +TABLE_SHARE_BYTES) translate in table as it does in owner; see
+ * table_tree_share. */
+MUST_USE enum status page_table_share(struct page_table *table, const struct page_table *owner,
+                                      uint64_t address);
+
+/* Undoes page_table_share. If the table is in force, the caller then flushes the TLB. */
+void page_table_unshare(struct page_table *table, uint64_t address);
+
 /* Unmaps the range, as for a guard page; skips parts that are not mapped. Range, errors and TLBs as
  * for page_table_map. */
 MUST_USE enum status page_table_unmap(struct page_table *table, uint64_t base, uint64_t size_bytes);
 
 struct page_mapping {
-    uint64_t address; /* physical; equal to the linear address, as all is mapped one to one */
+    uint64_t address; /* physical */
     unsigned flags;
     uint64_t page_size_bytes;
 };

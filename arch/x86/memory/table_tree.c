@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define ENTRIES_PER_TABLE 512
+#define SHARE_LEVEL       4 /* whose entries cover TABLE_SHARE_BYTES each */
 
 /* Returns the bytes that one entry of a table at this level spans; the lowest level is 1. */
 static uint64_t level_bytes(unsigned level)
@@ -173,6 +174,57 @@ enum status table_tree_map(struct table_tree *tree, uint64_t from, uint64_t to, 
 enum status table_tree_unmap(struct table_tree *tree, uint64_t from, uint64_t size_bytes)
 {
     return change_range(tree, (struct change){.from = from, .is_map = false}, size_bytes);
+}
+
+/* Returns the entry that covers [from, +TABLE_SHARE_BYTES), or null if its table does not exist. */
+static uint64_t *share_entry(const struct table_tree *tree, uint64_t from)
+{
+    uint64_t *table = tree->root;
+
+    for (unsigned level = tree->levels; level > SHARE_LEVEL; level--) {
+        uint64_t entry = read_entry(&table[level_index(from, level)]);
+
+        if (!is_present(tree, entry))
+            return NULL;
+        table = table_of(entry);
+    }
+    return &table[level_index(from, SHARE_LEVEL)];
+}
+
+enum status table_tree_share(struct table_tree *tree, const struct table_tree *owner, uint64_t from)
+{
+    const uint64_t *shared;
+    uint64_t *entry;
+
+    if (!is_aligned(from, TABLE_SHARE_BYTES) || tree->levels != owner->levels ||
+        tree->present_mask != owner->present_mask || tree->table_bits != owner->table_bits)
+        return STATUS_INVALID;
+    if (from >= level_bytes(tree->levels + 1))
+        return STATUS_OUT_OF_RANGE;
+    shared = share_entry(owner, from);
+    if (shared == NULL || !is_present(owner, read_entry(shared)))
+        return STATUS_INVALID;
+    entry = share_entry(tree, from);
+    if (entry == NULL) {
+        enum status status =
+            open_entry(tree, &tree->root[level_index(from, tree->levels)], tree->levels);
+
+        if (status != STATUS_OK)
+            return status;
+        entry = share_entry(tree, from);
+    }
+    if (is_present(tree, read_entry(entry)))
+        return STATUS_INVALID;
+    write_entry(entry, read_entry(shared));
+    return STATUS_OK;
+}
+
+void table_tree_unshare(struct table_tree *tree, uint64_t from)
+{
+    uint64_t *entry = share_entry(tree, from);
+
+    if (entry != NULL)
+        write_entry(entry, 0);
 }
 
 bool table_tree_lookup(const struct table_tree *tree, uint64_t from, struct table_leaf *leaf)

@@ -60,6 +60,24 @@ MUST_USE enum status table_tree_map(struct table_tree *tree, uint64_t from, uint
  * table_tree_map. Needs memory only to split larger pages. */
 MUST_USE enum status table_tree_unmap(struct table_tree *tree, uint64_t from, uint64_t size_bytes);
 
+/* The bytes that one entry of a 4-level tree's root covers; in a 5-level tree an entry one level
+ * below the root. */
+#define TABLE_SHARE_BYTES (UINT64_C(1) << 39)
+
+/* Makes [from, +TABLE_SHARE_BYTES) translate in tree as it does in owner, by the same tables: what
+ * changes there later shows here, too. The tables stay owner's.
+ *   from: a multiple of TABLE_SHARE_BYTES; in owner, something is mapped within the range; in tree,
+ *     nothing was ever mapped there.
+ * Errors
+ *   STATUS_INVALID: from is not as described, or the trees differ in their levels or entries.
+ *   STATUS_OUT_OF_RANGE: the range leaves the tree.
+ *   STATUS_NO_MEMORY: only with 5 levels. Nothing has changed. */
+MUST_USE enum status table_tree_share(struct table_tree *tree, const struct table_tree *owner,
+                                      uint64_t from);
+
+/* Undoes table_tree_share, with the same from. Does nothing if nothing is shared there. */
+void table_tree_unshare(struct table_tree *tree, uint64_t from);
+
 struct table_leaf {
     uint64_t address;         /* what the given address translates to, to the byte */
     uint64_t entry;           /* the leaf as it is in its table */
@@ -70,7 +88,8 @@ struct table_leaf {
  * mapped or is beyond the tree. */
 bool table_tree_lookup(const struct table_tree *tree, uint64_t from, struct table_leaf *leaf);
 
-/* Gives all pages back, also the root. No processor may be using the tree. */
+/* Gives all pages back, also the root. No processor may be using the tree, and it shares no tables
+ * with an owner any more. */
 void table_tree_destroy(struct table_tree *tree);
 
 #endif
