@@ -120,22 +120,35 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
 
 /* --- Memory --- */
 
-static EFI_STATUS allocate_ram(struct uefi *uefi, const struct config_guest *wanted, hpa_t *ram)
+/* Allocates RAM in as few pieces as the machine's holes allow, the largest first. */
+static EFI_STATUS allocate_ram(struct uefi *uefi, const struct config_guest *wanted,
+                               struct ram_pieces *ram)
 {
-    void *memory = uefi_allocate(uefi, wanted->memory_bytes, PAGE_SIZE_LARGE);
-    unsigned long long largest_mib;
+    uint64_t left_bytes = wanted->memory_bytes;
+    unsigned long long free_mib;
 
-    if (memory != NULL) {
-        *ram = HPA((uint64_t)memory);
+    for (ram->count = 0; left_bytes > 0 && ram->count < RAM_PIECES_MAX; ram->count++) {
+        uint64_t size_bytes = left_bytes;
+        void *memory = uefi_allocate_piece(uefi, &size_bytes, PAGE_SIZE_LARGE);
+
+        if (memory == NULL)
+            break;
+        ram->piece[ram->count] =
+            (struct ram_piece){.base = HPA((uint64_t)memory), .size_bytes = size_bytes};
+        left_bytes -= size_bytes;
+    }
+    if (left_bytes == 0) {
+        if (ram->count > 1)
+            uefi_say(uefi, MSG_PIECES, wanted->name, ram->count);
         return EFI_SUCCESS;
     }
-    largest_mib = uefi_largest_free(uefi, PAGE_SIZE_LARGE) / MIB;
-    if (largest_mib == 0)
+    free_mib = (wanted->memory_bytes - left_bytes) / MIB;
+    if (free_mib == 0)
         return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_NO_GUEST_MEMORY, wanted->memory_line,
                            wanted->name, (unsigned long long)(wanted->memory_bytes / MIB));
     return uefi_refuse(uefi, EFI_OUT_OF_RESOURCES, MSG_GUEST_TOO_LARGE, wanted->memory_line,
-                       wanted->name, (unsigned long long)(wanted->memory_bytes / MIB), largest_mib,
-                       largest_mib);
+                       wanted->name, (unsigned long long)(wanted->memory_bytes / MIB), free_mib,
+                       free_mib);
 }
 
 EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
@@ -143,7 +156,7 @@ EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
 {
     const struct config_guest *largest = &config->guests[0];
     EFI_STATUS status = EFI_SUCCESS;
-    hpa_t ram = HPA(0);
+    struct ram_pieces ram;
 
     if (config->schedule == SCHEDULE_PARALLEL) {
         for (size_t i = 0; i < config->guest_count && !EFI_ERROR(status); i++)
@@ -154,7 +167,7 @@ EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
         if (config->guests[i].memory_bytes > largest->memory_bytes)
             largest = &config->guests[i];
     status = allocate_ram(uefi, largest, &ram);
-    for (size_t i = 0; i < config->guest_count; i++)
-        boot->guests[i].ram = ram;
+    for (size_t i = 0; i < config->guest_count && !EFI_ERROR(status); i++)
+        boot->guests[i].ram = ram_pieces_first(&ram, config->guests[i].memory_bytes);
     return status;
 }

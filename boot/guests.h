@@ -14,8 +14,8 @@
 EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
                        struct boot_info *boot);
 
-/* Allocates the RAM of each guest; in sequence, one piece for all that suffices for the largest
- * guest. Errors as for guests_read. */
+/* Allocates the RAM of each guest, in several pieces if need be; in sequence, RAM for all that
+ * suffices for the largest guest. Errors as for guests_read. */
 EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
                                struct boot_info *boot);
 

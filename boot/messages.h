@@ -9,6 +9,7 @@
 #define MSG_BANNER   "a microhypervisor for Intel VT-x"
 #define MSG_READING  "reading %s, %llu KiB"
 #define MSG_GUEST    "guest '%s': %s, %llu MiB of memory"
+#define MSG_PIECES   "guest '%s': its memory lies in %zu pieces, between the machine's holes"
 #define MSG_NO_CLOCK "the firmware's clock cannot be read (%s); guests start in 1970"
 #define MSG_NO_ACPI  "no usable ACPI tables (%s): assuming a PC's standard I/O APIC"
 #define MSG_LEAVING  "leaving the firmware; what follows is on the serial line at I/O port 0x%x"
@@ -47,9 +48,9 @@
     "has too little memory"
 #define MSG_FILE_TOO_LARGE                                                                         \
     "%s needs %llu MiB, and the largest free piece of memory has %llu MiB; use a smaller file"
-#define MSG_GUEST_TOO_LARGE                                                                        \
-    "portcullis.conf:%u: guest '%s' wants %llu MiB of memory in one piece, and the largest free "  \
-    "piece has %llu MiB; write memory = %lluM or less"
+#define MSG_GUEST_TOO_LARGE                                                                         \
+    "portcullis.conf:%u: guest '%s' wants %llu MiB of memory, and %llu MiB are free; write memory " \
+    "= %lluM or less"
 #define MSG_NO_GUEST_MEMORY                                                                        \
     "portcullis.conf:%u: guest '%s' wants %llu MiB of memory, and none is left; give the guests "  \
     "less"

@@ -295,32 +295,69 @@ static EFI_PHYSICAL_ADDRESS take_highest(struct uefi *uefi, struct request *requ
     return taken;
 }
 
+/* Makes the allocation. Returns null if it cannot be made; *request says which places were tried. */
+static void *allocate(struct uefi *uefi, struct request *request)
+{
+    EFI_PHYSICAL_ADDRESS place;
+
+    if (uefi->allocation_count == UEFI_ALLOCATIONS_MAX)
+        return NULL;
+    place = take_highest(uefi, request);
+    if (place == 0)
+        return NULL;
+    uefi->allocations[uefi->allocation_count++] =
+        (struct uefi_allocation){.base = place, .page_count = request->size_bytes / PAGE_SIZE};
+    return (void *)place;
+}
+
+static void say_refused(struct uefi *uefi, const struct request *request)
+{
+    if (request->refused_count != 0)
+        uefi_say(uefi, MSG_REFUSED_PLACES, (unsigned long long)(request->size_bytes / 1024),
+                 request->refused_count, (unsigned long long)request->lowest_refused,
+                 (unsigned long long)request->highest_refused);
+}
+
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit)
 {
     struct request request = {.alignment_bytes = alignment_bytes, .limit = limit};
-    EFI_PHYSICAL_ADDRESS place;
+    void *memory;
 
-    if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE ||
-        uefi->allocation_count == UEFI_ALLOCATIONS_MAX)
+    if (size_bytes == 0 || size_bytes > UINT64_MAX - PAGE_SIZE)
         return NULL;
     request.size_bytes = align_up(size_bytes, PAGE_SIZE);
-    place = take_highest(uefi, &request);
-    if (place == 0) {
-        if (request.refused_count != 0)
-            uefi_say(uefi, MSG_REFUSED_PLACES, (unsigned long long)(request.size_bytes / 1024),
-                     request.refused_count, (unsigned long long)request.lowest_refused,
-                     (unsigned long long)request.highest_refused);
-        return NULL;
-    }
-    uefi->allocations[uefi->allocation_count++] =
-        (struct uefi_allocation){.base = place, .page_count = request.size_bytes / PAGE_SIZE};
-    return (void *)place;
+    memory = allocate(uefi, &request);
+    if (memory == NULL)
+        say_refused(uefi, &request);
+    return memory;
 }
 
 void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes)
 {
     return uefi_allocate_below(uefi, size_bytes, alignment_bytes, UINT64_MAX);
+}
+
+void *uefi_allocate_piece(struct uefi *uefi, uint64_t *size_bytes, uint64_t alignment_bytes)
+{
+    struct request request = {.alignment_bytes = alignment_bytes, .limit = UINT64_MAX};
+    uint64_t largest_bytes = uefi_largest_free(uefi, alignment_bytes);
+    uint64_t wanted_bytes = *size_bytes < largest_bytes ? *size_bytes : largest_bytes;
+
+    wanted_bytes = align_down(wanted_bytes, alignment_bytes);
+    for (; wanted_bytes != 0; wanted_bytes = align_down(wanted_bytes / 2, alignment_bytes)) {
+        void *memory;
+
+        request.size_bytes = wanted_bytes;
+        request.refused_count = 0;
+        memory = allocate(uefi, &request);
+        if (memory != NULL) {
+            *size_bytes = wanted_bytes;
+            return memory;
+        }
+    }
+    say_refused(uefi, &request);
+    return NULL;
 }
 
 uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes)

@@ -77,6 +77,11 @@ void *uefi_allocate(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_b
 void *uefi_allocate_below(struct uefi *uefi, uint64_t size_bytes, uint64_t alignment_bytes,
                           uint64_t limit);
 
+/* Allocates the largest piece that the firmware gives, up to *size_bytes, and sets *size_bytes to its
+ * size, a multiple of alignment_bytes. Where the firmware refuses a size, half of it is tried.
+ * Returns null, and says which places were tried, if not even alignment_bytes are to be had. */
+void *uefi_allocate_piece(struct uefi *uefi, uint64_t *size_bytes, uint64_t alignment_bytes);
+
 /* Returns the size of the largest piece that uefi_allocate could allocate now with this
  * alignment. */
 uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes);

@@ -9,6 +9,7 @@
 #include "arch/x86/tsc_rate.h"
 #include "vmm/attachments/attachment_spec.h"
 #include "vmm/base/types.h"
+#include "vmm/memory/ram_pieces.h"
 
 #define BOOT_GUESTS_MAX        64
 #define BOOT_CPUS_MAX          256
@@ -64,8 +65,7 @@ struct guest_config {
     uint64_t memory_bytes; /* multiple of 2 MiB */
     uint64_t heap_bytes;   /* of the monitor's memory, for what the guest's actions allocate; 0: by
                               need (vmm/monitor/demand.h) */
-    hpa_t ram;             /* memory_bytes of contiguous RAM, 2 MiB aligned; all guests of a
-                              sequence share it */
+    struct ram_pieces ram; /* memory_bytes in all; the guests of a sequence share it */
     const struct attachment_spec *attachments; /* attached before the guest starts; up to
                                                   GUEST_ATTACHMENTS_MAX */
     size_t attachment_count;

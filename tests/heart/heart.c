@@ -90,7 +90,7 @@ struct guest_config *heart_guest(const char *name, uint32_t cpu_count)
         .format_name = "flat 16-bit binary",
         .cpu_count = cpu_count,
         .memory_bytes = HEART_RAM_BYTES,
-        .ram = HPA((uint64_t)ram),
+        .ram = {.piece = {{HPA((uint64_t)ram), HEART_RAM_BYTES}}, .count = 1},
     };
     strncpy(config->name, name, sizeof(config->name) - 1);
     return config;

@@ -448,7 +448,9 @@ void monitor_main(const struct boot_info *info)
     assert_true(is_aligned(info->heap.value, PAGE_SIZE_LARGE));
     assert_true(info->heap_bytes > 0);
     for (size_t i = 0; i < info->guest_count; i++) {
-        assert_true(is_aligned(info->guests[i].ram.value, PAGE_SIZE_LARGE));
+        assert_int_equal(ram_pieces_bytes(&info->guests[i].ram), info->guests[i].memory_bytes);
+        for (size_t piece = 0; piece < info->guests[i].ram.count; piece++)
+            assert_true(is_aligned(info->guests[i].ram.piece[piece].base.value, PAGE_SIZE_LARGE));
         assert_true(info->guests[i].kernel.size_bytes == sizeof(code));
         assert_memory_equal(info->guests[i].kernel.data, code, sizeof(code));
     }
@@ -622,7 +624,7 @@ static void test_refusals(void **state)
     static const struct {
         const char *conf, *text;
     } cases[] = {
-        {too_large, "guest 'a' wants 1024 MiB of memory in one piece"},
+        {too_large, "guest 'a' wants 1024 MiB of memory, and"},
         {no_kernel, "portcullis.conf:2: there is no \\portcullis\\c.bin on the volume"},
         {wrong, "portcullis.conf:2: unknown key 'kernal'"},
     };

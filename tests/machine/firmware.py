@@ -37,8 +37,8 @@ def guest(name="flat", kernel="flat.bin", memory="16M", more=""):
 
 
 TOO_LARGE = (
-    f"portcullis.conf:3: guest 'flat' wants 4096 MiB of memory in one piece, and the largest free "
-    f"piece has {NUMBER} MiB; write memory = {NUMBER}M or less")
+    f"portcullis.conf:3: guest 'flat' wants 4096 MiB of memory, and {NUMBER} MiB are free; write "
+    f"memory = {NUMBER}M or less")
 
 # name: (configuration, or None for no file; what the monitor says; the status it returns)
 CASES = {

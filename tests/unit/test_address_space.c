@@ -40,20 +40,21 @@ static int set_up(void **state)
     boot.acpi.ioapics[0].base = HPA(IOAPIC);
     boot.guests[0] = (struct guest_config){
         .memory_bytes = 3 * GIB + 2 * MIB,
-        .ram = HPA(4 * GIB),
+        .ram = {.piece = {{HPA(4 * GIB), 2 * GIB}, {HPA(64 * MIB), 2 * MIB}, {HPA(7 * GIB), GIB}},
+                .count = 3},
         .kernel = {.data = (const uint8_t *)KERNEL, .size_bytes = 3 * MIB + 5},
         .initrd = {.data = (const uint8_t *)INITRD, .size_bytes = 100},
     };
     boot.guests[1] = (struct guest_config){
         .number = 1,
         .memory_bytes = 512 * MIB,
-        .ram = HPA(0x80000000),
+        .ram = {.piece = {{HPA(0x80000000), 512 * MIB}}, .count = 1},
         .kernel = {.data = (const uint8_t *)KERNEL, .size_bytes = 3 * MIB + 5},
     };
     boot.guests[2] =
         (struct guest_config){.number = 2,
                               .memory_bytes = 512 * GIB,
-                              .ram = HPA(1024 * GIB),
+                              .ram = {.piece = {{HPA(1024 * GIB), 512 * GIB}}, .count = 1},
                               .kernel = {.data = (const uint8_t *)(KERNEL + 5), .size_bytes = 1}};
     machine = (struct address_space_machine){.levels = 4, .local_apic = HPA(APIC)};
     pages = (struct test_pages){.allowed = 2000};
@@ -145,7 +146,7 @@ static void check_window(const struct page_table *table, size_t number)
 
     for (uint64_t at = 0; at < guest->memory_bytes; at += guest->memory_bytes / 64) {
         assert_true(page_table_lookup(table, window + at, &mapping));
-        assert_int_equal(mapping.address, guest->ram.value + at);
+        assert_int_equal(mapping.address, ram_pieces_part(&guest->ram, at, 1).base.value);
         assert_int_equal(mapping.flags, PAGE_WRITE);
     }
     assert_true(page_table_lookup(table, window + guest->memory_bytes - 1, &mapping));
@@ -203,7 +204,8 @@ static void test_one_guest_each(void **state)
             check_window(&tables[i], i);
             assert_int_equal(all_mapped(&tables[i]), MONITOR_BYTES + window_bytes(i));
             for (size_t other = 0; other < 2; other++)
-                assert_false(page_table_lookup(&tables[i], boot.guests[other].ram.value, &mapping));
+                assert_false(page_table_lookup(
+                    &tables[i], boot.guests[other].ram.piece[0].base.value, &mapping));
             assert_false(
                 page_table_lookup(&tables[i], window_ram_address(&boot.guests[1 - i]), &mapping));
         }

@@ -4,7 +4,9 @@
 #include "tests/unit/unit.h"
 
 #include "arch/x86/host_acpi.c"
+#include "boot/guests.c"
 #include "boot/uefi.c"
+#include "vmm/monitor/demand.c"
 
 #include <stdlib.h>
 
@@ -47,6 +49,18 @@ static EFI_STATUS EFIAPI get_memory_map(UINTN *size_bytes, EFI_MEMORY_DESCRIPTOR
     memcpy(map, firmware.map, *size_bytes);
     firmware.maps_read++;
     return EFI_SUCCESS;
+}
+
+/* No guest has files here. */
+EFI_STATUS volume_read(struct uefi *firmware_of, struct volume *volume, const char *path,
+                       uint64_t bytes_max, struct blob *blob)
+{
+    (void)firmware_of;
+    (void)volume;
+    (void)path;
+    (void)bytes_max;
+    (void)blob;
+    return EFI_NOT_FOUND;
 }
 
 /* Takes the span out of the free range that it lies in. Returns false if there is none. */
@@ -222,6 +236,97 @@ static void test_everything_refused(void **state)
     assert_int_equal(uefi.allocation_count, 0);
 }
 
+/* Pieces of guest RAM: the largest first; where the firmware refuses a size, half of it. */
+static void test_pieces(void **state)
+{
+    uint64_t size_bytes = 3 * GIB;
+
+    (void)state;
+    add_range(0x100000, 0x80000000, EfiConventionalMemory);     /* 2047 MiB */
+    add_range(0x100000000, 0x140100000, EfiConventionalMemory); /* 1025 MiB */
+    assert_int_equal(uefi_allocate_piece(&uefi, &size_bytes, PAGE_SIZE_LARGE), 0x200000);
+    assert_int_equal(size_bytes, 2046 * MIB);
+    size_bytes = 3 * GIB - size_bytes;
+    assert_int_equal(uefi_allocate_piece(&uefi, &size_bytes, PAGE_SIZE_LARGE), 0x100000000);
+    assert_int_equal(size_bytes, 1024 * MIB);
+    size_bytes = 2 * MIB;
+    assert_null(uefi_allocate_piece(&uefi, &size_bytes, PAGE_SIZE_LARGE));
+    assert_string_equal(said, "");
+    uefi_release_all(&uefi);
+}
+
+static void test_refused_pieces(void **state)
+{
+    uint64_t size_bytes = GIB, sum = 0;
+
+    (void)state;
+    add_range(0x40000000, 0x80000000, EfiConventionalMemory);
+    refuse(0x7ff00000, 0x7ff01000);
+    for (unsigned i = 0; i < 16; i++) {
+        uint64_t piece_bytes = size_bytes - sum;
+
+        if (uefi_allocate_piece(&uefi, &piece_bytes, PAGE_SIZE_LARGE) == NULL)
+            break;
+        sum += piece_bytes;
+        assert_int_equal(piece_bytes % PAGE_SIZE_LARGE, 0);
+    }
+    assert_int_equal(sum, GIB - 2 * MIB); /* all except what is refused */
+    assert_non_null(strstr(said, "for 2048 KiB 1 places from 0x7fe00000 to 0x7fe00000"));
+    uefi_release_all(&uefi);
+}
+
+/* --- Guests' RAM --- */
+
+static void test_guests_between_holes(void **state)
+{
+    static struct config config;
+    static struct boot_info boot;
+
+    (void)state;
+    config.guest_count = 2;
+    config.schedule = SCHEDULE_PARALLEL;
+    config.guests[0] =
+        (struct config_guest){.name = "large", .memory_bytes = 3200 * MIB, .memory_line = 3};
+    config.guests[1] =
+        (struct config_guest){.name = "second", .memory_bytes = 512 * MIB, .memory_line = 7};
+    add_range(0x100000, 0xb0000000, EfiConventionalMemory);
+    add_range(0xb0000000, 0xc0000000, EfiReservedMemoryType);
+    add_range(0x100000000, 0x140000000, EfiConventionalMemory);
+    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_SUCCESS);
+    assert_int_equal(boot.guests[0].ram.count, 2);
+    assert_int_equal(boot.guests[0].ram.piece[0].base.value, 0x200000);
+    assert_int_equal(ram_pieces_bytes(&boot.guests[0].ram), 3200 * MIB);
+    assert_int_equal(ram_pieces_bytes(&boot.guests[1].ram), 512 * MIB);
+    assert_string_equal(said, "portcullis: guest 'large': its memory lies in 2 pieces, between the "
+                              "machine's holes\n");
+    uefi_release_all(&uefi);
+
+    /* More than there is: the message says how much would do. */
+    set_up(NULL);
+    add_range(0x100000, 0xb0000000, EfiConventionalMemory);
+    add_range(0x100000000, 0x140000000, EfiConventionalMemory);
+    config.guests[1].memory_bytes = 1024 * MIB;
+    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_OUT_OF_RESOURCES);
+    assert_non_null(strstr(said, "2 pieces"));
+    assert_string_equal(strchr(said, '\n') + 1,
+                        "portcullis: portcullis.conf:7: guest 'second' wants 1024 MiB of "
+                        "memory, and 638 MiB are free; write memory = 638M or less\n");
+    uefi_release_all(&uefi);
+    assert_int_equal(firmware.taken_count, 0);
+
+    /* In sequence the guests share RAM, each as much as it has. */
+    set_up(NULL);
+    add_range(0x100000, 0xb0000000, EfiConventionalMemory);
+    add_range(0x100000000, 0x140000000, EfiConventionalMemory);
+    config.schedule = SCHEDULE_SEQUENCE;
+    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_SUCCESS);
+    assert_int_equal(ram_pieces_bytes(&boot.guests[0].ram), 3200 * MIB);
+    assert_int_equal(ram_pieces_bytes(&boot.guests[1].ram), 1024 * MIB);
+    assert_int_equal(boot.guests[1].ram.piece[0].base.value,
+                     boot.guests[0].ram.piece[0].base.value);
+    uefi_release_all(&uefi);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +335,9 @@ int main(void)
         cmocka_unit_test_setup(test_places_within_a_range, set_up),
         cmocka_unit_test_setup(test_never_address_0, set_up),
         cmocka_unit_test_setup(test_everything_refused, set_up),
+        cmocka_unit_test_setup(test_pieces, set_up),
+        cmocka_unit_test_setup(test_refused_pieces, set_up),
+        cmocka_unit_test_setup(test_guests_between_holes, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,7 +200,9 @@ static void configure(size_t cpu_count, size_t guest_count, const struct guest_c
     for (size_t i = 0; i < guest_count; i++) {
         boot.guests[i] = *guest;
         boot.guests[i].number = (uint32_t)i;
-        boot.guests[i].ram = HPA(8 * GIB);
+        boot.guests[i].ram = (struct ram_pieces){
+            .piece = {{HPA(8 * GIB), 2 * MIB}, {HPA(9 * GIB), guest->memory_bytes - 2 * MIB}},
+            .count = 2};
         boot.guests[i].kernel = (struct blob){(const uint8_t *)0x1ffff0, 3 * MIB};
         boot.guests[i].initrd = (struct blob){(const uint8_t *)0x40001000, 20 * MIB};
     }

@@ -73,6 +73,20 @@ uint64_t window_initrd_address(const struct guest_config *guest)
                       &guest->initrd);
 }
 
+static void map_ram(struct page_table *window, const struct guest_config *guest,
+                    enum status *status)
+{
+    uint64_t address = window_ram_address(guest);
+
+    for (size_t i = 0; i < guest->ram.count && *status == STATUS_OK; i++) {
+        const struct ram_piece *piece = &guest->ram.piece[i];
+
+        *status =
+            page_table_map_at(window, address, piece->base.value, piece->size_bytes, PAGE_WRITE);
+        address += piece->size_bytes;
+    }
+}
+
 static void map_file(struct page_table *window, uint64_t address, const struct blob *file,
                      enum status *status)
 {
@@ -91,8 +105,7 @@ enum status window_create(struct page_table *window, const struct guest_config *
 
     if (status != STATUS_OK)
         return status;
-    status = page_table_map_at(window, window_ram_address(guest), guest->ram.value,
-                               guest->memory_bytes, PAGE_WRITE);
+    map_ram(window, guest, &status);
     map_file(window, window_kernel_address(guest), &guest->kernel, &status);
     map_file(window, window_initrd_address(guest), &guest->initrd, &status);
     if (status != STATUS_OK)

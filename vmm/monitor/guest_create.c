@@ -58,14 +58,29 @@ static void destroy_heap(struct guest *guest, const struct guest_environment *en
     heap_give_back(&guest->heap, environment->heap);
 }
 
+/* Maps a block to the pieces of RAM that it lies in. */
+static enum status map_block(struct guest *guest, const struct guest_ram_block *block)
+{
+    for (uint64_t done = 0; done < block->size_bytes;) {
+        const struct ram_piece part = ram_pieces_part(
+            &guest->config->ram, block->offset_bytes + done, block->size_bytes - done);
+        enum status status = ept_map(&guest->ept, GPA(block->gpa.value + done), part.base,
+                                     part.size_bytes, EPT_ALL, EPT_WRITE_BACK);
+
+        if (status != STATUS_OK)
+            return status; /* STATUS_INVALID: the pieces are too short */
+        done += part.size_bytes;
+    }
+    return STATUS_OK;
+}
+
 static enum status map_ram(struct guest *guest)
 {
     guest->ram_block_count = guest_ram_blocks(guest->config->memory_bytes, guest->ram_blocks);
     for (size_t i = 0; i < guest->ram_block_count; i++) {
         const struct guest_ram_block *block = &guest->ram_blocks[i];
-        hpa_t hpa = HPA(guest->config->ram.value + block->offset_bytes);
-        enum status status =
-            ept_map(&guest->ept, block->gpa, hpa, block->size_bytes, EPT_ALL, EPT_WRITE_BACK);
+        enum status status = map_block(guest, block);
+
         if (status != STATUS_OK)
             return status;
     }

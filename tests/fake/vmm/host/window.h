@@ -7,7 +7,7 @@
 
 static inline uint8_t *window_ram(const struct guest_config *guest)
 {
-    return (uint8_t *)guest->ram.value;
+    return (uint8_t *)guest->ram.piece[0].base.value;
 }
 
 static inline struct guest_config window_config(const struct guest_config *guest)
