@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Powers a guest on or resets it, and runs it from there to its end. */
+#include "arch/x86/clear.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/registers.h"
 #include "vmm/acpi/acpi_tables.h"
@@ -16,8 +17,6 @@
 #include "vmm/loader/memory_layout.h"
 #include "vmm/run/run.h"
 #include "vmm/vcpu/vcpu.h"
-
-#include <string.h>
 
 /* Segment access rights of a processor that has just started, in the VMCS's layout (SDM vol. 3C,
  * "Format of Access Rights"): present, accessed, and for 16-bit real mode DPL 0. */
@@ -154,7 +153,7 @@ static void clear_ram(struct guest *guest)
 
     for (uint64_t at = 0; at < size_bytes && guest_is_running(guest); at += piece_bytes) {
         piece_bytes = size_bytes - at < CLEAR_BYTES ? size_bytes - at : CLEAR_BYTES;
-        memset(guest->ram + at, 0, piece_bytes);
+        clear_quadwords(guest->ram + at, piece_bytes);
         if (cpu_this()->index == 0) {
             cpu_let_interrupts_in();
             console_service(rdtsc());
