@@ -125,26 +125,32 @@ static bool enter(struct fake_processor *self, struct fake_vmcs *vmcs, struct vm
     return true;
 }
 
-/* Delivers the event that the entry injects: the guest's gates are interrupt gates. Returns whether
- * there was one. */
-static bool take_event(struct fake_guest *guest, struct fake_vmcs *vmcs)
+/* Delivers an event: the guest's gates are interrupt gates. */
+static void deliver(struct fake_guest *guest, struct fake_vmcs *vmcs, uint32_t info, uint32_t error)
 {
-    uint32_t info = (uint32_t)GET(ENTRY_INTERRUPTION_INFO);
     uint64_t rflags = GET(GUEST_RFLAGS);
 
-    if ((info & INTERRUPTION_VALID) == 0)
-        return false;
     if (guest->delivery_count == FAKE_DELIVERIES_MAX)
         fake_misuse("more than %u events before the guest's next instruction", FAKE_DELIVERIES_MAX);
-    guest->deliveries[guest->delivery_count++] = (struct fake_delivery){
-        .info = info, .error = (uint32_t)GET(ENTRY_EXCEPTION_ERROR_CODE), .rflags = rflags};
+    guest->deliveries[guest->delivery_count++] =
+        (struct fake_delivery){.info = info, .error = error, .rflags = rflags};
     guest->event_count++;
-    SET(ENTRY_INTERRUPTION_INFO, info & ~(uint32_t)INTERRUPTION_VALID);
     SET(GUEST_RFLAGS, rflags & ~(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_NT));
     SET(GUEST_ACTIVITY_STATE, ACTIVITY_ACTIVE);
     SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) & ~SHADOW);
     if (INTERRUPTION_TYPE(info) == INTERRUPTION_NMI)
         SET(GUEST_INTERRUPTIBILITY, GET(GUEST_INTERRUPTIBILITY) | INTERRUPTIBILITY_NMI);
+}
+
+/* Delivers the event that the entry injects. Returns whether there was one. */
+static bool take_event(struct fake_guest *guest, struct fake_vmcs *vmcs)
+{
+    uint32_t info = (uint32_t)GET(ENTRY_INTERRUPTION_INFO);
+
+    if ((info & INTERRUPTION_VALID) == 0)
+        return false;
+    SET(ENTRY_INTERRUPTION_INFO, info & ~(uint32_t)INTERRUPTION_VALID);
+    deliver(guest, vmcs, info, (uint32_t)GET(ENTRY_EXCEPTION_ERROR_CODE));
     return true;
 }
 
@@ -218,6 +224,10 @@ static bool takes_exit(struct fake_processor *self, struct fake_vmcs *vmcs, uint
  * whether it has made one. */
 static bool run(struct fake_guest *guest, struct fake_vmcs *vmcs, uint64_t timer)
 {
+    uint32_t interrupt = fake_virtual_interrupt(vmcs);
+
+    if (interrupt != 0)
+        deliver(guest, vmcs, interrupt, 0);
     if (GET(GUEST_ACTIVITY_STATE) == ACTIVITY_HLT) {
         fake_wait(is_due, timer);
         return false;

@@ -111,6 +111,12 @@ void exec_enter_protected_mode(struct fake_guest *guest);
 uint32_t exec_load(struct fake_guest *guest, uint32_t address, unsigned size);
 bool exec_store(struct fake_guest *guest, uint32_t address, unsigned size, uint32_t value);
 
+/* With APIC virtualization: end an interrupt, and write a register, as the processor virtualizes it;
+ * both exit as the processor does. fake_virtual_register returns what stands in the page. */
+void exec_virtual_eoi(struct fake_guest *guest);
+void exec_virtual_write(struct fake_guest *guest, uint32_t offset, uint32_t value);
+uint32_t fake_virtual_register(const struct fake_guest *guest, uint32_t offset);
+
 /* The host's memory of a guest-physical address, by the EPT; null: there is none. */
 uint8_t *fake_guest_ram(const struct fake_guest *guest, uint64_t address);
 

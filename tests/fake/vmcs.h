@@ -44,6 +44,10 @@ void fake_vmcs_set(struct fake_vmcs *vmcs, uint64_t encoding, uint64_t value);
 /* Whether this memory is a VMCS that is active on a processor: it may not be released. */
 bool fake_vmcs_is_active(const void *memory);
 
+/* Takes the virtual interrupt that the processor delivers now, if there is one, and returns its info;
+ * else 0 (fake_virtual_apic.c). */
+uint32_t fake_virtual_interrupt(struct fake_vmcs *vmcs);
+
 /* The checks of a VM entry (fake_entry.c). Return null, or what is wrong. The first group makes the
  * entry fail with a VM-instruction error, the second with exit reason 33. */
 const char *fake_entry_controls(struct fake_processor *processor, const struct fake_vmcs *vmcs);
