@@ -459,6 +459,24 @@ $(FUZZ_LIB): $(PORTABLE_SRCS:%.c=$(FUZZ)/%.o) $(FUZZ)/arch/x86/host_acpi.o $(FUZ
 	@rm -f $@
 	$(Q)ar rcs $@ $^
 
+# The heart, on the fake processor. clang does not define what gcc does with AddressSanitizer.
+FUZZ_FAKE_CFLAGS := -Itests/fake -D__SANITIZE_ADDRESS__=1 $(FUZZ_CFLAGS) -pthread
+FUZZ_FAKE_LIB    := $(FUZZ)/fake/portcullis.a
+FUZZ_FAKE_OBJS   := $(patsubst $(BUILD)/fake/%,$(FUZZ)/fake/%,$(patsubst $(BUILD)/host/%,$(FUZZ)/%,$(FAKE_OBJS)))
+
+$(FUZZ)/fake/boot/%.o: FUZZ_FAKE_CFLAGS += $(EFI_CFLAGS)
+$(FUZZ)/fake/%.o: %.c
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_FAKE_CFLAGS) -c $< -o $@
+
+$(FUZZ_FAKE_LIB): $(FUZZ_FAKE_OBJS)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(FUZZ)/bin/exits: $(FUZZ)/fake/tests/fuzz/exits.o $(FUZZ_FAKE_LIB)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,$(FUZZ_SANITIZE) -pthread $^ -lcmocka -o $@
+
 $(FUZZ)/bin/%: $(FUZZ)/tests/fuzz/%.o $(FUZZ_LIB)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) -fsanitize=fuzzer,$(FUZZ_SANITIZE) $< $(FUZZ_LIB) -lcmocka -o $@
@@ -509,6 +527,7 @@ $(LINT)/%.clang: CLANG_CFLAGS = $(COMMON) -Wno-unknown-pragmas
 $(LINT)/tests/unit/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
 $(LINT)/tests/fake/%.clang $(LINT)/tests/heart/%.clang: CLANG_CFLAGS = -Itests/fake $(COMMON)
 $(LINT)/tests/heart/test_boot_%.clang: CLANG_CFLAGS += $(EFI_CFLAGS)
+$(LINT)/tests/fuzz/exits.clang: CLANG_CFLAGS = -Itests/fake $(COMMON)
 
 $(LINT)/%.clang: %.c
 	@mkdir -p $(@D)

@@ -61,4 +61,7 @@ MUTANTS = (
     Mutant("loader", "a segment may end behind the file", "vmm/loader/multiboot_image.c",
            "segment.file_offset + segment.file_bytes > file.size_bytes)",
            "segment.file_offset > file.size_bytes)"),
+    Mutant("exits", "a read of ELCR keeps the board's lock", "vmm/board/address_map.c",
+           "access->value = i8259_elcr_read(&board->pic, which);\n    return handled(board);",
+           "access->value = i8259_elcr_read(&board->pic, which);\n    return IO_HANDLED;"),
 )

@@ -29,6 +29,9 @@ LIMITS = ("-rss_limit_mb=1024", "-timeout=60")
 LENGTH = 600
 LENGTHS = {"loader": 2000, "config": 2000, "host_acpi": 2000}
 MUTANT_SECONDS = 60
+# Targets on the fake processor, and how their sources are compiled.
+HEART = ("exits",)
+HEART_FLAGS = ("-Itests/fake", "-D__SANITIZE_ADDRESS__=1", "-pthread")
 ENVIRONMENT = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=0:quarantine_size_mb=8:abort_on_error=0",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -87,7 +90,8 @@ def fuzz(fuzzer, seconds):
 
 def build_mutant(build, compile_words, mutant):
     """The program of a target with one source broken."""
-    text = open(mutant.file, encoding="utf-8").read()
+    with open(mutant.file, encoding="utf-8") as file:
+        text = file.read()
     if text.count(mutant.old) != 1:
         sys.exit(f"run.py: {mutant.file} has not exactly one: {mutant.old}")
     folder = os.path.join(build, "mutants")
@@ -96,16 +100,19 @@ def build_mutant(build, compile_words, mutant):
     with open(source, "w", encoding="utf-8") as file:
         file.write(text.replace(mutant.old, mutant.new))
     program = os.path.join(folder, mutant.target)
-    # The broken object comes before the library, which then does not give its own.
-    objects = [f"{program}.o", os.path.join(build, "tests", "fuzz", f"{mutant.target}.o")]
-    if mutant.file.startswith("tests/fuzz/"):
-        objects.pop()
-    subprocess.run([*compile_words, "-I", os.path.dirname(mutant.file), "-c", source,
-                    "-o", f"{program}.o"], check=True)
+    parts = build
+    if mutant.target in HEART:
+        parts = os.path.join(build, "fake")
+        compile_words = [*compile_words[:-1], *HEART_FLAGS, *compile_words[-1:]]
+        compile_words.remove("-I.")
+        compile_words.append("-I.")  # behind tests/fake
+    subprocess.run([*compile_words, "-c", source, "-o", f"{program}.o"], check=True)
     flags = [word.replace("fuzzer-no-link", "fuzzer") for word in compile_words
              if not word.startswith("-M")]
-    subprocess.run([*flags, *objects, os.path.join(build, "portcullis.a"), "-lcmocka",
-                    "-o", program], check=True)
+    # The broken object comes before the library, which then does not give its own.
+    subprocess.run([*flags, f"{program}.o",
+                    os.path.join(parts, "tests", "fuzz", f"{mutant.target}.o"),
+                    os.path.join(parts, "portcullis.a"), "-lcmocka", "-o", program], check=True)
     return program
 
 
