@@ -110,7 +110,7 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
         check = loader_check(guest, wanted->kernel, wanted->initrd, message, sizeof(message));
         if (check != STATUS_OK)
             return uefi_refuse(uefi, guests_efi_status(check), "%s", message);
-        guest->format_name = guest_format_name(guest_format_of(guest->kernel));
+        guest->format_name = loader_format_name(guest_format_of(guest->kernel));
         uefi_say(uefi, MSG_GUEST, guest->name, guest->format_name,
                  (unsigned long long)(guest->memory_bytes / MIB));
         boot->guest_count = i + 1;

@@ -112,7 +112,7 @@ static void check_guest(const struct volume *volume, const struct config_guest *
             fprintf(stderr, "%s\n", message);
             exit(STATUS_REFUSED);
         }
-        format = guest_format_name(guest_format_of(guest.kernel));
+        format = loader_format_name(guest_format_of(guest.kernel));
     }
     printf(MSG_GUEST "\n", guest.name, format, (unsigned long long)(guest.memory_bytes / MIB));
 }

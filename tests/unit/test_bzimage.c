@@ -289,7 +289,7 @@ static void test_recognised(void **state)
     file[0x202] = 'H';
     put16(0x1fe, 0);
     assert_int_equal(guest_format_of(guest.kernel), GUEST_FORMAT_FLAT);
-    assert_string_equal(guest_format_name(GUEST_FORMAT_BZIMAGE), "Linux bzImage");
+    assert_string_equal(loader_format_name(GUEST_FORMAT_BZIMAGE), "Linux bzImage");
 }
 
 static void test_truncated(void **state)

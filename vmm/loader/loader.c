@@ -78,7 +78,7 @@ enum guest_format guest_format_of(struct blob kernel)
     return GUEST_FORMAT_FLAT;
 }
 
-const char *guest_format_name(enum guest_format format)
+const char *loader_format_name(enum guest_format format)
 {
     return (size_t)format < ARRAY_COUNT(loaders) ? loaders[format]->name : "unknown";
 }

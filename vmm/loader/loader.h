@@ -22,8 +22,9 @@ enum guest_format {
  * (Multiboot 0.6.96, 3.1.1; Multiboot2 2.0, 3.1.1), an ELF header, and what foreign.h knows. */
 enum guest_format guest_format_of(struct blob kernel);
 
-/* Returns the format's name for messages: "Linux bzImage". Never null. */
-const char *guest_format_name(enum guest_format format);
+/* Returns the format's name for messages: "Linux bzImage". Never null. The monitor has this name in
+ * guest_config.format_name: a processor has only its own guest's files mapped. */
+const char *loader_format_name(enum guest_format format);
 
 enum loader_mode {
     LOADER_MODE_REAL,        /* 16-bit real mode */
