@@ -250,6 +250,7 @@ test-release: ## two builds of a release in different folders have the same byte
 	@$(PYTHON) tests/release/run.py --build $(BUILD)/test/release
 
 sign: $(BUILD)/BOOTX64.EFI $(CHECK_CONFIG) $(BUILD)/guest/vmlinuz $(BUILD)/guest/initrd.img ## build/signed: the monitor and the image for Secure Boot: KEY=FILE CERT=FILE
+	@test -n "$(KEY)" -a -n "$(CERT)" || { echo "make sign: name your key and certificate: KEY=db.key CERT=db.pem" >&2; exit 2; }
 	@mkdir -p $(BUILD)/signed
 	@tools/sign-efi --key "$(KEY)" --cert "$(CERT)" $< $(BUILD)/signed/BOOTX64.EFI
 	tools/mkimage --config boot/debian.conf --efi $(BUILD)/signed/BOOTX64.EFI \
