@@ -7,6 +7,7 @@ missing and goes on to its shell. There a script puts one bad configuration afte
 and starts the monitor again, so each refusal has also to give back what it took.
 """
 
+import gzip
 import os
 import random
 import re
@@ -83,6 +84,12 @@ CASES = {
         guest(kernel="noise.bin"), "guest 'flat': \\portcullis\\noise.bin: neither a Linux bzImage "
         "nor a Multiboot kernel, and with 1000000 bytes too large for a flat 16-bit binary, which "
         f"may have {NUMBER}", INVALID_PARAMETER),
+    "compressed kernel": (
+        guest(kernel="vmlinux.gz"), "guest 'flat': \\portcullis\\vmlinux.gz: this is a file compressed "
+        "with gzip, not a kernel; unpack it first, with gunzip", UNSUPPORTED),
+    "text for a kernel": (
+        guest(kernel="error.htm"), "guest 'flat': \\portcullis\\error.htm: this is a text file, not a "
+        "kernel; check the path, and whether a download left an error's page there", UNSUPPORTED),
     "damaged kernel, empty": (
         guest(kernel="empty.bin"), "guest 'flat': \\portcullis\\empty.bin: the file is empty; copy "
         "it to the volume again", INVALID_PARAMETER),
@@ -139,6 +146,8 @@ def make_image(bench):
         "\\portcullis\\noise.bin": bench.write("noise.bin", random.Random(1).randbytes(1000000)),
         "\\portcullis\\stale.bin": bench.write("stale.bin", b"\xfa\xf4"),
         "\\portcullis\\empty.bin": bench.write("empty.bin", b""),
+        "\\portcullis\\vmlinux.gz": bench.write("vmlinux.gz", gzip.compress(b"a kernel")),
+        "\\portcullis\\error.htm": bench.write("error.htm", b"<html>404 Not Found</html>\n"),
     }
     for index, (config, _, _) in enumerate(CASES.values()):
         files[f"\\cases\\{index}.conf"] = bench.write(f"case-{index}.conf", config or "")

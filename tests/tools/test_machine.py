@@ -227,6 +227,15 @@ class ComputerTest(Bench):
             self.assertIn(b"asked for twice", result.stderr)
         self.assert_clean()
 
+    def test_log(self):
+        with open(self.path("log"), "wb") as file:
+            file.write(b"old")
+        result = self.run_machine("--log", self.path("log"), "--send", "^> =>exit 0")
+        self.assertEqual(result.returncode, 0)
+        with open(self.path("log"), encoding="ascii") as file:
+            self.assertEqual(file.read().count("soft power off"), 1)
+        self.assert_clean()
+
     def terminal(self):
         ours, theirs = pty.openpty()
         self.addCleanup(os.close, ours)

@@ -167,6 +167,17 @@ class SignTest(Bench):
                              check=True, capture_output=True).stdout
         self.assertEqual(self.read("out.der"), der)
 
+    def test_the_signature_is_looked_at(self):
+        os.mkdir(self.path("bin"))
+        self.write("bin/sbsign", b'#!/bin/sh\nexec cp "$7" "$6"\n')
+        os.chmod(self.path("bin/sbsign"), 0o755)
+        result = self.run_tool("sign-efi", "--key", "mine.key", "--cert", "mine.pem",
+                               os.path.abspath(MONITOR), "out.efi",
+                               env={**os.environ, "PATH": f"{self.path('bin')}:{os.environ['PATH']}"})
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("sbverify", result.stderr)
+        self.assertFalse(os.path.exists(self.path("out.efi")))
+
     def test_refused(self):
         before = sorted(os.listdir(self.home))
         self.write("text", b"no certificate")

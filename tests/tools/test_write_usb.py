@@ -87,7 +87,8 @@ class Bench(unittest.TestCase):
     def assert_refused(self, words, *options, disk="sdb", status=2):
         before = self.read(f"dev/{disk}")
         result, _, errors = self.run_tool("--yes", *options, disk=disk)
-        self.assertEqual((result, self.read(f"dev/{disk}")), (status, before), errors)
+        self.assertEqual(result, status, errors)
+        self.assertTrue(self.read(f"dev/{disk}") == before)  # a difference would be long
         self.assertRegex(errors, rf"\Awrite-usb: .*{words}.*\n\Z")
 
 
@@ -97,13 +98,13 @@ class WriteTest(Bench):
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("Acme Stick 3000, 0.0 GiB.\nEverything on it is lost. Type sdb", output)
         self.assertIn(f"{len(IMAGE)} bytes written and read back", output)
-        self.assertEqual(self.read("dev/sdb"), IMAGE + b"\xff" * (DISK_BYTES - len(IMAGE)))
+        self.assertTrue(self.read("dev/sdb") == IMAGE + b"\xff" * (DISK_BYTES - len(IMAGE)))
 
     def test_any_other_answer_is_no(self):
         for answer in ("", "\n", "y\n", "yes\n", "sda\n", "/dev/sdb\n"):
             status, _, errors = self.run_tool(answer=answer)
             self.assertEqual((status, errors), (1, "write-usb: nothing was written\n"))
-            self.assertEqual(self.read("dev/sdb"), b"\xff" * DISK_BYTES)
+            self.assertTrue(self.read("dev/sdb") == b"\xff" * DISK_BYTES)
 
     def test_reads_back_otherwise(self):
         def write(descriptor, data):
