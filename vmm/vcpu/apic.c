@@ -102,7 +102,8 @@ static inline bool access_apic(struct vcpu *vcpu, struct io_access *access)
 {
     uint32_t offset = access->address & (LOCAL_APIC_MMIO_BYTES - 1);
 
-    if ((access->address ^ local_apic_base(&vcpu->apic)) & APIC_PAGE_MASK)
+    /* The base's flags are below its page number. Neither has bits above the physical address. */
+    if ((access->address ^ local_apic_base(&vcpu->apic)) / LOCAL_APIC_MMIO_BYTES != 0)
         return false;
     if (offset == LOCAL_APIC_EOI_OFFSET && access->is_write && access->size == 4)
         return end_interrupt(vcpu);
