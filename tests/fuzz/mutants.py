@@ -64,4 +64,6 @@ MUTANTS = (
     Mutant("exits", "a read of ELCR keeps the board's lock", "vmm/board/address_map.c",
            "access->value = i8259_elcr_read(&board->pic, which);\n    return handled(board);",
            "access->value = i8259_elcr_read(&board->pic, which);\n    return IO_HANDLED;"),
+    Mutant("exits", "bus tables come out of the monitor's heap", "vmm/monitor/guest_create.c",
+           ".context = &guest->heap,", ".context = environment->heap,"),
 )

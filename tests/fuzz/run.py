@@ -96,10 +96,10 @@ def build_mutant(build, compile_words, mutant):
         sys.exit(f"run.py: {mutant.file} has not exactly one: {mutant.old}")
     folder = os.path.join(build, "mutants")
     os.makedirs(folder, exist_ok=True)
-    source = os.path.join(folder, f"{mutant.target}.c")
+    program = os.path.join(folder, f"{mutant.target}-{MUTANTS.index(mutant)}")
+    source = f"{program}.c"
     with open(source, "w", encoding="utf-8") as file:
         file.write(text.replace(mutant.old, mutant.new))
-    program = os.path.join(folder, mutant.target)
     parts = build
     if mutant.target in HEART:
         parts = os.path.join(build, "fake")
