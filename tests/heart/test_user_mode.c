@@ -13,6 +13,8 @@
 #define IO_APIC  UINT32_C(0xfec00000)
 #define CODE     UINT32_C(0x8000)
 #define DATA     UINT32_C(0x200000)
+#define TABLES   UINT32_C(0x100000)
+#define GDT      UINT32_C(0xc0000000)
 #define USER_DPL UINT64_C(0x60) /* in access rights */
 
 #define FAULT(vector) ((uint32_t)INTERRUPTION_INFO(INTERRUPTION_HARDWARE_EXCEPTION, vector))
@@ -186,6 +188,45 @@ static void test_deliveries_where_nothing_is(void **state)
     stop(double_fault, "delivery of event 0x80000b08 went to 0xd0000000");
 }
 
+/* Goes to a task by JMP, while the page table of the GDT is not in RAM. */
+static uint32_t switch_task(struct fake_guest *guest)
+{
+    const uint64_t fields[] = {VMCS_GUEST_CR0, VMCS_CR0_READ_SHADOW};
+    uint32_t *directory = (uint32_t *)(void *)fake_guest_ram(guest, TABLES);
+
+    memset(directory, 0, PAGE_SIZE);
+    directory[GDT >> 22] = NOTHING | 7;
+    fake_guest_set_field(guest, VMCS_GUEST_CR3, TABLES);
+    for (unsigned i = 0; i < ARRAY_COUNT(fields); i++)
+        fake_guest_set_field(guest, fields[i], get(guest, fields[i]) | CR0_PG);
+    fake_guest_set_field(guest, VMCS_GUEST_GDTR_BASE, GDT);
+    fake_guest_set_field(guest, VMCS_GUEST_GDTR_LIMIT, 0xffff);
+    return event_of(guest,
+                    &(struct fake_exit){.reason = EXIT_REASON_TASK_SWITCH,
+                                        .qualification = 0x28 | (uint64_t)TASK_SWITCH_JMP << 30,
+                                        .instruction_length = 2});
+}
+
+static void task_of_a_user(struct fake_guest *guest)
+{
+    begin(guest, true);
+    assert_int_equal(switch_task(guest), FAULT(VECTOR_TS));
+}
+
+static void task_of_the_kernel(struct fake_guest *guest)
+{
+    begin(guest, false);
+    (void)switch_task(guest);
+    fail(); /* the guest has ended */
+}
+
+static void test_tasks_that_are_not_there(void **state)
+{
+    (void)state;
+    run(task_of_a_user);
+    stop(task_of_the_kernel, "task switch to TSS 0x0028");
+}
+
 /* An instruction that is not emulated is refused if the next exit is due to it, too. */
 static void unknown_instruction(struct fake_guest *guest)
 {
@@ -336,6 +377,7 @@ int main(void)
         cmocka_unit_test(test_code_and_tables_where_nothing_is),
         cmocka_unit_test(test_the_local_apics_page),
         cmocka_unit_test(test_deliveries_where_nothing_is),
+        cmocka_unit_test(test_tasks_that_are_not_there),
         cmocka_unit_test(test_unknown_instructions),
         cmocka_unit_test(test_the_instruction_that_caused_the_exit),
         cmocka_unit_test(test_known_instructions),
