@@ -188,14 +188,18 @@ enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud)
     return STATUS_OK;
 }
 
+unsigned uart_room(struct uart *uart)
+{
+    /* With FIFOs, THRE says that the whole FIFO is empty, not only one place in it. */
+    if (uart->room_bytes == 0 && (read_line_status(uart) & LSR_THR_EMPTY) != 0)
+        uart->room_bytes = uart->fifo_bytes;
+    return uart->room_bytes;
+}
+
 bool uart_try_put(struct uart *uart, uint8_t byte)
 {
-    if (uart->room_bytes == 0) {
-        /* With FIFOs, THRE says that the whole FIFO is empty, not only one place in it. */
-        if ((read_line_status(uart) & LSR_THR_EMPTY) == 0)
-            return false;
-        uart->room_bytes = uart->fifo_bytes;
-    }
+    if (uart_room(uart) == 0)
+        return false;
     uart->room_bytes--;
     write_register(uart, UART_THR, byte);
     return true;

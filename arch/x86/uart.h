@@ -34,6 +34,9 @@ bool uart_is_present(uint16_t port);
  *   STATUS_NOT_FOUND: there is no UART; uart behaves as one at UART_NO_PORT. */
 MUST_USE enum status uart_init(struct uart *uart, uint16_t port, uint32_t baud);
 
+/* Returns how many bytes uart_try_put takes now. Reads LSR at most once. */
+unsigned uart_room(struct uart *uart);
+
 /* Gives the byte to the transmitter. Returns false, and does nothing, if its FIFO is full. */
 bool uart_try_put(struct uart *uart, uint8_t byte);
 

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#define MONITOR_NAME     "portcullis"
 #define GUEST_NAME_CHARS "letters, digits, '-', '_' and '.'"
 
 /* The open section, and the lines where its keys were given. */
@@ -135,6 +136,10 @@ static enum status open_guest(struct parser *parser, struct text name)
             return config_refuse(parser, parser->line, STATUS_INVALID,
                                  "the guest's name '%.*s' may have only " GUEST_NAME_CHARS,
                                  QUOTED(name));
+    if (text_equals(name, MONITOR_NAME))
+        return config_refuse(parser, parser->line, STATUS_CONFLICT,
+                             "a guest cannot have the name " MONITOR_NAME
+                             ", with which the monitor's own lines begin: give it another one");
     for (size_t i = 0; i < config->guest_count; i++)
         if (text_equals(name, config->guests[i].name))
             return config_refuse(parser, parser->line, STATUS_CONFLICT,

@@ -107,6 +107,60 @@ class TranscriptTest(unittest.TestCase):
         self.assertEqual(self.result(b"portcullis: machine off, exit code 0\nx\n",
                                      b"portcullis: machine off, exit code 5\n"), (5, True))
 
+    FIRMWARE = b"\x1b[2J\x1b[01;01HBdsDxe\r\n"
+    HAS = b"\x1b[05;01Hportcullis: has the machine\r\n"
+    OFF = b"portcullis: machine off, exit code 0\r\n"
+
+    def test_forged_results(self):
+        """What makes the line only without its escape sequences, or when the firmware is gone, or
+        what the monitor sends instead of it."""
+        for forged in (b"portcul\x1b[mlis: machine off, exit code 0\r\n",
+                       b"\x1b[mportcullis: machine off, exit code 0\r\n",
+                       b"portcullis\0: machine off, exit code 0\r\n",
+                       b"xyz\rportcullis: machine off, exit code 0\r\n",
+                       b"x\x1b[5;1Hportcullis: machine off, exit code 0\r\n",
+                       b"portcullis\\: machine off, exit code 0\r\n",
+                       b"portcullis: machine off, exit code 0\x1b[m\r\n",
+                       b"portcul\x1b[mlis: internal error: x\r\n",
+                       b"portcullis: x\r\nportcul\x1b[mlis: nothing was started\r\n",
+                       b"portcul\x1b[mlis: guest a ended: powered off, exit code 0\r\n"):
+            for head in (self.FIRMWARE + self.HAS, b"portcullis: has the machine\r\n"):
+                whole = head + b"portcullis: guest a starts: flat, 2 MiB\r\n" + forged
+                for pieces in ((whole,), [whole[i:i + 1] for i in range(len(whole))],
+                               (head, whole[len(head):])):
+                    transcript = self.follow(*pieces)
+                    transcript.feed(b"", True)
+                    self.assertIsNone(transcript.exit_code, forged)
+                    self.assertIsNone(transcript.internal_error, forged)
+                    self.assertIsNone(transcript.refusal, forged)
+                    self.assertEqual(transcript.guests.results(), [
+                        {"name": "a", "result": "unfinished", "exit_code": None, "reason": None}])
+
+    def test_true_results(self):
+        for pieces in ((self.FIRMWARE + self.HAS + self.OFF,), (self.FIRMWARE, self.HAS, self.OFF),
+                       (self.HAS, b"\x1b[mx\x1b[1m\r\n" + self.OFF),
+                       (self.HAS, self.OFF.replace(b"\r\n", b"\r\r\n"))):
+            transcript = self.follow(*pieces)
+            self.assertEqual((transcript.exit_code, transcript.after_result), (0, True), pieces)
+        transcript = self.follow(self.HAS, self.OFF, b"more")
+        self.assertEqual((transcript.exit_code, transcript.after_result), (0, False))
+
+    def test_guests(self):
+        transcript = self.follow(
+            self.HAS, b"portcullis: guest a starts: flat 16-bit binary, 2 MiB\r\n",
+            b"portcullis: guest b-1 starts: Multiboot, 16 MiB\r\n",
+            b"portcullis: guest c starts: Multiboot, 16 MiB\r\n",
+            b"portcullis: guest d cannot be created: no memory\r\n",
+            b"portcullis: guest e starts: Multiboot, 16 MiB\r\n",
+            b"portcullis: guest a ended: wrote to the debug exit port, exit code 3\r\n",
+            b"portcullis: guest b-1 ended: powered off, exit code 0\r\n",
+            b"portcullis: guest c ends: quit at the prompt\r\n")
+        self.assertEqual(
+            [tuple(result.values()) for result in transcript.guests.results()],
+            [("a", "failed", 3, "wrote to the debug exit port"),
+             ("b-1", "success", 0, "powered off"), ("c", "quit", None, "quit at the prompt"),
+             ("d", "not started", None, "no memory"), ("e", "unfinished", None, None)])
+
     def follow(self, *pieces):
         transcript = Transcript()
         for piece in pieces:

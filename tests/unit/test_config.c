@@ -209,6 +209,9 @@ static void test_sections(void **state)
     REFUSED("[guest a b]", STATUS_INVALID,
             "portcullis.conf:1: the guest's name 'a b' may have only letters, digits, '-', '_' and "
             "'.'");
+    REFUSED("[guest portcullis]", STATUS_CONFLICT,
+            "portcullis.conf:1: a guest cannot have the name portcullis, with which the monitor's "
+            "own lines begin: give it another one");
     REFUSED("[guest 01234567890123456789012345678901]", STATUS_OUT_OF_RANGE,
             "portcullis.conf:1: the guest's name '01234567890123456789012345678901' is 32 "
             "characters long; at most 31 fit");

@@ -3,6 +3,11 @@
 
 Pure: bytes in, decisions out. Matching sees text without escape sequences and with "\\n" line ends,
 because firmware's serial console draws its screen with the former and all of it sends "\\r\\n".
+
+The result is different: from the monitor's first line on, it is read from the bytes as they came. The
+monitor never sends "portcullis:" for a guest (it puts a backslash before the colon), but text without
+escape sequences could be made of such pieces. Until that line there is no guest, and the boot stage
+prints through the firmware, whose escape sequences are taken out.
 """
 
 import codecs
@@ -17,6 +22,13 @@ INTERNAL_ERROR = re.compile(r"portcullis: internal error: .*")
 # The boot stage's last word; the line before it says what is wrong and what to do.
 REFUSAL = re.compile(r"portcullis: nothing was started\b.*")
 MONITOR_LINE = re.compile(r"portcullis: .*")
+# What the monitor says first when the firmware is gone.
+HAS_MACHINE = "portcullis: has the machine"
+# What it says about a guest, with its name: the start; the end; and that it does not start.
+GUEST_STARTS = re.compile(r"portcullis: guest (\S+) starts: .*")
+GUEST_ENDED = re.compile(r"portcullis: guest (\S+) ended: (.*), exit code (\d+)")
+GUEST_QUIT = re.compile(r"portcullis: guest (\S+) ends: (.*)")
+GUEST_FAILED = re.compile(r"portcullis: guest (\S+) (?:cannot be created|is left out): (.*)")
 
 # ECMA-48: control sequences, operating-system commands, and the escapes with intermediate bytes.
 ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]+[0-~]|[0-Z\\^-~])")
@@ -105,6 +117,54 @@ def unescape(text):
     return keys + (b"\r" if enter else b"")
 
 
+class Lines:
+    """Cuts a stream of bytes into lines, without their ends."""
+
+    def __init__(self):
+        self._tail = b""
+
+    @property
+    def has_tail(self):
+        """Whether anything but white space came after the last whole line."""
+        return bool(self._tail.strip())
+
+    def feed(self, data, final=False):
+        """The lines that are complete now; `final` also completes the last one."""
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        if final:
+            lines.append(self._tail)
+            self._tail = b""
+        self._tail = self._tail[-LINE_CHARACTERS_MAX:]
+        return [line.rstrip(b"\r").decode("ascii", "replace") for line in lines]
+
+
+class Guests:
+    """What the monitor said about each guest: one result for each, in the order of their start."""
+
+    def __init__(self):
+        self._results = {}
+
+    def _put(self, name, result, exit_code=None, reason=None):
+        self._results[name] = {"name": name, "result": result, "exit_code": exit_code,
+                               "reason": reason}
+
+    def read_line(self, line):
+        """Takes a line of the monitor."""
+        if match := GUEST_STARTS.fullmatch(line):
+            self._put(match[1], "unfinished")
+        elif match := GUEST_ENDED.fullmatch(line):
+            code = int(match[3])
+            self._put(match[1], "success" if code in SUCCESS_CODES else "failed", code, match[2])
+        elif match := GUEST_QUIT.fullmatch(line):
+            self._put(match[1], "quit", None, match[2])
+        elif match := GUEST_FAILED.fullmatch(line):
+            self._put(match[1], "not started", None, match[2])
+
+    def results(self):
+        """[{name, result, exit_code, reason}]."""
+        return list(self._results.values())
+
+
 class Transcript:
     """Follows the stream and says what to type and when the end has come.
 
@@ -118,7 +178,10 @@ class Transcript:
         self._cleaner = Cleaner()
         self._window = ""
         self._position = 0  # in the window: the latest match's end
-        self._tail = ""    # the line that is not complete yet
+        self._lines = Lines()  # as they came
+        self._tail = ""    # the line without escape sequences that is not complete yet
+        self._has_machine = False  # the firmware is gone, and only the monitor's bytes count
+        self.guests = Guests()
         self._said = ""    # the monitor's latest line
         self.until_matched = False
         self.exit_code = None  # of the latest result line
@@ -141,7 +204,7 @@ class Transcript:
         """(cleaned text, bytes to type) for the next piece of the stream."""
         text = self._cleaner.feed(data, final)
         self.has_text = self.has_text or bool(text.strip())
-        self._read_lines(text, final)
+        self._read_lines(data, text, final)
         self._window += text
         keys = b""
         while self._steps:
@@ -158,16 +221,26 @@ class Transcript:
             self._position = max(1, self._position - dropped)  # not 0: that is no start of line
         return text, keys
 
-    def _read_lines(self, text, final):
-        *lines, self._tail = (self._tail + text).split("\n")
-        if final:
-            lines.append(self._tail)
-            self._tail = ""
-        for line in lines:
-            self._read_line(line)
-        if self._tail.strip():
+    def _read_lines(self, data, text, final):
+        raw = self._lines.feed(data, final)
+        if not self._has_machine:
+            *lines, self._tail = (self._tail + text).split("\n")
+            if final:
+                lines.append(self._tail)
+                self._tail = ""
+            for line in lines:
+                if line.endswith(HAS_MACHINE):
+                    break
+                self._read_line(line)
+            if self._tail.strip():
+                self.after_result = False
+            self._tail = self._tail[-LINE_CHARACTERS_MAX:]
+        for line in raw:
+            if self._has_machine:
+                self._read_line(line)
+            self._has_machine = self._has_machine or line.endswith(HAS_MACHINE)
+        if self._has_machine and self._lines.has_tail:
             self.after_result = False
-        self._tail = self._tail[-LINE_CHARACTERS_MAX:]
 
     def _read_line(self, line):
         result = RESULT.fullmatch(line)
@@ -179,6 +252,7 @@ class Transcript:
             self.refusal = self._said
         if MONITOR_LINE.fullmatch(line):
             self._said = line
+            self.guests.read_line(line)
         if line.strip():
             self.after_result = result is not None
 

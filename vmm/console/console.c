@@ -21,36 +21,33 @@
 #define POLL_NS_MIN      1000000
 #define BITS_A_CHARACTER 10
 
+/* How many looks follow as on a polled line when an interrupt was missed. */
+#define POLLS_AFTER_MISS 8
+
 struct console_state console;
 
 volatile bool console_has_work;
+volatile uint64_t console_look_tsc = UINT64_MAX;
 volatile uint64_t console_deadline_tsc = UINT64_MAX;
 
 void console_lock(void)
 {
-    const struct cpu *self = cpu_this();
-
-    if (atomic_load_explicit(&console.owner, memory_order_relaxed) != self) {
+    if (atomic_load_explicit(&console.seized_by, memory_order_relaxed) != cpu_this())
         spinlock_acquire(&console.lock);
-        atomic_store_explicit(&console.owner, self, memory_order_relaxed);
-    }
-    console.depth++;
 }
 
 void console_unlock(void)
 {
-    if (--console.depth > 0)
-        return;
-    atomic_store_explicit(&console.owner, NULL, memory_order_relaxed);
-    spinlock_release(&console.lock);
+    if (atomic_load_explicit(&console.seized_by, memory_order_relaxed) != cpu_this())
+        spinlock_release(&console.lock);
 }
 
 void console_seize(void)
 {
     console.service = SERVICE_NONE;
+    console.answers = false;
     atomic_store_explicit(&console.lock.is_held, true, memory_order_relaxed);
-    atomic_store_explicit(&console.owner, cpu_this(), memory_order_relaxed);
-    console.depth = 1;
+    atomic_store_explicit(&console.seized_by, cpu_this(), memory_order_relaxed);
 }
 
 void console_wake(void)
@@ -65,51 +62,58 @@ void console_wake(void)
 }
 
 /* Serves the UART's causes of an interrupt until there is none, because an edge-triggered line
- * comes again only then. Gives up on a UART that always has another cause. */
-static void serve_causes(void)
+ * comes again only then. Gives up on a UART that always has another cause. Returns whether there was
+ * one. */
+static bool serve_causes(void)
 {
     for (unsigned i = 0; i < CAUSES_MAX; i++) {
         switch (uart_interrupt_cause(&console.uart)) {
-        case UART_CAUSE_NONE: return;
+        case UART_CAUSE_NONE: return i > 0;
         case UART_CAUSE_RECEIVED: input_receive(); break;
-        case UART_CAUSE_TRANSMITTED:
-            console_lock();
-            output_send();
-            console_unlock();
-            break;
+        case UART_CAUSE_TRANSMITTED: output_send(); break;
         case UART_CAUSE_OTHER: break;
         }
     }
+    return true;
 }
 
 static void on_interrupt(void *context)
 {
     (void)context;
     console.interrupt_count++;
-    serve_causes();
+    (void)serve_causes();
     console_has_work = true;
 }
 
-/* Does at the deadline what an interrupt would have done. */
+/* Does what an interrupt would have done. A cause whose interrupt has not come means that the next
+ * ones may not come either: then the next looks follow as on a polled line. */
 static void look_at_line(void)
 {
-    if (console.service == SERVICE_INTERRUPT)
-        serve_causes();
-    else
+    if (console.service != SERVICE_INTERRUPT)
         input_receive();
+    else if (serve_causes())
+        console.polls_left = POLLS_AFTER_MISS;
+    else if (console.polls_left > 0)
+        console.polls_left--;
 }
 
-/* Sets the next deadline if the last one has passed or there was none; sets none if none is
- * needed. */
-static void set_deadline(uint64_t now_tsc)
+/* Sets the time of the next look if the last one's has passed, and the time until which a halted
+ * processor may sleep. */
+static void set_deadlines(uint64_t now_tsc)
 {
-    bool is_wanted = console.service == SERVICE_POLLED ||
-                     (console.service == SERVICE_INTERRUPT && byte_ring_used(&console.output) > 0);
+    bool is_polled = console.service == SERVICE_POLLED;
+    uint64_t deadline_tsc = console.report_tsc;
 
-    if (!is_wanted)
-        console_deadline_tsc = UINT64_MAX;
-    else if (now_tsc >= console_deadline_tsc || console_deadline_tsc == UINT64_MAX)
-        console_deadline_tsc = now_tsc + console.look_ticks;
+    if (console.service == SERVICE_NONE)
+        return;
+    if (now_tsc >= console_look_tsc)
+        console_look_tsc = now_tsc + (is_polled || console.polls_left > 0 ? console.poll_ticks
+                                                                          : console.look_ticks);
+    if (console_look_tsc > deadline_tsc)
+        console_look_tsc = deadline_tsc;
+    if (is_polled || output_is_pending())
+        deadline_tsc = console_look_tsc;
+    console_deadline_tsc = deadline_tsc;
 }
 
 void console_work(void)
@@ -118,17 +122,16 @@ void console_work(void)
     uint64_t now_tsc = rdtsc();
 
     console_has_work = false;
-    if (now_tsc >= console_deadline_tsc)
+    if (now_tsc >= console_look_tsc)
         look_at_line();
     waits_for_guest = !input_deliver();
-    console_lock();
+    clients_report_dropped(now_tsc);
     output_send();
-    console_unlock();
-    set_deadline(now_tsc);
-    output_offer_room();
+    set_deadlines(now_tsc);
+    clients_offer_room();
     /* The guest empties its receiver during one of its own exits: so look again after each exit
      * until the receiver has room. */
-    if (waits_for_guest || console.guest_was_refused)
+    if (waits_for_guest)
         console_has_work = true;
 }
 
@@ -136,10 +139,10 @@ enum status console_init(uint16_t port, uint32_t baud)
 {
     enum status status = uart_init(&console.uart, port, baud);
 
-    byte_ring_init(&console.output, console.output_bytes, OUTPUT_BYTES);
+    output_queue_init(&console.output);
     input_queue_init(&console.input);
     line_editor_init(&console.editor, output_echo, NULL);
-    console.at_line_start = true;
+    console.report_tsc = UINT64_MAX;
     console.is_present = status == STATUS_OK;
     console_has_work = true;
     log_set_sink(output_log, NULL);
@@ -173,6 +176,18 @@ static bool interrupt_comes(void)
     return true;
 }
 
+/* Returns the time from one look to the next on a polled line. */
+static uint64_t poll_ticks(void)
+{
+    uint64_t ns = POLL_CHARACTERS * BITS_A_CHARACTER * NS_PER_SECOND / console.uart.baud;
+
+    if (ns < POLL_NS_MIN)
+        ns = POLL_NS_MIN;
+    else if (ns > INTERRUPT_NS)
+        ns = INTERRUPT_NS;
+    return clock_ticks_from_ns(ns);
+}
+
 bool console_use_interrupt(uint8_t vector)
 {
     bool is_another, is_ours;
@@ -191,6 +206,8 @@ bool console_use_interrupt(uint8_t vector)
         return false;
     }
     console.look_ticks = clock_ticks_from_ns(INTERRUPT_NS);
+    console.poll_ticks = poll_ticks();
+    console_look_tsc = 0;
     console.service = SERVICE_INTERRUPT;
     input_receive();
     console_has_work = true;
@@ -199,15 +216,10 @@ bool console_use_interrupt(uint8_t vector)
 
 void console_poll(void)
 {
-    uint64_t ns = POLL_CHARACTERS * BITS_A_CHARACTER * NS_PER_SECOND / console.uart.baud;
-
-    if (ns < POLL_NS_MIN)
-        ns = POLL_NS_MIN;
-    else if (ns > INTERRUPT_NS)
-        ns = INTERRUPT_NS;
-    console.look_ticks = clock_ticks_from_ns(ns);
-    console.service = SERVICE_POLLED;
+    console.poll_ticks = poll_ticks();
+    console_look_tsc = 0;
     console_deadline_tsc = 0;
+    console.service = SERVICE_POLLED;
     console_has_work = true;
 }
 

@@ -12,6 +12,7 @@
 #include "vmm/base/types.h"
 #include "vmm/prompt/byte_ring.h"
 #include "vmm/prompt/command.h"
+#include "vmm/prompt/text_rate.h"
 
 #define CONSOLE_HELD_BYTES (16 * 1024)
 
@@ -31,10 +32,17 @@ struct console_client {
     void (*ready)(void *context);                 /* what was refused may be sent again */
     bool (*is_running)(void *context);            /* false: it will never read what it receives */
     void *context;
+
+    /* The rest belongs to the console. */
     struct console_backlog backlog;
+    bool was_refused;       /* console_transmit has returned false */
+    struct text_rate rate;  /* of lines that the client causes */
+    uint64_t dropped_lines; /* that nobody was told of yet */
+    struct console_client *next_dropping;
 };
 
-/* Empties the client's backlog. Called before the client prints. */
+/* Makes the client one of those that share the line. Called before the client prints; name is
+ * set. */
 void console_client_init(struct console_client *client);
 
 /* Sets up the UART at the port with this baud rate, and takes over the monitor's log. Until
@@ -66,22 +74,45 @@ void console_poll(void);
  * line. */
 void console_connect(struct console_client *client);
 
-/* Forgets a client: if it is connected, no client is from then on, and the prompt has the line.
- * Called on the first processor, or for a client that was never connected. */
-void console_disconnect(const struct console_client *client);
+/* Forgets a client, which prints no more: if it is connected, no client is from then on, and the
+ * prompt has the line. Undoes console_client_init. Called on the first processor, or for a client
+ * that was never connected. */
+void console_disconnect(struct console_client *client);
 
 /* Connects a client, but the prompt keeps the line: from then on Ctrl-] goes to this client. */
 void console_select(struct console_client *client);
 
 /* Sends a byte from the client. Returns false if there is no room; client->ready is called when
- * there is. */
+ * there is. Only the client in view is refused. */
 bool console_transmit(struct console_client *client, uint8_t byte);
+
+/* Prints a line of text that a client causes: "NAME: " and the text, whose control characters are
+ * shown (vmm/prompt/shown_text.h). Text after 160 bytes may be cut.
+ * This function and the next one never wait. Each client has a rate, its share of half of the line
+ * and of OUTPUT_GUEST_LINES_BYTES (vmm/prompt/text_rate.h). A line beyond the rate, or without room
+ * in the queue, is dropped, counted, and reported within a second in one line, "guest NAME: N lines
+ * dropped". */
+void console_print_line(struct console_client *client, const char *text, size_t length);
+
+/* Logs a line about a client that the client can cause: "portcullis: guest NAME" and the formatted
+ * text, which begins with a blank or a colon. */
+void console_log_about(struct console_client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Reports the client's dropped lines now, if there are any. */
+void console_report_dropped(struct console_client *client);
 
 /* True if there is work: input, room for output, or output that waits. Interrupts set it, too. */
 extern volatile bool console_has_work;
 
-/* When the line has to be looked at, even without an interrupt: it is polled, or output waits for
- * an interrupt that may not come. Otherwise UINT64_MAX. Only the first processor writes it. */
+/* When the line is looked at without an interrupt: each 20 ms, as a guest that runs with interrupts
+ * off may keep the interrupt away in some emulators, and more often while interrupts were seen to
+ * stay away. Only the first processor writes it. */
+extern volatile uint64_t console_look_tsc;
+
+/* The same for a processor that is halted and that any interrupt wakes: then the line has to be
+ * looked at only if it is polled, or output waits. Otherwise UINT64_MAX. At least
+ * console_look_tsc. */
 extern volatile uint64_t console_deadline_tsc;
 
 /* Does the console's work: sends and receives, feeds the guest, runs commands. Called on the first
@@ -92,7 +123,7 @@ void console_work(void);
  * loads. */
 static inline void console_service(uint64_t now_tsc)
 {
-    if (console_has_work || now_tsc >= console_deadline_tsc)
+    if (console_has_work || now_tsc >= console_look_tsc)
         console_work();
 }
 

@@ -2,58 +2,82 @@
 /* Who has the line: the prompt or a guest. */
 #include "vmm/console/state.h"
 
-void console_show_prompt(void)
+static void set_focus(enum focus focus)
 {
     console_lock();
-    if (!console.at_line_start)
-        output_text(NULL, "\n", 1);
-    console.focus = FOCUS_PROMPT;
-    output_text(NULL, PROMPT, sizeof(PROMPT) - 1);
-    command_print(&(struct command_output){.write = output_text}, "%s",
-                  line_editor_pending(&console.editor));
-    console.prompt_is_open = true;
+    console.focus = focus;
+    output_queue_show_view(&console.output, focus == FOCUS_GUEST);
     console_unlock();
+}
+
+void console_show_prompt(void)
+{
+    const struct command_output output = {.write = output_text};
+
+    set_focus(FOCUS_PROMPT);
+    output_text(NULL, &(const char){OUTPUT_FRESH_LINE}, 1);
+    command_print(&output, "%s%s", PROMPT, line_editor_pending(&console.editor));
 }
 
 void focus_leave_prompt(void)
 {
-    if (console.client == NULL)
+    const struct command_output output = {.write = output_text};
+    struct console_client *client = console.client;
+
+    if (client == NULL)
         return;
+    command_print(&output, "\n[%s; Ctrl-] for the monitor]\n", client->name);
+    clients_report_backlog(client);
+    set_focus(FOCUS_GUEST);
+    output_start(false);
+}
+
+/* Makes the client the one in view. A client that had been refused there is not refused any more:
+ * from now on its oldest bytes are dropped. */
+static void set_client(struct console_client *client, enum focus focus)
+{
+    struct console_client *old;
+    bool was_refused = false;
+
     console_lock();
-    command_print(&(struct command_output){.write = output_text},
-                  "\n[%s; Ctrl-] for the monitor]\n", console.client->name);
-    console.focus = FOCUS_GUEST;
-    console.prompt_is_open = false;
-    output_release_backlog(console.client);
+    old = console.client;
+    if (old != NULL && old != client) {
+        was_refused = old->was_refused;
+        old->was_refused = false;
+    }
+    console.client = client;
+    console.focus = focus;
+    output_queue_set_view(&console.output, client != NULL ? &client->backlog.ring : NULL);
+    output_queue_show_view(&console.output, focus == FOCUS_GUEST);
     console_unlock();
+    if (was_refused)
+        old->ready(old->context);
 }
 
 void console_connect(struct console_client *client)
 {
-    console_lock();
-    if (client == NULL && console.client != NULL)
-        output_release_backlog(console.client);
-    console.client = client;
-    console.guest_was_refused = false;
-    console.focus = client != NULL ? FOCUS_GUEST : FOCUS_PROMPT;
-    console.prompt_is_open = false;
-    if (client != NULL)
-        output_release_backlog(client);
-    console_unlock();
+    if (client == NULL) {
+        if (console.client == NULL)
+            return;
+        clients_report_backlog(console.client);
+        set_focus(FOCUS_GUEST);
+        console_flush();
+        set_client(NULL, FOCUS_PROMPT);
+        return;
+    }
+    clients_report_backlog(client);
+    set_client(client, FOCUS_GUEST);
+    output_start(false);
 }
 
-void console_disconnect(const struct console_client *client)
+void console_disconnect(struct console_client *client)
 {
-    console_lock();
     if (console.client == client)
         console_connect(NULL);
-    console_unlock();
+    clients_remove(client);
 }
 
 void console_select(struct console_client *client)
 {
-    console_lock();
-    console.client = client;
-    console.guest_was_refused = false;
-    console_unlock();
+    set_client(client, FOCUS_PROMPT);
 }

@@ -20,13 +20,14 @@ static void type_at_prompt(uint8_t byte)
         for (; text[length] != '\0'; length++)
             line[length] = text[length];
         line[length] = '\0';
-        console.prompt_is_open = false;
+        console.answers = true;
         (void)command_run(console.commands, console.command_count, console.command_context, &output,
                           line); /* errors have been printed */
+        console.answers = false;
     }
     if (console.focus == FOCUS_PROMPT) {
+        output_text(NULL, &(const char){OUTPUT_FRESH_LINE}, 1);
         output_text(NULL, PROMPT, sizeof(PROMPT) - 1);
-        console.prompt_is_open = true;
     }
 }
 
@@ -42,9 +43,12 @@ static void switch_focus(void)
  * has read its receiver. */
 static bool take(uint8_t byte)
 {
-    const struct console_client *client = console.client;
+    const struct console_client *client;
 
-    if (console.focus == FOCUS_PROMPT) {
+    console_lock();
+    client = console.focus == FOCUS_GUEST ? console.client : NULL;
+    console_unlock();
+    if (client == NULL) {
         type_at_prompt(byte);
         return true;
     }

@@ -1,197 +1,181 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Output: what the monitor and the guests print, on its way to the UART. */
+/* Output: what the monitor prints, on its way to the UART. */
 #include "vmm/base/log.h"
 #include "vmm/console/state.h"
 
-#define MONITOR_SHARE      (8 * 1024) /* bytes of the output ring that a guest cannot use */
-#define ROOM_WORTH_TELLING 16         /* bytes (a FIFO) that a client waits for if it was refused */
+#include <string.h>
+
+#define FIFO_BYTES 16
+#define LOG_PREFIX "portcullis: "
+
+/* Returns whether this processor may use the UART. */
+static bool has_uart(void)
+{
+    return console.service == SERVICE_NONE || cpu_this()->index == 0;
+}
+
+static size_t take(uint8_t *bytes, size_t size)
+{
+    size_t count;
+
+    console_lock();
+    count = output_queue_take(&console.output, bytes, size);
+    console_unlock();
+    return count;
+}
+
+bool output_is_pending(void)
+{
+    bool is_pending;
+
+    console_lock();
+    is_pending = output_queue_has_output(&console.output);
+    console_unlock();
+    return is_pending;
+}
 
 void output_send(void)
 {
-    const uint8_t *bytes;
-    size_t available, sent;
+    uint8_t bytes[FIFO_BYTES];
+    size_t room, count;
+    bool want_interrupt;
 
-    while ((available = byte_ring_peek(&console.output, &bytes)) > 0) {
-        for (sent = 0; sent < available && uart_try_put(&console.uart, bytes[sent]); sent++)
-            ;
-        byte_ring_consume(&console.output, sent);
-        if (sent < available)
-            break;
-    }
-    bool want_interrupt = available > 0;
-    if (console.service == SERVICE_INTERRUPT && want_interrupt != console.transmit_interrupt) {
+    do {
+        room = uart_room(&console.uart);
+        count = take(bytes, room < sizeof(bytes) ? room : sizeof(bytes));
+        for (size_t i = 0; i < count; i++)
+            (void)uart_try_put(&console.uart, bytes[i]); /* there is room for it */
+    } while (room > 0 && count == room);
+    if (console.service != SERVICE_INTERRUPT)
+        return;
+    want_interrupt = output_is_pending();
+    if (want_interrupt != console.transmit_interrupt) {
         console.transmit_interrupt = want_interrupt;
         uart_set_interrupts(&console.uart, true, want_interrupt);
     }
 }
 
-/* Sends one byte, and waits for the UART if needed. A stuck UART must not stop the machine: this
- * function waits for it once, and then drops bytes until the UART takes one again. */
-static void send_one_polled(void)
+/* Sends some bytes, and waits for the UART if needed. A stuck UART must not stop the machine: this
+ * function waits for it once, and then drops bytes until the UART takes one again. Returns false if
+ * nothing was to be sent. */
+static bool send_polled(void)
 {
-    const uint8_t *bytes;
+    uint8_t bytes[FIFO_BYTES];
+    size_t count = take(bytes, sizeof(bytes));
 
-    if (byte_ring_peek(&console.output, &bytes) == 0)
-        return;
-    console.is_stuck = console.is_stuck ? !uart_try_put(&console.uart, bytes[0])
-                                        : !uart_put_polled(&console.uart, bytes[0]);
-    byte_ring_consume(&console.output, 1);
+    for (size_t i = 0; i < count; i++)
+        console.is_stuck = console.is_stuck ? !uart_try_put(&console.uart, bytes[i])
+                                            : !uart_put_polled(&console.uart, bytes[i]);
+    return count > 0;
 }
 
-static void put(uint8_t byte)
+void console_flush(void)
 {
-    if (!console.is_present)
+    if (!console.is_present || !has_uart())
         return;
-    while (byte_ring_put(&console.output, &byte, 1) == 0)
-        send_one_polled();
-    console.at_line_start = byte == '\n';
+    while (send_polled())
+        ;
+    (void)uart_flush(&console.uart);
 }
 
-static void start_sending(void)
+void output_start(bool was_pending)
 {
     if (console.service == SERVICE_NONE) {
         console_flush();
         return;
     }
+    if (!has_uart()) {
+        if (!was_pending)
+            console_wake();
+        return;
+    }
     output_send();
-    if (byte_ring_used(&console.output) > 0)
+    if (output_is_pending())
         console_wake();
+}
+
+/* Puts as much of a text into the prompt's queue as there is room for, and returns how much. */
+static size_t put_prompt_some(const char *text, size_t length, size_t unused)
+{
+    (void)unused;
+    return output_queue_put_prompt(&console.output, text, length);
+}
+
+/* Puts a text into the log's queue, or nothing of it. */
+static size_t put_log_whole(const char *text, size_t length, size_t reserve_bytes)
+{
+    return output_queue_put_log(&console.output, text, length, reserve_bytes) ? length : 0;
+}
+
+/* Puts a text into a queue. Only a processor that may use the UART can wait for room; for another
+ * one the rest is lost, and counted. */
+static void put(size_t (*put_some)(const char *text, size_t length, size_t reserve_bytes),
+                const char *text, size_t length, size_t reserve_bytes)
+{
+    bool was_pending, is_first = false;
+
+    if (!console.is_present)
+        return;
+    for (;;) {
+        size_t count;
+
+        console_lock();
+        was_pending = output_queue_has_output(&console.output);
+        count = put_some(text, length, reserve_bytes);
+        if (count < length && !has_uart()) {
+            console.dropped_lines++;
+            is_first = clients_want_report();
+        }
+        console_unlock();
+        if (count == length || !has_uart())
+            break;
+        text += count;
+        length -= count;
+        (void)send_polled();
+    }
+    if (is_first)
+        console_wake();
+    output_start(was_pending);
+}
+
+static void put_prompt(const char *text, size_t length)
+{
+    put(put_prompt_some, text, length, 0);
 }
 
 void output_text(void *context, const char *text, size_t length)
 {
+    size_t done = 0;
+
     (void)context;
-    console_lock();
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == '\n')
-            put('\r');
-        put((uint8_t)text[i]);
+        if (text[i] != '\n')
+            continue;
+        put_prompt(text + done, i - done);
+        put_prompt("\r\n", 2);
+        done = i + 1;
     }
-    start_sending();
-    console_unlock();
+    put_prompt(text + done, length - done);
 }
 
 void output_echo(void *context, const char *text, size_t length)
 {
     (void)context;
-    console_lock();
-    for (size_t i = 0; i < length; i++)
-        put((uint8_t)text[i]);
-    start_sending();
-    console_unlock();
+    put_prompt(text, length);
 }
 
 void output_log(void *context, const char *text, size_t length)
 {
+    const size_t prefix_length = sizeof(LOG_PREFIX) - 1;
+    bool is_line = length >= prefix_length && memcmp(text, LOG_PREFIX, prefix_length) == 0;
+
     if (!console.is_present)
         return;
-    console_lock();
-    if ((console.guest_is_in_line && console.focus == FOCUS_GUEST) || console.prompt_is_open)
-        output_text(context, "\n", 1);
-    console.prompt_is_open = false;
-    console.guest_is_in_line = false;
+    if (!console.answers) {
+        put(put_log_whole, text, length, is_line ? 0 : OUTPUT_SHARE_LINES);
+        return;
+    }
+    if (is_line)
+        put_prompt(&(const char){OUTPUT_FRESH_LINE}, 1);
     output_text(context, text, length);
-    console_unlock();
-}
-
-static void put_for_guest(uint8_t byte)
-{
-    put(byte);
-    console.guest_is_in_line = byte != '\n';
-}
-
-static bool guest_may_put(const struct byte_ring *ring, size_t reserve)
-{
-    return byte_ring_space(ring) > reserve;
-}
-
-void console_client_init(struct console_client *client)
-{
-    struct console_backlog *backlog = &client->backlog;
-
-    byte_ring_init(&backlog->ring, backlog->bytes, sizeof(backlog->bytes));
-    backlog->dropped = 0;
-}
-
-/* Keeps a byte of a guest that the user does not see. Such a guest must not have to wait: if there
- * is no room, the oldest byte is dropped. */
-static void keep(struct console_backlog *backlog, uint8_t byte)
-{
-    if (byte_ring_space(&backlog->ring) == 0) {
-        byte_ring_consume(&backlog->ring, 1);
-        backlog->dropped++;
-    }
-    (void)byte_ring_put(&backlog->ring, &byte, 1);
-}
-
-static bool take_from_guest(struct console_client *client, uint8_t byte)
-{
-    if (client != console.client) {
-        keep(&client->backlog, byte);
-        return true;
-    }
-    if (console.focus == FOCUS_GUEST ? guest_may_put(&console.output, MONITOR_SHARE)
-                                     : guest_may_put(&client->backlog.ring, 0)) {
-        if (console.focus == FOCUS_GUEST)
-            put_for_guest(byte);
-        else
-            (void)byte_ring_put(&client->backlog.ring, &byte, 1);
-        return true;
-    }
-    console.guest_was_refused = true;
-    return false;
-}
-
-bool console_transmit(struct console_client *client, uint8_t byte)
-{
-    bool is_taken;
-
-    console_lock();
-    is_taken = take_from_guest(client, byte);
-    if (is_taken)
-        console_wake();
-    console_unlock();
-    return is_taken;
-}
-
-void output_release_backlog(struct console_client *client)
-{
-    const uint8_t *bytes;
-
-    if (client->backlog.dropped > 0)
-        log_line("%lu bytes that %s printed before were not kept", client->backlog.dropped,
-                 client->name);
-    client->backlog.dropped = 0;
-    while (byte_ring_peek(&client->backlog.ring, &bytes) > 0) {
-        put_for_guest(bytes[0]);
-        byte_ring_consume(&client->backlog.ring, 1);
-    }
-}
-
-void output_offer_room(void)
-{
-    struct console_client *client = NULL;
-
-    console_lock();
-    if (console.guest_was_refused && console.client != NULL &&
-        byte_ring_space(&console.output) > MONITOR_SHARE + ROOM_WORTH_TELLING) {
-        console.guest_was_refused = false;
-        client = console.client;
-    }
-    console_unlock();
-    /* This call is not made under the lock: the board's lock is taken before the console's, never
-     * after it. */
-    if (client != NULL)
-        client->ready(client->context);
-}
-
-void console_flush(void)
-{
-    if (!console.is_present)
-        return;
-    console_lock();
-    while (byte_ring_used(&console.output) > 0)
-        send_one_polled();
-    (void)uart_flush(&console.uart);
-    console_unlock();
 }

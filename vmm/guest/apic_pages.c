@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Keeps account of where in a guest's memory the vCPUs' local APICs answer. */
 #include "vmm/base/check.h"
-#include "vmm/base/log.h"
 #include "vmm/base/time.h"
 #include "vmm/guest/guest.h"
 #include "vmm/host/cpus.h"
@@ -88,8 +87,10 @@ uint64_t guest_move_apic_page(struct guest *guest, uint64_t counted_page, uint64
     spinlock_release(&guest->apic_pages_lock);
     guest_limit_garbage(guest);
     if (is_said)
-        log_line("guest %s: a local APIC at 0x%lx does not answer there: %s; %lu such moves so far",
-                 guest->config->name, new_page, refusal_reason(status), guest->apic_refusals);
+        console_log_about(
+            &guest->console,
+            ": a local APIC at 0x%lx does not answer there: %s; %lu such moves so far", new_page,
+            refusal_reason(status), guest->apic_refusals);
     return status == STATUS_OK ? new_page : LOCAL_APIC_DEFAULT_BASE;
 }
 

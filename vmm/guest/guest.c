@@ -3,7 +3,6 @@
 #include "vmm/guest/guest.h"
 
 #include "vmm/base/clock.h"
-#include "vmm/base/log.h"
 
 uint64_t guest_deadline_tsc(const struct guest *guest)
 {
@@ -51,9 +50,11 @@ bool guest_work(struct guest *guest, uint64_t now_tsc)
 
 void guest_flush_debug_line(struct guest *guest)
 {
-    if (guest->debug_length == 0)
+    size_t length = guest->debug_length;
+
+    if (length == 0)
         return;
-    log_text("%s: %.*s\n", guest->config->name, (int)guest->debug_length, guest->debug_line);
+    console_print_line(&guest->console, guest->debug_line, length);
     guest->debug_length = 0;
 }
 

@@ -139,10 +139,13 @@ static void on_debug_byte(void *context, uint8_t byte)
     struct guest *guest = context;
 
     if (byte == '\n') {
-        if (guest->debug_length == 0)
-            log_text("%s:\n", guest->config->name);
-        guest_flush_debug_line(guest);
-    } else if (byte != '\r') {
+        size_t length = guest->debug_length;
+
+        if (length > 0 && guest->debug_line[length - 1] == '\r')
+            length--;
+        console_print_line(&guest->console, guest->debug_line, length);
+        guest->debug_length = 0;
+    } else {
         guest->debug_line[guest->debug_length++] = (char)byte;
         if (guest->debug_length == sizeof(guest->debug_line))
             guest_flush_debug_line(guest);
@@ -258,12 +261,12 @@ static uint64_t attachments_now_ns(void *context)
 static void trace_ring(void *context, const char *name, const struct io_access *access,
                        uint64_t missed)
 {
-    const struct guest *guest = context;
+    struct guest *guest = context;
+    struct console_client *console = &guest->console;
 
     if (missed > 0)
-        log_line("guest %s: %lu rings are not shown", guest->config->name, missed);
-    log_line("guest %s: doorbell %s: %u bytes, 0x%lx", guest->config->name, name, access->size,
-             access->value);
+        console_log_about(console, ": %lu rings are not shown", missed);
+    console_log_about(console, ": doorbell %s: %u bytes, 0x%lx", name, access->size, access->value);
 }
 
 static void init_attachments(struct guest *guest)

@@ -71,7 +71,7 @@ static void run_to_end(struct guest_slot *slot)
         guest_run(guest);
         if (guest->end.kind != GUEST_WANTS_RESET)
             return;
-        log_line("guest %s resets", slot->config->name);
+        console_log_about(&guest->console, " resets");
     }
 }
 
@@ -95,6 +95,7 @@ static void run_slot(void *context)
                  config->memory_bytes / MIB);
     run_to_end(slot);
     heap_check(&slot->guest->heap);
+    console_report_dropped(&slot->guest->console);
     if (slot->guest->end.kind == GUEST_QUIT) {
         log_line("guest %s ends: quit at the prompt", config->name);
     } else {

@@ -177,6 +177,10 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         vcpu->halted = false;     /* it takes interrupts, so it is not dead either */
         vcpu->vmcs_halts = false; /* the injection ends HLT */
         begin_reading(vcpu);
+        if (vcpu->deadline_tsc > console_look_tsc && vcpu->notes.cpu->index == 0) {
+            timer_set_deadline(vcpu, console_look_tsc);
+            vcpu->slack_cycles = -1; /* the caller arms the preemption timer */
+        }
     }
     timer_look_at_deadline(vcpu);
     return true;

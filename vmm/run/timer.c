@@ -40,8 +40,12 @@ void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
-    if (vcpu->deadline_tsc > console_deadline_tsc && vcpu->notes.cpu->index == 0)
-        vcpu->deadline_tsc = console_deadline_tsc;
+    if (vcpu->notes.cpu->index == 0) {
+        uint64_t console_tsc = vcpu->halted ? console_deadline_tsc : console_look_tsc;
+
+        if (vcpu->deadline_tsc > console_tsc)
+            vcpu->deadline_tsc = console_tsc;
+    }
     timer_look_at_deadline(vcpu);
 }
 
