@@ -84,6 +84,8 @@ EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct co
             .cpu_count = wanted->cpu_count,
             .has_testdev = wanted->has_testdev,
             .has_no_x2apic = wanted->has_no_x2apic,
+            .on_reset = wanted->on_reset,
+            .timeout_seconds = wanted->timeout_seconds,
             .apic = wanted->apic,
             .attachments = &config->attachments[wanted->attachment_first],
             .attachment_count = wanted->attachment_count,

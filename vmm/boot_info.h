@@ -47,6 +47,14 @@ enum guest_apic {
     GUEST_APIC_VIRTUAL,  /* the processors, if all of the guest's can */
 };
 
+#define GUEST_TIMEOUT_SECONDS_MAX 1000000 /* eleven days */
+
+/* What happens to a guest that resets itself. */
+enum on_reset {
+    ON_RESET_RESTART, /* it starts anew */
+    ON_RESET_STOP,    /* it is stopped */
+};
+
 /* One [guest NAME] section after all checks: its files are in memory and their formats are
  * known. */
 struct guest_config {
@@ -61,8 +69,11 @@ struct guest_config {
     uint32_t cpu_count; /* 1..GUEST_CPUS_MAX */
     bool has_testdev;   /* the board has the devices that test suites use */
     enum guest_apic apic;
-    bool has_no_x2apic;    /* its local APICs have xAPIC mode only */
-    uint64_t memory_bytes; /* multiple of 2 MiB */
+    bool has_no_x2apic; /* its local APICs have xAPIC mode only */
+    enum on_reset on_reset;
+    uint32_t timeout_seconds; /* it is stopped when it has run for so long, resets included; 0:
+                                 never */
+    uint64_t memory_bytes;    /* multiple of 2 MiB */
     uint64_t heap_bytes;   /* of the monitor's memory, for what the guest's actions allocate; 0: by
                               need (vmm/monitor/demand.h) */
     struct ram_pieces ram; /* memory_bytes in all; the guests of a sequence share it */

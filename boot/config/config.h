@@ -20,6 +20,8 @@
  *     testdev = off                   ; on or off                         (default off)
  *     apic    = auto                  ; auto, emulated or virtual         (default auto)
  *     x2apic  = on                    ; on or off                         (default on)
+ *     on_reset = restart              ; restart or stop                   (default restart)
+ *     timeout = 60                    ; seconds                           (default none)
  *     doorbell = ...                  ; these three as often as needed;
  *     zone     = ...                  ; vmm/attachments/attachment_spec.h describes the values
  *     trigger  = ...
@@ -64,6 +66,8 @@ struct config_guest {
     bool has_testdev;
     enum guest_apic apic;
     bool has_no_x2apic;
+    enum on_reset on_reset;
+    uint32_t timeout_seconds; /* 0: there is none */
     /* The guest's attachments in struct config. */
     size_t attachment_first;
     size_t attachment_count; /* up to GUEST_ATTACHMENTS_MAX */

@@ -23,6 +23,8 @@ static enum status set_cpus(struct parser *parser, struct text value);
 static enum status set_testdev(struct parser *parser, struct text value);
 static enum status set_apic(struct parser *parser, struct text value);
 static enum status set_x2apic(struct parser *parser, struct text value);
+static enum status set_on_reset(struct parser *parser, struct text value);
+static enum status set_timeout(struct parser *parser, struct text value);
 static enum status set_doorbell(struct parser *parser, struct text value);
 static enum status set_zone(struct parser *parser, struct text value);
 static enum status set_trigger(struct parser *parser, struct text value);
@@ -47,6 +49,8 @@ const struct config_key config_guest_keys[] = {
     {.name = "testdev", .set = set_testdev},
     {.name = "apic", .set = set_apic},
     {.name = "x2apic", .set = set_x2apic},
+    {.name = "on_reset", .set = set_on_reset},
+    {.name = "timeout", .set = set_timeout},
     {.name = "doorbell", .set = set_doorbell, .may_repeat = true},
     {.name = "zone", .set = set_zone, .may_repeat = true},
     {.name = "trigger", .set = set_trigger, .may_repeat = true},
@@ -367,6 +371,31 @@ static enum status set_x2apic(struct parser *parser, struct text value)
 
     parser->guest->has_no_x2apic = is_on == 0;
     return status;
+}
+
+static enum status set_on_reset(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"restart", ON_RESET_RESTART}, {"stop", ON_RESET_STOP}};
+    uint32_t what = 0;
+    enum status status = read_word(parser, "on_reset", value, words, ARRAY_COUNT(words), &what);
+
+    parser->guest->on_reset = (enum on_reset)what;
+    return status;
+}
+
+static enum status set_timeout(struct parser *parser, struct text value)
+{
+    uint64_t seconds;
+    size_t digits;
+
+    if (!read_digits(value, &seconds, &digits) || digits != value.length || seconds == 0 ||
+        seconds > GUEST_TIMEOUT_SECONDS_MAX)
+        return config_refuse(parser, parser->line, STATUS_OUT_OF_RANGE,
+                             "timeout = %.*s: it is a number of seconds from 1 to %u; leave the "
+                             "line out for a guest that may run as long as it likes",
+                             QUOTED(value), GUEST_TIMEOUT_SECONDS_MAX);
+    parser->guest->timeout_seconds = (uint32_t)seconds;
+    return STATUS_OK;
 }
 
 /* Returns the number in struct config of this guest's attachment with this name, or

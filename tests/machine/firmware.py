@@ -72,7 +72,7 @@ CASES = {
     "unknown key": (
         guest(more="memroy = 16M\n"), "portcullis.conf:4: unknown key 'memroy'; did you mean "
         "'memory'? [guest] has the keys kernel, initrd, cmdline, memory, heap, "
-        "cpus, testdev, apic, x2apic, doorbell, zone, trigger", INVALID_PARAMETER),
+        "cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, zone, trigger", INVALID_PARAMETER),
     "no guest section": (
         "[monitor]\non_last_exit = poweroff\n", "portcullis.conf:3: the file ends without a guest; "
         "add a section [guest NAME] with kernel and memory", NOT_FOUND),

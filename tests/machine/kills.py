@@ -78,11 +78,11 @@ def check_prompt(report, text, last):
     report.check("prompt: exits", re.search(r"^all +[1-9]\d* +[1-9]\d* ", answer, re.M), answer)
     report.check("prompt: help", all(
         re.search(rf"^  {command}\b", monitor_answer(text, "help"), re.M)
-        for command in ("help", "guests", "regs", "exits", "bus", "reset", "quit")),
+        for command in ("help", "guests", "regs", "exits", "bus", "reset", "stop", "start", "quit")),
         monitor_answer(text, "help"))
     report.equal("prompt: an unknown command", monitor_answer(text, "frobnicate"),
                  "unknown command 'frobnicate'; there are: guests select regs exits bus "
-                 "attachments doorbell zone trigger raise remove reset quit help\n")
+                 "attachments doorbell zone trigger raise remove reset stop start quit help\n")
     report.equal("prompt: reset starts the guest anew",
                  len(re.findall(rf"^portcullis: guest {last} stopped: ", text, re.M)), 2)
 

@@ -229,24 +229,27 @@ static void test_keys(void **state)
     REFUSED("[monitor]\nbuad = 9600\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'buad'; did you mean 'baud'? [monitor] has the keys "
             "console, baud, console_irq, on_last_exit, schedule, heap");
-    REFUSED("[guest a]\nkernal = k\n", STATUS_INVALID,
-            "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-            "kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, doorbell, "
-            "zone, trigger");
+    REFUSED(
+        "[guest a]\nkernal = k\n", STATUS_INVALID,
+        "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
+        "kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, "
+        "zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
-        "memory, heap, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
-    REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
-            "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
-            "keys kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, doorbell, "
-            "zone, trigger");
+        "memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, zone, trigger");
+    REFUSED(
+        "[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
+        "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
+        "keys kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, "
+        "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "console_irq, on_last_exit, schedule, heap");
-    REFUSED("[guest a]\n= red\n", STATUS_INVALID,
-            "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
-            "memory, heap, cpus, testdev, apic, x2apic, doorbell, zone, trigger");
+    REFUSED(
+        "[guest a]\n= red\n", STATUS_INVALID,
+        "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
+        "memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, zone, trigger");
     REFUSED("[guest a]\nkernel k\n", STATUS_INVALID,
             "portcullis.conf:2: 'kernel k' is neither [SECTION], KEY = VALUE nor a comment, which "
             "begins with ; or #");
@@ -316,6 +319,16 @@ static void test_values(void **state)
             "portcullis.conf:3: cpus = 65: a guest has at most 64 CPUs");
     REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
             "portcullis.conf:3: testdev = maybe: it can be off or on");
+    REFUSED("[guest a]\nkernel = k\non_reset = off\n", STATUS_INVALID,
+            "portcullis.conf:3: on_reset = off: it can be restart or stop");
+    REFUSED(
+        "[guest a]\nkernel = k\ntimeout = 5s\n", STATUS_OUT_OF_RANGE,
+        "portcullis.conf:3: timeout = 5s: it is a number of seconds from 1 to 1000000; leave the "
+        "line out for a guest that may run as long as it likes");
+    assert_int_equal(parse("[guest a]\nkernel = k\ntimeout = 0\n"), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[guest a]\nkernel = k\ntimeout = 1000001\n"), STATUS_OUT_OF_RANGE);
+    assert_int_equal(parse("[guest a]\nkernel = k\ntimeout = 99999999999999999999\n"),
+                     STATUS_OUT_OF_RANGE);
     REFUSED("[guest a]\nkernel = k\nx2apic = 0\n", STATUS_INVALID,
             "portcullis.conf:3: x2apic = 0: it can be off or on");
     REFUSED("[guest a]\nkernel = k\napic = on\n", STATUS_INVALID,
@@ -406,6 +419,13 @@ static void test_guest_count(void **state)
     assert_true(config.guests[0].has_no_x2apic);
     assert_int_equal(parse(GUEST "x2apic = on\n"), STATUS_OK);
     assert_false(config.guests[0].has_no_x2apic);
+    assert_int_equal(config.guests[0].on_reset, ON_RESET_RESTART);
+    assert_int_equal(config.guests[0].timeout_seconds, 0);
+    assert_int_equal(parse(GUEST "on_reset = stop\ntimeout = 1000000\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].on_reset, ON_RESET_STOP);
+    assert_int_equal(config.guests[0].timeout_seconds, 1000000);
+    assert_int_equal(parse(GUEST "on_reset = restart\ntimeout = 1\n"), STATUS_OK);
+    assert_int_equal(config.guests[0].on_reset, ON_RESET_RESTART);
     assert_int_equal(config.guests[0].apic, GUEST_APIC_AUTO);
     assert_int_equal(parse_bytes(four, sizeof(four) - 1, 3), STATUS_UNSUPPORTED);
 

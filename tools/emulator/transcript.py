@@ -25,7 +25,7 @@ MONITOR_LINE = re.compile(r"portcullis: .*")
 # What the monitor says first when the firmware is gone.
 HAS_MACHINE = "portcullis: has the machine"
 # What it says about a guest, with its name: the start; the end; and that it does not start.
-GUEST_STARTS = re.compile(r"portcullis: guest (\S+) starts: .*")
+GUEST_STARTS = re.compile(r"portcullis: guest (\S+) starts(?: again)?: .*")
 GUEST_ENDED = re.compile(r"portcullis: guest (\S+) ended: (.*), exit code (\d+)")
 GUEST_QUIT = re.compile(r"portcullis: guest (\S+) ends: (.*)")
 GUEST_FAILED = re.compile(r"portcullis: guest (\S+) (?:cannot be created|is left out): (.*)")

@@ -85,6 +85,7 @@ struct guest {
     struct spinlock end_lock;      /* held while the guest ends, so that it ends only once */
     struct guest_outcome end;
     uint32_t start_count;
+    uint64_t timeout_tsc; /* when the guest is stopped, on the processor's TSC; UINT64_MAX: never */
 
     struct console_client console;           /* the other end of COM1 */
     char debug_line[GUEST_DEBUG_LINE_BYTES]; /* what port 0xe9 got since the last newline */

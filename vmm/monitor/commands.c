@@ -76,26 +76,33 @@ static enum command_result run_guests(void *context, const struct command_output
     return COMMAND_OK;
 }
 
+/* Returns the slot of the guest with this name. If there is none, prints that and returns null. */
+static struct guest_slot *find_slot(struct monitor *monitor, const struct command_output *output,
+                                    const char *name)
+{
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        if (strcmp(monitor->slots[i].config->name, name) == 0)
+            return &monitor->slots[i];
+    }
+    command_print(output, "There is no guest %s; 'guests' lists them.\n", name);
+    return NULL;
+}
+
 static enum command_result run_select(void *context, const struct command_output *output, int argc,
                                       char *const argv[])
 {
     struct monitor *monitor = context;
+    struct guest_slot *slot = find_slot(monitor, output, argv[1]);
 
     (void)argc;
-    for (size_t i = 0; i < monitor->slot_count; i++) {
-        struct guest_slot *slot = &monitor->slots[i];
-
-        if (strcmp(slot->config->name, argv[1]) != 0)
-            continue;
-        if (slot->guest == NULL) {
-            command_print(output, "Guest %s is not there now.\n", argv[1]);
-            return COMMAND_OK;
-        }
-        monitor->selected = i;
-        console_select(&slot->guest->console);
+    if (slot == NULL)
+        return COMMAND_OK;
+    if (slot->guest == NULL) {
+        command_print(output, "Guest %s is not there now.\n", argv[1]);
         return COMMAND_OK;
     }
-    command_print(output, "There is no guest %s; 'guests' lists them.\n", argv[1]);
+    monitor->selected = (size_t)(slot - monitor->slots);
+    console_select(&slot->guest->console);
     return COMMAND_OK;
 }
 
@@ -268,6 +275,37 @@ static enum command_result run_bus(void *context, const struct command_output *o
     return COMMAND_OK;
 }
 
+static enum command_result run_stop(void *context, const struct command_output *output, int argc,
+                                    char *const argv[])
+{
+    struct guest_slot *slot = find_slot(context, output, argv[1]);
+
+    (void)argc;
+    if (slot == NULL)
+        return COMMAND_OK;
+    if (slot->guest != NULL && guest_is_running(slot->guest))
+        dump(&slot->guest->vcpus[0], output);
+    if (!schedule_stop(slot))
+        command_print(output, "Guest %s does not run.\n", argv[1]);
+    return COMMAND_OK;
+}
+
+static enum command_result run_start(void *context, const struct command_output *output, int argc,
+                                     char *const argv[])
+{
+    struct guest_slot *slot = find_slot(context, output, argv[1]);
+
+    (void)argc;
+    if (slot == NULL)
+        return COMMAND_OK;
+    if (slot->state == SLOT_ENDED)
+        schedule_restart(slot);
+    else
+        command_print(output, "Guest %s %s.\n", argv[1],
+                      slot->state == SLOT_ACTIVE ? "has not ended" : "has not had its turn yet");
+    return COMMAND_OK;
+}
+
 static enum command_result run_reset(void *context, const struct command_output *output, int argc,
                                      char *const argv[])
 {
@@ -351,6 +389,18 @@ static const struct command commands[] = {
      .arguments_max = 1,
      .handler = run_remove},
     {.name = "reset", .arguments = "", .what = "start the guest anew", .handler = run_reset},
+    {.name = "stop",
+     .arguments = "GUEST",
+     .what = "end a guest, with a dump of its first vCPU",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .handler = run_stop},
+    {.name = "start",
+     .arguments = "GUEST",
+     .what = "start a guest again that has ended; of a sequence, when the others have ended, too",
+     .arguments_min = 1,
+     .arguments_max = 1,
+     .handler = run_start},
     {.name = "quit",
      .arguments = "",
      .what = "end the guest and switch the machine off",

@@ -164,7 +164,12 @@ static void on_power_off(void *context)
 
 static void on_reset(void *context)
 {
-    guest_end(context, GUEST_WANTS_RESET, 0, "asked for a reset");
+    struct guest *guest = context;
+
+    if (guest->config->on_reset == ON_RESET_STOP)
+        guest_end(guest, GUEST_STOPPED, EXIT_CODE_STOPPED, "asked for a reset (on_reset = stop)");
+    else
+        guest_end(guest, GUEST_WANTS_RESET, 0, "asked for a reset");
 }
 
 static void on_shutdown(void *context)
@@ -507,6 +512,7 @@ enum status guest_create(struct guest *guest, const struct guest_config *config,
 {
     memset(guest, 0, sizeof(*guest));
     guest->config = config;
+    guest->timeout_tsc = UINT64_MAX;
     for (size_t i = 0; i < ARRAY_COUNT(steps); i++) {
         enum status status = steps[i].create(guest, environment);
 

@@ -19,7 +19,8 @@ struct guest_slot {
     struct guest *_Atomic guest; /* null while it is not whole: before its first start, and after a
                                   * sequence has gone on to the next guest */
     _Atomic enum slot_state state;
-    bool restarts; /* the user wants it started again; it had ended */
+    bool restarts;      /* the user wants it started again; it had ended */
+    _Atomic bool stops; /* the user wants it ended, even if it resets just now */
 };
 
 struct monitor {
@@ -46,6 +47,9 @@ void commands_install(struct monitor *monitor);
 /* Runs the configured guests until all have ended, then does what on_last_exit says. Called on the
  * first processor. Returns when the machine is to be switched off. */
 void schedule_guests(struct monitor *monitor);
+
+/* Stops the slot's guest, if it runs or resets. Returns false, and does nothing, if it does not. */
+MUST_USE bool schedule_stop(struct guest_slot *slot);
 
 /* Starts the slot's guest again, whether it runs or has ended. Does nothing before the guest's
  * turn, or after schedule_quit. */

@@ -2,6 +2,8 @@
 /* Decides which guest runs when and where. A guest has its processors for itself from start to end.
  * Parallel guests get consecutive processors, in the order of the file. The guests of a sequence
  * run one after another on the same processors. */
+#include "arch/x86/cpu.h"
+#include "vmm/base/clock.h"
 #include "vmm/base/log.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
@@ -10,6 +12,9 @@
 #include "vmm/monitor/demand.h"
 #include "vmm/monitor/monitor.h"
 #include "vmm/run/run.h"
+
+#define STOP_REASON "stopped at the prompt"
+#define QUIT_REASON "quit at the prompt"
 
 static void record_result(struct monitor *monitor, uint64_t exit_code)
 {
@@ -60,14 +65,35 @@ static void destroy_guest(struct guest_slot *slot)
     heap_release(slot->monitor->environment.heap, guest);
 }
 
+static uint64_t timeout_tsc(const struct guest_config *config)
+{
+    if (config->timeout_seconds == 0)
+        return UINT64_MAX;
+    return rdtsc() + config->timeout_seconds * clock_tsc_hz();
+}
+
+/* Ends the guest if the user wanted that while it was resetting. */
+static void obey_user(struct guest_slot *slot)
+{
+    /* Whoever sets the flags ends the guest after that if it runs: so either the guest ends there,
+     * or the flags are seen here. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (slot->monitor->quits)
+        guest_end(slot->guest, GUEST_QUIT, 0, QUIT_REASON);
+    else if (slot->stops)
+        (void)guest_stop(slot->guest, STOP_REASON);
+}
+
 /* Runs the guest from power-on to its end, through any number of resets. */
 static void run_to_end(struct guest_slot *slot)
 {
     struct guest *guest = slot->guest;
 
+    guest->timeout_tsc = timeout_tsc(slot->config);
     for (;;) {
         if (guest_start(guest, &slot->monitor->environment) != STATUS_OK)
             return;
+        obey_user(slot);
         guest_run(guest);
         if (guest->end.kind != GUEST_WANTS_RESET)
             return;
@@ -90,14 +116,14 @@ static void run_slot(void *context)
     }
     if (monitor_selected(monitor) == slot)
         console_connect(&slot->guest->console);
-    if (slot->guest->start_count == 0)
-        log_line("guest %s starts: %s, %lu MiB", config->name, config->format_name,
-                 config->memory_bytes / MIB);
+    log_line("guest %s starts%s: %s, %lu MiB", config->name,
+             slot->guest->start_count == 0 ? "" : " again", config->format_name,
+             config->memory_bytes / MIB);
     run_to_end(slot);
     heap_check(&slot->guest->heap);
     console_report_dropped(&slot->guest->console);
     if (slot->guest->end.kind == GUEST_QUIT) {
-        log_line("guest %s ends: quit at the prompt", config->name);
+        log_line("guest %s ends: " QUIT_REASON, config->name);
     } else {
         log_line("guest %s ended: %s, exit code %lu", config->name, slot->guest->end.reason,
                  slot->guest->end.exit_code);
@@ -108,6 +134,7 @@ static void run_slot(void *context)
 
 static void start(struct guest_slot *slot)
 {
+    slot->stops = false;
     set_state(slot, SLOT_ACTIVE);
     if (slot->first_cpu == 0)
         run_slot(slot);
@@ -119,6 +146,18 @@ static bool is_busy(const struct guest_slot *slot)
 {
     return state_of(slot) == SLOT_ACTIVE ||
            (slot->first_cpu != 0 && !cpus_is_idle(cpus_get(slot->first_cpu)));
+}
+
+bool schedule_stop(struct guest_slot *slot)
+{
+    if (state_of(slot) != SLOT_ACTIVE || slot->guest == NULL)
+        return false;
+    slot->stops = true;
+    if (guest_is_running(slot->guest) || slot->guest->end.kind == GUEST_WANTS_RESET) {
+        (void)guest_stop(slot->guest, STOP_REASON);
+        return true;
+    }
+    return false;
 }
 
 void schedule_restart(struct guest_slot *slot)
@@ -140,7 +179,23 @@ void schedule_quit(struct monitor *monitor)
         struct guest_slot *slot = &monitor->slots[i];
 
         if (state_of(slot) == SLOT_ACTIVE && slot->guest != NULL)
-            guest_end(slot->guest, GUEST_QUIT, 0, "quit at the prompt");
+            guest_end(slot->guest, GUEST_QUIT, 0, QUIT_REASON);
+    }
+}
+
+/* Prepares the start of a guest of a sequence: the others, which have ended, give back their memory
+ * and the line, as their RAM is this guest's as well. */
+static void make_room(struct guest_slot *slot)
+{
+    struct monitor *monitor = slot->monitor;
+
+    if (monitor->environment.boot->schedule != SCHEDULE_SEQUENCE)
+        return;
+    for (size_t i = 0; i < monitor->slot_count; i++) {
+        if (&monitor->slots[i] == slot)
+            monitor->selected = i;
+        else
+            destroy_guest(&monitor->slots[i]);
     }
 }
 
@@ -157,6 +212,7 @@ static bool look_after_guests(struct monitor *monitor, bool *has_prompt)
         if (slot->restarts && !is_busy(slot) && !monitor->quits) {
             slot->restarts = false;
             *has_prompt = false;
+            make_room(slot);
             start(slot);
         }
         all_ended = all_ended && !is_busy(slot);

@@ -5,6 +5,7 @@
 #include "vmm/base/clock.h"
 #include "vmm/console/console.h"
 #include "vmm/host/cpus.h"
+#include "vmm/vcpu/stop.h"
 
 /* The time by which the preemption timer may lag behind before it is set anew. The time of the
  * handlers is counted against it. The time of the exits themselves is not: a fraction of a
@@ -56,4 +57,9 @@ void timer_return_soon(struct vcpu *vcpu, uint64_t now_tsc)
     if (soon_tsc < vcpu->deadline_tsc)
         vcpu->deadline_tsc = soon_tsc;
     timer_look_at_deadline(vcpu);
+}
+
+void timer_end_guest(struct vcpu *vcpu)
+{
+    vcpu_stop(vcpu, "its time is out (timeout = %u)", vcpu->guest->config->timeout_seconds);
 }

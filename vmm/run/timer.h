@@ -21,6 +21,9 @@ void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc);
  * exit. */
 void timer_return_soon(struct vcpu *vcpu, uint64_t now_tsc);
 
+/* Stops the guest, whose time is out, with a dump of this vCPU. */
+void timer_end_guest(struct vcpu *vcpu);
+
 /* Runs the timers that are due: those of the local APIC, and on the first vCPU those of the guest,
  * with a share of its other work. Returns true if there is more work, for which the caller looks
  * again after the next exit, or when timer_return_soon has it. */
@@ -28,7 +31,11 @@ static inline bool timer_run(struct vcpu *vcpu, uint64_t now_tsc)
 {
     if (now_tsc >= vcpu_apic_deadline_tsc(vcpu))
         local_apic_run(&vcpu->apic, now_tsc + vcpu->tsc_offset);
-    return vcpu->index == 0 && guest_work(vcpu->guest, now_tsc);
+    if (vcpu->index != 0)
+        return false;
+    if (__builtin_expect(now_tsc >= vcpu->guest->timeout_tsc, 0))
+        timer_end_guest(vcpu);
+    return guest_work(vcpu->guest, now_tsc);
 }
 
 /* Sets the preemption timer to exit when the next deadline is due, from a running and from a halted

@@ -256,6 +256,11 @@ void vcpu_accept_interrupts(struct vcpu *vcpu)
 
 void vcpu_wait_for_startup(struct vcpu *vcpu)
 {
+    /* The first vCPU runs the guest's timers meanwhile, and on the first processor the console. */
+    if (vcpu->index == 0) {
+        cpu_let_interrupts_in();
+        return;
+    }
     if (atomic_load_explicit(&vcpu->notes.attention, memory_order_acquire) == 0 &&
         !local_apic_needs_attention(&vcpu->apic))
         cpus_wait();
