@@ -232,17 +232,18 @@ static void test_keys(void **state)
     REFUSED(
         "[guest a]\nkernal = k\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
-        "kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, "
+        "kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, "
+        "doorbell, "
         "zone, trigger");
     REFUSED(
         "[guest a]\ncolour = red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'colour'; [guest] has the keys kernel, initrd, cmdline, "
         "memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, zone, trigger");
-    REFUSED(
-        "[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
-        "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
-        "keys kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, timeout, doorbell, "
-        "zone, trigger");
+    REFUSED("[guest a]\ndorbell = b port 1\n", STATUS_INVALID,
+            "portcullis.conf:2: unknown key 'dorbell'; did you mean 'doorbell'? [guest] has the "
+            "keys kernel, initrd, cmdline, memory, heap, cpus, testdev, apic, x2apic, on_reset, "
+            "timeout, doorbell, "
+            "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
             "console_irq, on_last_exit, schedule, heap");

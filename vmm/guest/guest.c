@@ -9,8 +9,6 @@ uint64_t guest_deadline_tsc(const struct guest *guest)
     uint64_t board_tsc = board_deadline_tsc(&guest->board), tsc;
     uint64_t zones_ns = attachments_next_deadline(&guest->attachments);
 
-    if (board_tsc > guest->timeout_tsc)
-        board_tsc = guest->timeout_tsc;
     if (zones_ns == TIME_NEVER)
         return board_tsc;
     tsc = guest->board.start_tsc + clock_ticks_from_ns(zones_ns);

@@ -178,6 +178,7 @@ static inline bool deliver_interrupt(struct vcpu *vcpu, uint32_t attention)
         vcpu->vmcs_halts = false; /* the injection ends HLT */
         begin_reading(vcpu);
         if (vcpu->deadline_tsc > console_look_tsc && vcpu->notes.cpu->index == 0) {
+            timer_set_limit(vcpu);
             timer_set_deadline(vcpu, console_look_tsc);
             vcpu->slack_cycles = -1; /* the caller arms the preemption timer */
         }
@@ -223,6 +224,7 @@ static __attribute__((noinline)) bool service(struct vcpu *vcpu, bool has_advanc
         vcpu_note(vcpu, ATTENTION_CONSOLE);
     if (events_prepare_entry(vcpu))
         vcpu_note(vcpu, ATTENTION_EVENT);
+    timer_set_limit(vcpu);
     timer_set_deadline(vcpu, now_tsc);
     if (has_more)
         timer_return_soon(vcpu, now_tsc);

@@ -36,17 +36,22 @@ static uint64_t next_deadline_tsc(const struct vcpu *vcpu)
     return apic_tsc < guest_tsc ? apic_tsc : guest_tsc;
 }
 
+void timer_set_limit(struct vcpu *vcpu)
+{
+    uint64_t console_tsc = vcpu->halted ? console_deadline_tsc : console_look_tsc;
+
+    vcpu->limit_tsc = vcpu->index == 0 ? vcpu->guest->timeout_tsc : UINT64_MAX;
+    if (vcpu->notes.cpu->index == 0 && vcpu->limit_tsc > console_tsc)
+        vcpu->limit_tsc = console_tsc;
+}
+
 void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc)
 {
     vcpu->deadline_tsc = next_deadline_tsc(vcpu);
     if (vcpu->is_dead && vcpu->deadline_tsc > now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS))
         vcpu->deadline_tsc = now_tsc + clock_ticks_from_ns(DEAD_LOOK_NS);
-    if (vcpu->notes.cpu->index == 0) {
-        uint64_t console_tsc = vcpu->halted ? console_deadline_tsc : console_look_tsc;
-
-        if (vcpu->deadline_tsc > console_tsc)
-            vcpu->deadline_tsc = console_tsc;
-    }
+    if (vcpu->deadline_tsc > vcpu->limit_tsc)
+        vcpu->deadline_tsc = vcpu->limit_tsc;
     timer_look_at_deadline(vcpu);
 }
 

@@ -13,6 +13,11 @@
  * entry. */
 void timer_begin(struct vcpu *vcpu);
 
+/* Works out by when the vCPU has to look at what is not its own timers: the first vCPU at the guest's
+ * time-out, the first processor at the console. Called when one of these may have moved, or the vCPU
+ * was halted and is not any more; timer_set_deadline follows. */
+void timer_set_limit(struct vcpu *vcpu);
+
 /* Works out when the vCPU's next timer is due, and stores it for timer_arm and the run loop.
  * now_tsc is a time-stamp of this processor. */
 void timer_set_deadline(struct vcpu *vcpu, uint64_t now_tsc);

@@ -87,6 +87,7 @@ struct vcpu {
     uint64_t deadline_tsc;   /* when the next timer is due, as last worked out */
     int64_t slack_cycles;    /* how much longer the preemption timer may lag behind */
     int64_t slack_full_cycles;
+    uint64_t limit_tsc; /* deadline_tsc is not later than this (timer_set_limit) */
     struct msr_state msrs;
     /* RFLAGS bits: an instruction that the monitor has carried out needs more than a new RIP if one
      * of these is 1. */
