@@ -40,6 +40,7 @@ import kills  # noqa: E402
 import line  # noqa: E402
 import multiboot  # noqa: E402
 import nested  # noqa: E402
+import operator_at_prompt  # noqa: E402
 import secure_boot  # noqa: E402
 import serial_ports  # noqa: E402
 import smp  # noqa: E402
@@ -70,6 +71,7 @@ GROUPS = {
     "firmware": firmware.run,
     "serial-ports": serial_ports.run,
     "secure-boot": secure_boot.run,
+    "operator": operator_at_prompt.run,
     "idle": idle.run,
     "tsc": tsc.run,
 }
