@@ -10,6 +10,7 @@ import re
 from bench import ROOT
 
 GUEST_MEMORY = "16M"
+MACHINE_MIB, MOST_MIB = 1024, "940M"
 KILL_PREFIX = "kill-"
 SMP_CPUS = 4
 
@@ -60,13 +61,13 @@ def both_ways(names, but=()):
                     if name in ABOUT_INTERRUPTS and name not in but]
 
 
-def configuration(names, on_last_exit, boards=None, apic=None):
+def configuration(names, on_last_exit, boards=None, apic=None, memory=GUEST_MEMORY):
     """The text of a configuration that runs these guests one after the other; boards has more
     lines for some of their programs; apic is the key's value where it is the same for all."""
     text = f"[monitor]\nschedule = sequence\non_last_exit = {on_last_exit}\n"
     for guest in names:
         name = guest.removesuffix(EMULATED)
-        text += f"\n[guest {guest}]\nkernel = \\portcullis\\{name}.bin\nmemory = {GUEST_MEMORY}\n"
+        text += f"\n[guest {guest}]\nkernel = \\portcullis\\{name}.bin\nmemory = {memory}\n"
         text += f"{(boards or MORE_LINES).get(name, '')}\n"
         if apic is not None:
             text += f"apic = {apic}\n"
@@ -134,6 +135,19 @@ def run(bench, report):
                        and (name not in SMP_PROGRAMS or name in ALONE_TOO)])
     image = bench.image("guests", configuration(names, "poweroff"), files(binaries, names))
     judge(report, bench.boot(report, image), names)
+    run_in_pieces(bench, report, binaries)
+
+
+def run_in_pieces(bench, report, binaries):
+    """A guest that takes nearly all of a machine's memory: no piece of it is that large."""
+    image = bench.image("guests-pieces", configuration(["ram"], "poweroff", memory=MOST_MIB),
+                        files(binaries, ["ram"]))
+    boot = bench.boot(report, image, "--memory", str(MACHINE_MIB), name="guests-pieces")
+    report.check("ram: its memory lies in pieces",
+                 re.search("^portcullis: guest 'ram': its memory lies in [0-9]+ pieces, ", boot.text,
+                           re.M), boot.tail())
+    wrong = verdict(boot.text, "ram")
+    report.check("ram, in pieces", not wrong, "\n".join(wrong))
 
 
 def judge(report, boot, names, expected=None):
