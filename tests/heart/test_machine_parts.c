@@ -322,13 +322,12 @@ static void test_no_xsave(void **state)
 
 static void test_place_of_the_start_up_code(void **state)
 {
-    struct page_table table;
+    struct page_table *table = &cpu_this()->page_table;
 
     (void)state;
-    memset(&table, 0, sizeof(table));
-    assert_int_equal(ap_start_prepare(&table, HPA(0)), STATUS_OUT_OF_RANGE);
-    assert_int_equal(ap_start_prepare(&table, HPA(0x80800)), STATUS_OUT_OF_RANGE);
-    assert_int_equal(ap_start_prepare(&table, HPA(MIB - 2 * PAGE_SIZE)), STATUS_OUT_OF_RANGE);
+    assert_int_equal(ap_start_prepare(table, HPA(0)), STATUS_OUT_OF_RANGE);
+    assert_int_equal(ap_start_prepare(table, HPA(0x80800)), STATUS_OUT_OF_RANGE);
+    assert_int_equal(ap_start_prepare(table, HPA(MIB - 2 * PAGE_SIZE)), STATUS_OUT_OF_RANGE);
 }
 
 int main(void)
