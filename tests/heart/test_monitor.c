@@ -494,6 +494,41 @@ static void test_firmware_hangs(void **state)
     expect("after 10 seconds");
 }
 
+/* --- What waits in zones when the machine is switched off --- */
+
+static void writes_late(struct fake_guest *guest)
+{
+    for (const char *c = "written late\r\n"; *c != '\0'; c++)
+        (void)exec_out(guest, 0x3f8, 1, (uint8_t)*c);
+    end_guest(guest, 0);
+}
+
+static void late_writes(void)
+{
+    static struct attachment_spec zone;
+    static const char line[] = "com1 port 0x3f8 8 ring 64 delay 1000000";
+    struct guest_config *config;
+    char message[ATTACHMENT_MESSAGE_BYTES];
+
+    begin_scenario(1);
+    config = add_guest("late", 1);
+    if (attachment_spec_parse_line(ATTACHMENT_ZONE, line, sizeof(line) - 1, &zone, message,
+                                   sizeof(message)) != STATUS_OK)
+        fail_msg("%s", message);
+    config->attachments = &zone;
+    config->attachment_count = 1;
+    fake_set_guest(0, writes_late, NULL);
+}
+
+static void test_late_writes(void **state)
+{
+    (void)state;
+    run(late_writes);
+    expect("guest late ended");
+    expect("written late");
+    expect("machine off, exit code 1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -511,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_firmware_returns),
         cmocka_unit_test(test_firmware_faults),
         cmocka_unit_test(test_firmware_hangs),
+        cmocka_unit_test(test_late_writes),
     };
 
     output = mmap(NULL, OUTPUT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

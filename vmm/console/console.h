@@ -75,8 +75,8 @@ void console_poll(void);
 void console_connect(struct console_client *client);
 
 /* Forgets a client, which prints no more: if it is connected, no client is from then on, and the
- * prompt has the line. Undoes console_client_init. Called on the first processor, or for a client
- * that was never connected. */
+ * prompt has the line. Undoes console_client_init. Called while the first processor does no work of
+ * the console, or for a client that was never connected. */
 void console_disconnect(struct console_client *client);
 
 /* Connects a client, but the prompt keeps the line: from then on Ctrl-] goes to this client. */

@@ -105,9 +105,10 @@ struct guest_environment {
 enum status guest_create(struct guest *guest, const struct guest_config *config,
                          const struct guest_environment *environment) MUST_USE;
 
-/* Undoes guest_create, step by step in the reverse order, on the first processor. No vCPU runs. What
- * zones have queued reaches the board first. When the function returns, nothing refers to the guest
- * any more: no console, no bus, no attachment, no note. */
+/* Undoes guest_create, step by step in the reverse order. No vCPU runs, and the first processor does
+ * no work of the console meanwhile. What zones have queued reaches the board first. When the
+ * function returns, nothing refers to the guest any more: no console, no bus, no attachment, no
+ * note. */
 void guest_destroy(struct guest *guest, const struct guest_environment *environment);
 
 /* Powers the guest on, or resets it: clears the RAM, loads the image again, and puts the board and

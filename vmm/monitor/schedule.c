@@ -282,10 +282,10 @@ static void destroy_slot(void *slot)
 }
 
 /* Destroys the guests that have ended, each on its own processor: no VMCS may be active on a
- * processor that leaves VMX operation. */
+ * processor that leaves VMX operation. What a guest has still queued for its COM1 is shown if it has
+ * the line. */
 static void destroy_guests(struct monitor *monitor)
 {
-    console_connect(NULL);
     for (size_t i = 0; i < monitor->slot_count; i++)
         cpus_call(monitor->slots[i].first_cpu, destroy_slot, &monitor->slots[i]);
 }
