@@ -616,6 +616,42 @@ static void expect_refusal(const char *text)
         fail_msg("expected '%s' in: %s", text, said);
 }
 
+/* A reserved hole of 64 MiB in the arena: RAM that does not fit on one side lies on both. */
+static void boot_with_a_hole(const char *text)
+{
+    uint64_t hole = (uint64_t)memory.arena + 192 * MIB;
+
+    reset_firmware(NO_CALL);
+    memory.ranges[0].NumberOfPages = 192 * MIB / PAGE_SIZE;
+    add_range(EfiReservedMemoryType, hole, 64 * MIB);
+    add_range(EfiConventionalMemory, hole + 64 * MIB, ARENA_BYTES - 256 * MIB);
+    files[0].data = text;
+    files[0].size_bytes = strlen(text);
+}
+
+static void test_ram_in_pieces(void **state)
+{
+    (void)state;
+    boot_with_a_hole("[guest a]\nkernel = a.bin\nmemory = 320M\ncpus = 2\n"
+                     "[guest b]\nkernel = b.bin\nmemory = 2M\n");
+    assert_true(boots());
+    assert_int_equal(boot.guests[0].ram.count, 2);
+    assert_int_equal(boot.guests[1].ram.count, 1);
+    /* The guests of a sequence share the largest one's. */
+    boot_with_a_hole("[monitor]\nschedule = sequence\n"
+                     "[guest a]\nkernel = a.bin\nmemory = 4M\ncpus = 2\n"
+                     "[guest b]\nkernel = b.bin\nmemory = 320M\n");
+    assert_true(boots());
+    assert_int_equal(boot.guests[1].ram.count, 2);
+    assert_int_equal(boot.guests[0].ram.count, 1);
+    assert_int_equal(boot.guests[0].ram.piece[0].base.value,
+                     boot.guests[1].ram.piece[0].base.value);
+    boot_with_a_hole("[guest a]\nkernel = a.bin\nmemory = 600M\n");
+    assert_false(boots());
+    assert_non_null(strstr(said, "portcullis.conf:3: guest 'a' wants 600 MiB of memory"));
+    assert_non_null(strstr(said, "write memory = "));
+}
+
 static void test_refusals(void **state)
 {
     static const char too_large[] = "[guest a]\nkernel = a.bin\nmemory = 1G\n";
@@ -683,6 +719,7 @@ int main(void)
         cmocka_unit_test_setup(test_each_call_fails_once, set_up),
         cmocka_unit_test_setup(test_map_changes, set_up),
         cmocka_unit_test_setup(test_map_grows, set_up),
+        cmocka_unit_test_setup(test_ram_in_pieces, set_up),
         cmocka_unit_test_setup(test_refusals, set_up),
         cmocka_unit_test_setup(test_no_serial_port, set_up),
         cmocka_unit_test_setup(test_processors_without_vmx, set_up),
