@@ -54,9 +54,23 @@ def said_by_program(output):
     return f": {one_line(output)}" if output and output.strip() else ""
 
 
+def reopen_closed():
+    """Gives standard input and outputs that were closed (`<&-`) to /dev/null: Python has None for them,
+    and the next file opened would get their number."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))
+
+
 def run(name, main):
     """The exit status of main(), the whole of a tool. Any failure is one line on standard error;
     what main() opened with `with` is closed, after a signal, too (status 128 + its number)."""
+    reopen_closed()
+    sys.stdout.reconfigure(errors="backslashreplace")  # file names may be no UTF-8
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -146,6 +146,22 @@ class RunTest(Bench):
             result = self.run_program(body)
             self.assertEqual((result.returncode, result.stderr), (status, words), body)
 
+    def test_names_that_are_no_text(self):
+        result = self.run_program("print('\\udcff'); raise command.Failure('\\udcfe')")
+        self.assertEqual((result.returncode, result.stdout, result.stderr),
+                         (1, "\\udcff\n", "t: \\udcfe\n"))
+
+    def test_closed_files(self):
+        body = ("print('out', file=sys.stdout); print('err', file=sys.stderr);"
+                " sys.stdin.fileno(); raise command.Failure(repr(sys.stdin.read()))")
+        for closed, output, errors in (((0,), "out\n", "err\nt: ''\n"), ((1,), "", "err\nt: ''\n"),
+                                       ((2,), "out\n", ""), ((0, 1, 2), "", "")):
+            def close(closed=closed):
+                for number in closed:
+                    os.close(number)
+            result = self.run_program(body, stdin=subprocess.DEVNULL, preexec_fn=close)
+            self.assertEqual((result.returncode, result.stdout, result.stderr), (1, output, errors))
+
     def test_full_output(self):
         with open("/dev/full", "wb") as full:
             result = subprocess.run([sys.executable, "-B", "-c", PROGRAM.format(

@@ -20,6 +20,13 @@ DISK_BYTES = 1 << 20
 ROOT_MOUNT = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
 
 
+class Output(io.StringIO):
+    """Standard output, kept."""
+
+    def reconfigure(self, **_):
+        """As a file of text has it."""
+
+
 class Bench(unittest.TestCase):
     """A made sysfs with a system disk sda (one partition) and a stick sdb (one partition)."""
 
@@ -76,7 +83,7 @@ class Bench(unittest.TestCase):
 
     def run_tool(self, *words, disk="sdb", answer=""):
         """(status, standard output, standard error)."""
-        output, errors = io.StringIO(), io.StringIO()
+        output, errors = Output(), io.StringIO()
         with mock.patch.object(sys, "argv", ["write-usb", *words, self.path("disk.img"),
                                              self.path("dev", disk)]), \
                 mock.patch.object(sys, "stdin", io.StringIO(answer)), \
