@@ -10,12 +10,16 @@
 
 /* Reads the files of every guest (a file that several guests name only once), checks that each
  * guest can be started with them, and fills boot->guests, except their RAM. Attachments stay in
- * config. After an error a message was printed; uefi_release_all gives back what was allocated. */
+ * config. All guests are looked at, so that each one's state is printed. Those that cannot be started
+ * are left out with on_bad_guest = skip, and listed in boot->left_out, as long as one is left;
+ * otherwise the first one's error is returned. After an error a message was printed;
+ * uefi_release_all gives back what was allocated. */
 EFI_STATUS guests_read(struct uefi *uefi, struct volume *volume, const struct config *config,
                        struct boot_info *boot);
 
 /* Allocates the RAM of each guest, in several pieces if need be; in sequence, RAM for all that
- * suffices for the largest guest. Errors as for guests_read. */
+ * suffices for the largest guest. A guest without memory is left out as in guests_read. Errors as
+ * for guests_read. */
 EFI_STATUS guests_allocate_ram(struct uefi *uefi, const struct config *config,
                                struct boot_info *boot);
 

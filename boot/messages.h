@@ -38,6 +38,10 @@
     "portcullis.conf:%u: there is no %s on the volume; copy it there or correct the path"
 #define MSG_EMPTY_INITRD                                                                           \
     "portcullis.conf:%u: %s is empty; copy it to the volume again or leave the line initrd out"
+#define MSG_LEFT_OUT "guest '%s' is left out (on_bad_guest = skip)"
+#define MSG_BAD_GUESTS                                                                             \
+    "%zu of %zu guests cannot be started, see above; correct them, or set on_bad_guest = skip in " \
+    "[monitor] to leave them out"
 #define MSG_FOLDER      "%s is a folder; a file is needed"
 #define MSG_READ_FAILED "%s cannot be read (%s); check the volume"
 #define MSG_DAMAGED                                                                                 \

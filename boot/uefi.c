@@ -42,6 +42,7 @@ static void say(struct uefi *uefi, const char *format, va_list arguments)
     char text[701];
 
     format_text_v(text, sizeof(text), format, arguments);
+    format_text(uefi->last_said, sizeof(uefi->last_said), "%s", text);
     uefi_print(uefi, "portcullis: ");
     uefi_print(uefi, text);
     uefi_print(uefi, "\n");
@@ -212,10 +213,15 @@ static void release_last(struct uefi *uefi)
     uefi->services->FreePages(last->base, last->page_count);
 }
 
+void uefi_release_newest(struct uefi *uefi, size_t count)
+{
+    while (count-- > 0 && uefi->allocation_count > 0)
+        release_last(uefi);
+}
+
 void uefi_release_all(struct uefi *uefi)
 {
-    while (uefi->allocation_count > 0)
-        release_last(uefi);
+    uefi_release_newest(uefi, uefi->allocation_count);
 }
 
 /* A request for memory, and the places that the firmware has refused although its map lists them as

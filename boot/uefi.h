@@ -11,6 +11,7 @@
 #include <efi.h>
 
 #define UEFI_ALLOCATIONS_MAX 256
+#define UEFI_LAST_SAID_BYTES 256
 
 struct uefi_allocation {
     EFI_PHYSICAL_ADDRESS base;
@@ -23,6 +24,7 @@ struct uefi {
     EFI_BOOT_SERVICES *services;
     struct uefi_allocation allocations[UEFI_ALLOCATIONS_MAX];
     size_t allocation_count;
+    char last_said[UEFI_LAST_SAID_BYTES]; /* the beginning of the last line of uefi_say */
 };
 
 /* The firmware's memory map. descriptors is one of the allocations and has capacity_bytes. */
@@ -85,6 +87,9 @@ void *uefi_allocate_piece(struct uefi *uefi, uint64_t *size_bytes, uint64_t alig
 /* Returns the size of the largest piece that uefi_allocate could allocate now with this
  * alignment. */
 uint64_t uefi_largest_free(struct uefi *uefi, uint64_t alignment_bytes);
+
+/* Gives back the newest count allocations. */
+void uefi_release_newest(struct uefi *uefi, size_t count);
 
 /* Gives back all that uefi_allocate, uefi_allocate_below and uefi_read_memory_map have
  * allocated. */

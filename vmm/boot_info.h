@@ -82,6 +82,14 @@ struct guest_config {
     size_t attachment_count;
 };
 
+#define LEFT_OUT_REASON_BYTES 256
+
+/* A guest that cannot be started and was left out. */
+struct left_out_guest {
+    char name[GUEST_NAME_BYTES];
+    char reason[LEFT_OUT_REASON_BYTES]; /* the boot stage's message, perhaps cut */
+};
+
 enum on_last_exit {
     ON_LAST_EXIT_PROMPT,   /* stay at the monitor's prompt */
     ON_LAST_EXIT_POWEROFF, /* switch the machine off through the firmware */
@@ -139,6 +147,8 @@ struct boot_info {
 
     size_t guest_count;
     struct guest_config guests[BOOT_GUESTS_MAX];
+    size_t left_out_count; /* with on_bad_guest = skip */
+    struct left_out_guest left_out[BOOT_GUESTS_MAX];
 };
 
 /* Runs the monitor on the processor that booted, at first on the firmware's stack and page tables.

@@ -7,6 +7,7 @@
  *     baud         = 115200           ; divides 115200                    (default 115200)
  *     console_irq  = 4                ; 1 to 255                (default by the port)
  *     on_last_exit = prompt           ; prompt or poweroff                (default prompt)
+ *     on_bad_guest = refuse           ; refuse or skip                    (default refuse)
  *     schedule     = parallel         ; parallel or sequence              (default parallel)
  *     heap         = plain            ; plain or poison                   (default plain)
  *
@@ -82,8 +83,9 @@ struct config {
     uint32_t console_irq; /* as in struct boot_info */
     enum on_last_exit on_last_exit;
     enum schedule schedule;
-    bool heap_poisons;  /* as in struct boot_info */
-    size_t guest_count; /* at least 1 */
+    bool skips_bad_guests; /* a guest that cannot be started is left out */
+    bool heap_poisons;     /* as in struct boot_info */
+    size_t guest_count;    /* at least 1 */
     struct config_guest guests[BOOT_GUESTS_MAX];
     /* The attachments of all guests, those of one guest side by side, and their lines. */
     size_t attachment_count;

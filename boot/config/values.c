@@ -12,6 +12,7 @@ static enum status set_console(struct parser *parser, struct text value);
 static enum status set_baud(struct parser *parser, struct text value);
 static enum status set_console_irq(struct parser *parser, struct text value);
 static enum status set_on_last_exit(struct parser *parser, struct text value);
+static enum status set_on_bad_guest(struct parser *parser, struct text value);
 static enum status set_schedule(struct parser *parser, struct text value);
 static enum status set_heap(struct parser *parser, struct text value);
 static enum status set_kernel(struct parser *parser, struct text value);
@@ -34,6 +35,7 @@ const struct config_key config_monitor_keys[] = {
     {.name = "baud", .set = set_baud},
     {.name = "console_irq", .set = set_console_irq},
     {.name = "on_last_exit", .set = set_on_last_exit},
+    {.name = "on_bad_guest", .set = set_on_bad_guest},
     {.name = "schedule", .set = set_schedule},
     {.name = "heap", .set = set_heap},
     {.name = NULL},
@@ -176,6 +178,17 @@ static enum status set_on_last_exit(struct parser *parser, struct text value)
     enum status status = read_word(parser, "on_last_exit", value, words, ARRAY_COUNT(words), &what);
 
     parser->config->on_last_exit = (enum on_last_exit)what;
+    return status;
+}
+
+static enum status set_on_bad_guest(struct parser *parser, struct text value)
+{
+    static const struct word words[] = {{"refuse", false}, {"skip", true}};
+    uint32_t skips = 0;
+    enum status status =
+        read_word(parser, "on_bad_guest", value, words, ARRAY_COUNT(words), &skips);
+
+    parser->config->skips_bad_guests = skips != 0;
     return status;
 }
 

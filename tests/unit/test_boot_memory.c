@@ -277,11 +277,22 @@ static void test_refused_pieces(void **state)
 
 /* --- Guests' RAM --- */
 
+static struct config config;
+static struct boot_info boot;
+
+/* Allocates the guests' RAM as if their files had been read. */
+static EFI_STATUS allocate_guests(void)
+{
+    boot.guest_count = config.guest_count;
+    for (size_t i = 0; i < config.guest_count; i++) {
+        sections[i] = &config.guests[i];
+        boot.guests[i].memory_bytes = config.guests[i].memory_bytes;
+    }
+    return guests_allocate_ram(&uefi, &config, &boot);
+}
+
 static void test_guests_between_holes(void **state)
 {
-    static struct config config;
-    static struct boot_info boot;
-
     (void)state;
     config.guest_count = 2;
     config.schedule = SCHEDULE_PARALLEL;
@@ -292,7 +303,7 @@ static void test_guests_between_holes(void **state)
     add_range(0x100000, 0xb0000000, EfiConventionalMemory);
     add_range(0xb0000000, 0xc0000000, EfiReservedMemoryType);
     add_range(0x100000000, 0x140000000, EfiConventionalMemory);
-    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_SUCCESS);
+    assert_int_equal(allocate_guests(), EFI_SUCCESS);
     assert_int_equal(boot.guests[0].ram.count, 2);
     assert_int_equal(boot.guests[0].ram.piece[0].base.value, 0x200000);
     assert_int_equal(ram_pieces_bytes(&boot.guests[0].ram), 3200 * MIB);
@@ -306,7 +317,7 @@ static void test_guests_between_holes(void **state)
     add_range(0x100000, 0xb0000000, EfiConventionalMemory);
     add_range(0x100000000, 0x140000000, EfiConventionalMemory);
     config.guests[1].memory_bytes = 1024 * MIB;
-    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_OUT_OF_RESOURCES);
+    assert_int_equal(allocate_guests(), EFI_OUT_OF_RESOURCES);
     assert_non_null(strstr(said, "2 pieces"));
     assert_string_equal(strchr(said, '\n') + 1,
                         "portcullis: portcullis.conf:7: guest 'second' wants 1024 MiB of "
@@ -319,7 +330,7 @@ static void test_guests_between_holes(void **state)
     add_range(0x100000, 0xb0000000, EfiConventionalMemory);
     add_range(0x100000000, 0x140000000, EfiConventionalMemory);
     config.schedule = SCHEDULE_SEQUENCE;
-    assert_int_equal(guests_allocate_ram(&uefi, &config, &boot), EFI_SUCCESS);
+    assert_int_equal(allocate_guests(), EFI_SUCCESS);
     assert_int_equal(ram_pieces_bytes(&boot.guests[0].ram), 3200 * MIB);
     assert_int_equal(ram_pieces_bytes(&boot.guests[1].ram), 1024 * MIB);
     assert_int_equal(boot.guests[1].ram.piece[0].base.value,

@@ -97,6 +97,11 @@ static void test_defaults(void **state)
     assert_int_equal(config.console_baud, 115200);
     assert_int_equal(config.console_irq, CONSOLE_IRQ_OF_PORT);
     assert_int_equal(config.on_last_exit, ON_LAST_EXIT_PROMPT);
+    assert_false(config.skips_bad_guests);
+    assert_int_equal(parse("[monitor]\non_bad_guest = skip\n" GUEST), STATUS_OK);
+    assert_true(config.skips_bad_guests);
+    assert_int_equal(parse("[monitor]\non_bad_guest = refuse\n" GUEST), STATUS_OK);
+    assert_false(config.skips_bad_guests);
     assert_int_equal(config.schedule, SCHEDULE_PARALLEL);
     assert_false(config.heap_poisons);
     assert_int_equal(config.guests[0].cpu_count, 1);
@@ -228,7 +233,7 @@ static void test_keys(void **state)
     (void)state;
     REFUSED("[monitor]\nbuad = 9600\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'buad'; did you mean 'baud'? [monitor] has the keys "
-            "console, baud, console_irq, on_last_exit, schedule, heap");
+            "console, baud, console_irq, on_last_exit, on_bad_guest, schedule, heap");
     REFUSED(
         "[guest a]\nkernal = k\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key 'kernal'; did you mean 'kernel'? [guest] has the keys "
@@ -246,7 +251,7 @@ static void test_keys(void **state)
             "zone, trigger");
     REFUSED("[monitor]\nbd = 9600\n", STATUS_INVALID, /* half of it is a guess */
             "portcullis.conf:2: unknown key 'bd'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule, heap");
+            "console_irq, on_last_exit, on_bad_guest, schedule, heap");
     REFUSED(
         "[guest a]\n= red\n", STATUS_INVALID,
         "portcullis.conf:2: unknown key ''; [guest] has the keys kernel, initrd, cmdline, "
@@ -320,6 +325,8 @@ static void test_values(void **state)
             "portcullis.conf:3: cpus = 65: a guest has at most 64 CPUs");
     REFUSED("[guest a]\nkernel = k\ntestdev = maybe\n", STATUS_INVALID,
             "portcullis.conf:3: testdev = maybe: it can be off or on");
+    REFUSED("[monitor]\non_bad_guest = on\n", STATUS_INVALID,
+            "portcullis.conf:2: on_bad_guest = on: it can be refuse or skip");
     REFUSED("[guest a]\nkernel = k\non_reset = off\n", STATUS_INVALID,
             "portcullis.conf:3: on_reset = off: it can be restart or stop");
     REFUSED(
@@ -470,7 +477,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule, heap");
+            "console_irq, on_last_exit, on_bad_guest, schedule, heap");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");
@@ -501,7 +508,7 @@ static void test_attachments(void **state)
 
     REFUSED("[monitor]\nzone = z port 1 1\n", STATUS_INVALID,
             "portcullis.conf:2: unknown key 'zone'; [monitor] has the keys console, baud, "
-            "console_irq, on_last_exit, schedule, heap");
+            "console_irq, on_last_exit, on_bad_guest, schedule, heap");
     REFUSED(GUEST "doorbell =\n", STATUS_INVALID,
             "portcullis.conf:4: doorbell has no value; write one after the '=' or leave the line "
             "out");

@@ -65,6 +65,7 @@ static enum command_result run_guests(void *context, const struct command_output
                                       char *const argv[])
 {
     struct monitor *monitor = context;
+    const struct boot_info *boot = monitor->environment.boot;
 
     (void)argc;
     (void)argv;
@@ -73,6 +74,9 @@ static enum command_result run_guests(void *context, const struct command_output
         "guest            format             CPUs     memory    heap used of size  state\n");
     for (size_t i = 0; i < monitor->slot_count; i++)
         print_slot(output, &monitor->slots[i]);
+    for (size_t i = 0; i < boot->left_out_count; i++)
+        command_print(output, "%-16s left out: %s\n", boot->left_out[i].name,
+                      boot->left_out[i].reason);
     return COMMAND_OK;
 }
 

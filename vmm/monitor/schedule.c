@@ -298,6 +298,10 @@ void schedule_guests(struct monitor *monitor)
     monitor->slot_count = boot->guest_count;
     for (size_t i = 0; i < monitor->slot_count; i++)
         monitor->slots[i] = (struct guest_slot){.monitor = monitor, .config = &boot->guests[i]};
+    for (size_t i = 0; i < boot->left_out_count; i++) {
+        log_line("guest %s is left out: %s", boot->left_out[i].name, boot->left_out[i].reason);
+        record_result(monitor, EXIT_CODE_STOPPED);
+    }
     if (!has_processors(monitor)) {
         record_result(monitor, EXIT_CODE_STOPPED);
         return;
