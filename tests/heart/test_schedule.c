@@ -139,12 +139,40 @@ static void test_operator(void **state)
     assert_int_equal(monitor.exit_code, EXIT_CODE_STOPPED);
 }
 
+static void say_last_words(struct fake_guest *guest)
+{
+    exec_run(guest, 100 * MS);
+    for (const char *text = "last words"; *text != '\0'; text++)
+        exec_out(guest, 0x3f8, 1, (uint8_t)*text);
+}
+
+static void select_other(struct fake_guest *guest)
+{
+    ask(guest, ESCAPE, "portcullis> ");
+    ask(guest, "select talks\r", "portcullis> ");
+    for (unsigned i = 0; i < POLLS && !is_said("guest talks ended"); i++)
+        exec_run(guest, MS);
+}
+
+/* What a guest on another processor has printed while the prompt had the line is shown at the end. */
+static void test_last_words(void **state)
+{
+    struct guest_config guests[2] = {*heart_guest("operator", 1), *heart_guest("talks", 1)};
+
+    (void)state;
+    fake_set_guest(0, select_other, NULL);
+    fake_set_guest(1, say_last_words, NULL);
+    run(SCHEDULE_PARALLEL, guests, 2);
+    assert_true(is_said("last words"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timeout_and_reset_in_a_sequence),
         cmocka_unit_test(test_timeout_of_resets),
         cmocka_unit_test(test_operator),
+        cmocka_unit_test(test_last_words),
     };
 
     heart_begin(3);

@@ -61,7 +61,7 @@ void console_connect(struct console_client *client)
             return;
         clients_report_backlog(console.client);
         set_focus(FOCUS_GUEST);
-        console_flush();
+        output_flush();
         set_client(NULL, FOCUS_PROMPT);
         return;
     }

@@ -69,13 +69,19 @@ static bool send_polled(void)
     return count > 0;
 }
 
-void console_flush(void)
+void output_flush(void)
 {
-    if (!console.is_present || !has_uart())
+    if (!console.is_present)
         return;
     while (send_polled())
         ;
     (void)uart_flush(&console.uart);
+}
+
+void console_flush(void)
+{
+    if (has_uart())
+        output_flush();
 }
 
 void output_start(bool was_pending)

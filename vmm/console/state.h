@@ -81,6 +81,10 @@ void console_wake(void);
  * the rest. Called by who may use the UART. */
 void output_send(void);
 
+/* Sends all that is to be sent now, and waits for the UART. Called by who may use the UART, or while
+ * the first processor does no work of the console. */
+void output_flush(void);
+
 /* Returns whether something is to be sent now. */
 bool output_is_pending(void);
 
