@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""coverage.py [--floors FILE] [--missed PREFIX] BUILD: which lines and branches host tests reached.
+"""coverage.py [--floors FILE [--counts FILE]] [--missed PREFIX] BUILD: what host tests reached.
 
 BUILD holds objects compiled with gcc's --coverage, after the tests ran. A source that several objects
 have counts once: a line or branch is reached if it is in one of them. Prints a table by room, and with
---missed the lines and branches of files below PREFIX that were not reached. FILE has lines "PREFIX
-lines N branches N": what is below PREFIX has to reach so many per cent. Ends with "N passed, N failed",
-one for each floor. Exit status: 0 all floors are reached, 1 not all, 2 nothing to measure.
+--missed the lines and branches of files below PREFIX that were not reached. --floors: a file of lines
+"PREFIX lines N branches N": what is below PREFIX has to reach so many per cent. Then ends with "N
+passed, N failed", one for each floor, which --counts writes to a file as {"passed": N, "failed": N}.
+Exit status: 0 all floors are reached, 1 not all, 2 nothing to measure.
 """
 
 import argparse
@@ -106,7 +107,7 @@ def print_missed(sources, prefix):
                 print(f"{path}:{number}: {branches.count(0)} of {len(branches)} branches not taken")
 
 
-def check_floors(sources, floors):
+def check_floors(sources, floors, counts):
     passed = failed = 0
     with open(floors, encoding="ascii") as file:
         rows = [line.split() for line in file if line.strip() and not line.startswith("#")]
@@ -117,6 +118,9 @@ def check_floors(sources, floors):
         passed, failed = passed + good, failed + (not good)
         print(f"{'ok  ' if good else 'FAIL'} {prefix}: {reached[0]:.1f} % of lines (floor "
               f"{lines_floor}), {reached[1]:.1f} % of branches (floor {branches_floor})")
+    if counts is not None:
+        with open(counts, "w", encoding="ascii") as file:
+            json.dump({"passed": passed, "failed": failed}, file)
     print(f"{passed} passed, {failed} failed")
     return failed
 
@@ -124,6 +128,7 @@ def check_floors(sources, floors):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--floors", metavar="FILE")
+    parser.add_argument("--counts", metavar="FILE")
     parser.add_argument("--missed", metavar="PREFIX")
     parser.add_argument("build", metavar="BUILD")
     arguments = parser.parse_args()
@@ -134,7 +139,9 @@ def main():
     if arguments.missed is not None:
         print_missed(sources, arguments.missed)
     print_table(sources)
-    return 1 if arguments.floors is not None and check_floors(sources, arguments.floors) else 0
+    if arguments.floors is None:
+        return 0
+    return 1 if check_floors(sources, arguments.floors, arguments.counts) else 0
 
 
 if __name__ == "__main__":

@@ -84,6 +84,7 @@ static void request(struct fake_processor *processor, unsigned vector)
     if (vector < 16)
         fake_misuse("a message with the illegal vector %u", vector);
     set(&processor->apic, IRR, vector, true);
+    atomic_store_explicit(&processor->apic.has_request, true, memory_order_relaxed);
     fake_wake();
 }
 
@@ -125,14 +126,19 @@ int fake_apic_pending(struct fake_processor *processor)
 
 int fake_apic_acknowledge(struct fake_processor *processor)
 {
+    struct fake_apic *apic = &processor->apic;
     int vector;
 
+    if (!atomic_load_explicit(&apic->has_request, memory_order_relaxed) &&
+        fake_now() < apic->timer_deadline)
+        return -1;
     fake_lock();
     vector = fake_apic_pending(processor);
     if (vector >= 0) {
-        set(&processor->apic, IRR, (unsigned)vector, false);
-        set(&processor->apic, ISR, (unsigned)vector, true);
+        set(apic, IRR, (unsigned)vector, false);
+        set(apic, ISR, (unsigned)vector, true);
     }
+    atomic_store_explicit(&apic->has_request, highest(apic, IRR) >= 0, memory_order_relaxed);
     fake_unlock();
     return vector;
 }

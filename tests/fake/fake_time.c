@@ -12,6 +12,8 @@
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+/* All accesses to these are relaxed: reading a clock orders nothing between processors, and
+ * ThreadSanitizer is to see what the monitor itself orders. */
 static _Atomic uint64_t now;
 static _Atomic uint64_t first_deadline; /* of all waits: when a PAUSE has to wake them */
 static uint64_t pause_ticks;
@@ -40,7 +42,7 @@ void fake_unlock(void)
 
 uint64_t fake_now(void)
 {
-    return atomic_load(&now);
+    return atomic_load_explicit(&now, memory_order_relaxed);
 }
 
 void fake_wake(void)
@@ -50,12 +52,13 @@ void fake_wake(void)
 
 void fake_advance(uint64_t ticks)
 {
-    uint64_t after = atomic_fetch_add(&now, ticks) + ticks;
+    uint64_t after = atomic_fetch_add_explicit(&now, ticks, memory_order_relaxed) + ticks;
 
-    if (after < atomic_load(&first_deadline))
+    if (after < atomic_load_explicit(&first_deadline, memory_order_relaxed))
         return;
     fake_lock();
-    atomic_store(&first_deadline, FAKE_NEVER); /* each that still waits sets it again */
+    atomic_store_explicit(&first_deadline, FAKE_NEVER,
+                          memory_order_relaxed); /* each that still waits sets it again */
     fake_wake();
     fake_unlock();
 }
@@ -87,7 +90,7 @@ static bool leap(void)
     if (earliest == FAKE_NEVER)
         fake_misuse("all processors wait, and nothing will ever wake one");
     if (earliest > fake_now())
-        atomic_store(&now, earliest);
+        atomic_store_explicit(&now, earliest, memory_order_relaxed);
     fake_wake();
     return true;
 }
@@ -102,8 +105,8 @@ void fake_wait(bool (*is_over)(struct fake_processor *processor), uint64_t deadl
     while (!is_over(self) && fake_now() < deadline) {
         if (leap())
             continue;
-        if (deadline_of(self) < atomic_load(&first_deadline))
-            atomic_store(&first_deadline, deadline_of(self));
+        if (deadline_of(self) < atomic_load_explicit(&first_deadline, memory_order_relaxed))
+            atomic_store_explicit(&first_deadline, deadline_of(self), memory_order_relaxed);
         (void)pthread_cond_wait(&changed, &lock);
     }
     self->is_over = NULL;

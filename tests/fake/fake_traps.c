@@ -107,7 +107,7 @@ void fake_take_events(void)
     struct fake_processor *self = fake_this();
     int vector;
 
-    if (!self->nmi_blocked && atomic_exchange(&self->nmi_pending, false))
+    if (!self->nmi_blocked && fake_take_nmi(self))
         take_nmi();
     while (self->interrupts_on && (vector = fake_apic_acknowledge(self)) >= 0)
         dispatch((unsigned)vector, 0);

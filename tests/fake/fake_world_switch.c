@@ -195,7 +195,7 @@ static bool takes_exit(struct fake_processor *self, struct fake_vmcs *vmcs, uint
         exit->reason = EXIT_REASON_PREEMPTION_TIMER;
         return true;
     }
-    if (!self->nmi_blocked && atomic_exchange(&self->nmi_pending, false)) {
+    if (!self->nmi_blocked && fake_take_nmi(self)) {
         self->nmi_blocked = true;
         exit->reason = EXIT_REASON_EXCEPTION_OR_NMI;
         exit->interruption_info = (uint32_t)INTERRUPTION_INFO(INTERRUPTION_NMI, VECTOR_NMI);

@@ -20,6 +20,7 @@ struct fake_msr {
 struct fake_apic {
     uint32_t registers[0x40];
     uint64_t timer_deadline;
+    _Atomic bool has_request; /* IRR may have a vector; read without the lock */
 };
 
 struct fake_fpu {
@@ -106,6 +107,13 @@ void fake_raise(unsigned vector, uint64_t error_code, const char *what);
 
 /* Takes what is pending for the monitor: NMIs, and interrupts if they are on. */
 void fake_take_events(void);
+
+/* Takes the NMI that is pending for this processor. Returns whether one was. */
+static inline bool fake_take_nmi(struct fake_processor *self)
+{
+    return atomic_load_explicit(&self->nmi_pending, memory_order_relaxed) &&
+           atomic_exchange(&self->nmi_pending, false);
+}
 
 /* Stops this processor for good. */
 _Noreturn void fake_stop(void);
