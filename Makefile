@@ -42,7 +42,8 @@ TOOL_TESTS   := $(wildcard tests/tools/test_*.py)
 FAKE_CFLAGS  := -Itests/fake $(COMMON) -O1 $(SANITIZERS) -pthread $(HOST_EXTRA)
 FAKE_LEFT    := arch/x86/string.c arch/x86/fatal.c vmm/memory/heap.c
 FAKE_SRCS    := $(filter-out $(PORTABLE_SRCS) $(FAKE_LEFT),$(MONITOR_SRCS)) \
-                $(wildcard vmm/policy/*.c vmm/iobus/*.c tests/fake/*.c tests/heart/heart.c)
+                $(wildcard vmm/policy/*.c vmm/iobus/*.c tests/fake/*.c) \
+                $(filter-out tests/heart/test_%,$(wildcard tests/heart/*.c))
 FAKE_OBJS    := $(FAKE_SRCS:%.c=$(BUILD)/fake/%.o) \
                 $(patsubst %.c,$(BUILD)/host/%.o,$(filter-out vmm/policy/% vmm/iobus/% $(FAKE_LEFT),$(PORTABLE_SRCS)))
 FAKE_LIB     := $(BUILD)/fake/portcullis.a

@@ -116,8 +116,16 @@ void fake_msrs_reset(struct fake_processor *processor)
 void fake_set_msr(int processor, uint32_t msr, uint64_t value)
 {
     for (unsigned i = 0; i < fake_processor_count(); i++) {
-        if (processor < 0 || (unsigned)processor == i)
-            set(fake_processor_at(i), msr, value);
+        struct fake_processor *target = fake_processor_at(i);
+
+        if (processor >= 0 && (unsigned)processor != i)
+            continue;
+        if (msr == IA32_TSC_ADJUST)
+            target->tsc_offset += value - *fake_msr_find(target, msr);
+        if (msr == IA32_TIME_STAMP_COUNTER)
+            target->tsc_offset = value - fake_now();
+        else
+            set(target, msr, value);
     }
 }
 

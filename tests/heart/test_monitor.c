@@ -3,31 +3,13 @@
  * and its commands, the serial line, switching off. Each scenario is a process of its own, as the
  * monitor starts once. */
 #include "tests/heart/apic.h"
+#include "tests/heart/scenario.h"
 
-#include "arch/x86/ap_start.h"
 #include "arch/x86/cpu.h"
-#include "arch/x86/traps.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#define AP_AREA      UINT64_C(0x80000)
-#define OUTPUT_BYTES (256 * 1024)
-
-static struct boot_info boot;
-static char *output; /* shared with the scenario's process */
 
 /* --- Firmware --- */
-
-static void switch_off_at_once(hpa_t services)
-{
-    (void)services;
-    fake_stop_here();
-}
 
 static void return_from_power_off(hpa_t services)
 {
@@ -46,84 +28,6 @@ static void hang_in_power_off(hpa_t services)
     fake_set_pause_ticks(10000000);
     for (;;)
         cpu_pause();
-}
-
-/* --- Scenarios --- */
-
-static void begin_scenario(unsigned processors)
-{
-    fake_begin(processors);
-    fake_serial_begin(true);
-    fake_ioapic_begin();
-    boot = (struct boot_info){
-        .memory = {{.base = HPA(0), .size_bytes = UINT64_C(1) << 47, .kind = MEMORY_RAM}},
-        .memory_count = 1,
-        .heap_bytes = 256 * MIB,
-        .cpu_count = processors,
-        .ap_area = HPA(AP_AREA),
-        .acpi = {.ioapics = {{.base = HPA(FAKE_IOAPIC_BASE)}}, .ioapic_count = 1},
-        .tsc = {.frequency_hz = FAKE_TSC_HZ, .clock = TSC_BY_CPUID},
-        .wall_clock_seconds = 1700000000,
-        .firmware_power_off = switch_off_at_once,
-        .console_port = FAKE_SERIAL_PORT,
-        .console_baud = 115200,
-        .on_last_exit = ON_LAST_EXIT_POWEROFF,
-        .schedule = SCHEDULE_PARALLEL,
-    };
-    for (unsigned i = 0; i < processors; i++)
-        boot.cpu_apic_ids[i] = i;
-    for (unsigned i = 0; i < HOST_ACPI_ISA_IRQS; i++)
-        boot.acpi.isa_irqs[i] = (struct host_acpi_irq){.gsi = i};
-    (void)mmap((void *)AP_AREA, AP_START_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-}
-
-static struct guest_config *add_guest(const char *name, uint32_t cpu_count)
-{
-    struct guest_config *config = &boot.guests[boot.guest_count++];
-
-    *config = *heart_guest(name, cpu_count);
-    return config;
-}
-
-static void run_monitor(void *context)
-{
-    (void)context;
-    monitor_main(&boot);
-}
-
-/* Runs the scenario in a process of its own, and leaves what the serial line showed in output. */
-static void run(void (*scenario)(void))
-{
-    int status = 0;
-    pid_t child = fork();
-
-    if (child == 0) {
-        (void)setenv("CMOCKA_TEST_ABORT", "1", 1);
-        scenario();
-        (void)fake_runs_to_stop(run_monitor, NULL);
-        snprintf(output, OUTPUT_BYTES, "%s", fake_serial_output());
-        exit(0);
-    }
-    assert_true(child > 0);
-    output[0] = '\0';
-    assert_int_equal(waitpid(child, &status, 0), child);
-    if (status != 0)
-        print_message("%s\n", output);
-    assert_int_equal(status, 0);
-}
-
-static void expect(const char *text)
-{
-    if (strstr(output, text) == NULL) {
-        print_message("%s\n", output);
-        assert_string_equal("(the output above)", text);
-    }
-}
-
-static void expect_not(const char *text)
-{
-    assert_null(strstr(output, text));
 }
 
 /* --- Guests --- */
@@ -189,30 +93,30 @@ static void echoes(struct fake_guest *guest)
 
 static void one_guest(void)
 {
-    begin_scenario(1);
-    add_guest("alone", 1);
+    scenario_begin(1);
+    scenario_guest("alone", 1);
     fake_set_guest(0, exits_with_3, NULL);
 }
 
 static void test_one_guest(void **state)
 {
     (void)state;
-    run(one_guest);
-    expect("has the machine\r\n");
-    expect("TSC at 2000000 kHz by the processor's CPUID");
-    expect("guest alone starts: flat 16-bit binary, 4 MiB\r\n");
-    expect("guest alone ended: wrote to the debug exit port, exit code 3\r\n");
-    expect("machine off, exit code 3\r\n");
-    expect_not("polled");
+    scenario_run(one_guest);
+    scenario_expect("has the machine\r\n");
+    scenario_expect("TSC at 2000000 kHz by the processor's CPUID");
+    scenario_expect("guest alone starts: flat 16-bit binary, 4 MiB\r\n");
+    scenario_expect("guest alone ended: wrote to the debug exit port, exit code 3\r\n");
+    scenario_expect("machine off, exit code 3\r\n");
+    scenario_expect_not("polled");
 }
 
 static void sequence(void)
 {
-    begin_scenario(2);
-    boot.schedule = SCHEDULE_SEQUENCE;
-    add_guest("first", 2);
-    add_guest("second", 1);
-    add_guest("third", 1);
+    scenario_begin(2);
+    scenario_boot.schedule = SCHEDULE_SEQUENCE;
+    scenario_guest("first", 2);
+    scenario_guest("second", 1);
+    scenario_guest("third", 1);
     fake_set_guest(0, powers_off, NULL);
 }
 
@@ -221,19 +125,19 @@ static void test_sequence(void **state)
     const char *first, *second, *third;
 
     (void)state;
-    run(sequence);
-    first = strstr(output, "guest first ended: powered off, exit code 0");
-    second = strstr(output, "guest second ended: powered off, exit code 0");
-    third = strstr(output, "guest third ended: powered off, exit code 0");
+    scenario_run(sequence);
+    first = strstr(scenario_output, "guest first ended: powered off, exit code 0");
+    second = strstr(scenario_output, "guest second ended: powered off, exit code 0");
+    third = strstr(scenario_output, "guest third ended: powered off, exit code 0");
     assert_true(first != NULL && second > first && third > second);
-    expect("machine off, exit code 0");
+    scenario_expect("machine off, exit code 0");
 }
 
 static void parallel(void)
 {
-    begin_scenario(3);
-    add_guest("a", 1);
-    add_guest("b", 2);
+    scenario_begin(3);
+    scenario_guest("a", 1);
+    scenario_guest("b", 2);
     fake_set_guest(0, powers_off, NULL);
     fake_set_guest(1, exits_with_3, NULL);
 }
@@ -241,57 +145,57 @@ static void parallel(void)
 static void test_parallel(void **state)
 {
     (void)state;
-    run(parallel);
-    expect("3 of 3 processors are used");
-    expect("guest a ended: powered off, exit code 0");
-    expect("guest b ended: wrote to the debug exit port, exit code 3");
-    expect("machine off, exit code 3"); /* of the one that failed */
+    scenario_run(parallel);
+    scenario_expect("3 of 3 processors are used");
+    scenario_expect("guest a ended: powered off, exit code 0");
+    scenario_expect("guest b ended: wrote to the debug exit port, exit code 3");
+    scenario_expect("machine off, exit code 3"); /* of the one that failed */
 }
 
 static void reset(void)
 {
-    begin_scenario(1);
-    add_guest("again", 1);
+    scenario_begin(1);
+    scenario_guest("again", 1);
     fake_set_guest(0, resets_once, NULL);
 }
 
 static void test_reset(void **state)
 {
     (void)state;
-    run(reset);
-    expect("guest again resets");
-    expect("machine off, exit code 1");
+    scenario_run(reset);
+    scenario_expect("guest again resets");
+    scenario_expect("machine off, exit code 1");
 }
 
 static void too_few_processors(void)
 {
-    begin_scenario(1);
-    add_guest("a", 1);
-    add_guest("b", 2);
+    scenario_begin(1);
+    scenario_guest("a", 1);
+    scenario_guest("b", 2);
 }
 
 static void test_too_few_processors(void **state)
 {
     (void)state;
-    run(too_few_processors);
-    expect("the guests need 3 processors and 1 work: no guest is started");
-    expect("machine off, exit code 254");
+    scenario_run(too_few_processors);
+    scenario_expect("the guests need 3 processors and 1 work: no guest is started");
+    scenario_expect("machine off, exit code 254");
 }
 
 static void no_memory(void)
 {
-    begin_scenario(1);
-    boot.heap_bytes = 6 * MIB;
-    add_guest("large", 1)->has_testdev = true;
-    boot.guests[0].heap_bytes = 64 * MIB;
+    scenario_begin(1);
+    scenario_boot.heap_bytes = 6 * MIB;
+    scenario_guest("large", 1)->has_testdev = true;
+    scenario_boot.guests[0].heap_bytes = 64 * MIB;
     fake_set_guest(0, powers_off, NULL);
 }
 
 static void test_no_memory(void **state)
 {
     (void)state;
-    run(no_memory);
-    expect("machine off, exit code ");
+    scenario_run(no_memory);
+    scenario_expect("machine off, exit code ");
 }
 
 /* --- The prompt --- */
@@ -336,9 +240,9 @@ static void commands(void)
         "\x03",
     };
 
-    begin_scenario(3);
-    add_guest("a", 2);
-    add_guest("b", 1);
+    scenario_begin(3);
+    scenario_guest("a", 2);
+    scenario_guest("b", 1);
     fake_set_guest(0, runs_for_ever, NULL);
     fake_set_guest(2, halts_for_ever, NULL);
     fake_serial_answer("guest a starts", ESCAPE);
@@ -350,29 +254,29 @@ static void commands(void)
 static void test_commands(void **state)
 {
     (void)state;
-    run(commands);
-    expect("a                flat 16-bit binary    2      4 MiB");
-    expect("b                flat 16-bit binary    1      4 MiB");
-    expect("  running\r\n");
-    expect("last exit: ");
-    expect("The guest has vCPUs 0 to 1.");
-    expect("reason                        exits");
-    expect("external interrupt");
-    expect("i8259 master");
-    expect("doorbell d                port 0x9000 width 4 data 0x7 trigger t: 0 rings");
-    expect("trigger  t                line 5 level: 0 raised, 0 delivered, 0 pending");
-    expect("zone     z                port 0x80 0x1 ring 8 delay 5");
-    expect("There is no guest nobody; 'guests' lists them.");
-    expect("guest a ends: quit at the prompt");
-    expect("guest b ends: quit at the prompt");
-    expect("machine off, exit code 0");
+    scenario_run(commands);
+    scenario_expect("a                flat 16-bit binary    2      4 MiB");
+    scenario_expect("b                flat 16-bit binary    1      4 MiB");
+    scenario_expect("  running\r\n");
+    scenario_expect("last exit: ");
+    scenario_expect("The guest has vCPUs 0 to 1.");
+    scenario_expect("reason                        exits");
+    scenario_expect("external interrupt");
+    scenario_expect("i8259 master");
+    scenario_expect("doorbell d                port 0x9000 width 4 data 0x7 trigger t: 0 rings");
+    scenario_expect("trigger  t                line 5 level: 0 raised, 0 delivered, 0 pending");
+    scenario_expect("zone     z                port 0x80 0x1 ring 8 delay 5");
+    scenario_expect("There is no guest nobody; 'guests' lists them.");
+    scenario_expect("guest a ends: quit at the prompt");
+    scenario_expect("guest b ends: quit at the prompt");
+    scenario_expect("machine off, exit code 0");
 }
 
 /* Ctrl-] goes to and fro; what is typed goes to whom the line belongs. */
 static void line(void)
 {
-    begin_scenario(1);
-    add_guest("echo", 1);
+    scenario_begin(1);
+    scenario_guest("echo", 1);
     fake_set_guest(0, echoes, NULL);
     fake_serial_answer("ready", "abc");
     fake_serial_answer("abc", ESCAPE);
@@ -388,34 +292,34 @@ static void line(void)
 static void test_line(void **state)
 {
     (void)state;
-    run(line);
-    expect("ready\r\nabc");
-    expect("[echo; Ctrl-] for the monitor]");
-    expect("guest echo ended: wrote to the debug exit port, exit code 1");
+    scenario_run(line);
+    scenario_expect("ready\r\nabc");
+    scenario_expect("[echo; Ctrl-] for the monitor]");
+    scenario_expect("guest echo ended: wrote to the debug exit port, exit code 1");
 }
 
 /* The same without an interrupt: the line is polled. */
 static void polled_line(void)
 {
     line();
-    boot.acpi.ioapic_count = 0;
+    scenario_boot.acpi.ioapic_count = 0;
 }
 
 static void test_polled_line(void **state)
 {
     (void)state;
-    run(polled_line);
-    expect("the line is polled");
-    expect("ready\r\nabc");
-    expect("machine off, exit code 1");
+    scenario_run(polled_line);
+    scenario_expect("the line is polled");
+    scenario_expect("ready\r\nabc");
+    scenario_expect("machine off, exit code 1");
 }
 
 /* The prompt stays after the last guest; a reset starts it again. */
 static void prompt_after_end(void)
 {
-    begin_scenario(1);
-    boot.on_last_exit = ON_LAST_EXIT_PROMPT;
-    add_guest("short", 1);
+    scenario_begin(1);
+    scenario_boot.on_last_exit = ON_LAST_EXIT_PROMPT;
+    scenario_guest("short", 1);
     fake_set_guest(0, exits_with_3, NULL);
     fake_serial_answer("portcullis> ", "guests\r");
     fake_serial_answer("portcullis> ", "regs\r");
@@ -428,26 +332,26 @@ static void prompt_after_end(void)
 static void test_prompt_after_end(void **state)
 {
     (void)state;
-    run(prompt_after_end);
-    expect("exited: wrote to the debug exit port (exit code 3)");
-    expect("machine off, exit code 3");
+    scenario_run(prompt_after_end);
+    scenario_expect("exited: wrote to the debug exit port (exit code 3)");
+    scenario_expect("machine off, exit code 3");
 }
 
 /* --- No serial line --- */
 
 static void unseen(void)
 {
-    begin_scenario(1);
-    boot.console_port = BOOT_NO_CONSOLE;
-    add_guest("unseen", 1);
+    scenario_begin(1);
+    scenario_boot.console_port = BOOT_NO_CONSOLE;
+    scenario_guest("unseen", 1);
     fake_set_guest(0, powers_off, NULL);
 }
 
 static void test_unseen(void **state)
 {
     (void)state;
-    run(unseen);
-    assert_string_equal(output, "");
+    scenario_run(unseen);
+    assert_string_equal(scenario_output, "");
 }
 
 /* --- Switching off --- */
@@ -455,43 +359,43 @@ static void test_unseen(void **state)
 static void firmware_returns(void)
 {
     one_guest();
-    boot.firmware_power_off = return_from_power_off;
-    boot.acpi.pm1a_control_port = 0x604;
+    scenario_boot.firmware_power_off = return_from_power_off;
+    scenario_boot.acpi.pm1a_control_port = 0x604;
 }
 
 static void test_firmware_returns(void **state)
 {
     (void)state;
-    run(firmware_returns);
-    expect("the firmware does not switch the machine off: ResetSystem returned");
-    expect("trying ACPI's PM1 control register at I/O port 0x604");
-    expect("the machine is still on: please switch it off by hand");
+    scenario_run(firmware_returns);
+    scenario_expect("the firmware does not switch the machine off: ResetSystem returned");
+    scenario_expect("trying ACPI's PM1 control register at I/O port 0x604");
+    scenario_expect("the machine is still on: please switch it off by hand");
 }
 
 static void firmware_faults(void)
 {
     one_guest();
-    boot.firmware_power_off = fault_in_power_off;
+    scenario_boot.firmware_power_off = fault_in_power_off;
 }
 
 static void test_firmware_faults(void **state)
 {
     (void)state;
-    run(firmware_faults);
-    expect("ResetSystem ended with #GP general protection at 0x");
+    scenario_run(firmware_faults);
+    scenario_expect("ResetSystem ended with #GP general protection at 0x");
 }
 
 static void firmware_hangs(void)
 {
     one_guest();
-    boot.firmware_power_off = hang_in_power_off;
+    scenario_boot.firmware_power_off = hang_in_power_off;
 }
 
 static void test_firmware_hangs(void **state)
 {
     (void)state;
-    run(firmware_hangs);
-    expect("after 10 seconds");
+    scenario_run(firmware_hangs);
+    scenario_expect("after 10 seconds");
 }
 
 /* --- What waits in zones when the machine is switched off --- */
@@ -510,8 +414,8 @@ static void late_writes(void)
     struct guest_config *config;
     char message[ATTACHMENT_MESSAGE_BYTES];
 
-    begin_scenario(1);
-    config = add_guest("late", 1);
+    scenario_begin(1);
+    config = scenario_guest("late", 1);
     if (attachment_spec_parse_line(ATTACHMENT_ZONE, line, sizeof(line) - 1, &zone, message,
                                    sizeof(message)) != STATUS_OK)
         fail_msg("%s", message);
@@ -523,10 +427,10 @@ static void late_writes(void)
 static void test_late_writes(void **state)
 {
     (void)state;
-    run(late_writes);
-    expect("guest late ended");
-    expect("written late");
-    expect("machine off, exit code 1");
+    scenario_run(late_writes);
+    scenario_expect("guest late ended");
+    scenario_expect("written late");
+    scenario_expect("machine off, exit code 1");
 }
 
 int main(void)
@@ -549,6 +453,5 @@ int main(void)
         cmocka_unit_test(test_late_writes),
     };
 
-    output = mmap(NULL, OUTPUT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
