@@ -177,7 +177,8 @@ void output_log(void *context, const char *text, size_t length)
 
     if (!console.is_present)
         return;
-    if (!console.answers) {
+    /* Lines of other processors are no answers, and go out whole. */
+    if (!console.answers || (is_line && !has_uart())) {
         put(put_log_whole, text, length, is_line ? 0 : OUTPUT_SHARE_LINES);
         return;
     }
