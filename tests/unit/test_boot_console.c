@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What the boot stage asks of the firmware's screen and keyboard. */
-#include "tests/unit/unit.h"
+#include "tests/unit/firmware_fixture.h"
 
 #include "arch/x86/host_acpi.c"
 #include "boot/uefi.c"
 
-static unsigned keys_waiting, keys_read, waited_us, key_comes_us, clears;
+static unsigned keys_waiting, keys_read, waited_us, key_comes_us;
 static bool has_adapter;
-static char said[512];
 
 static EFI_STATUS EFIAPI read_key_stroke(SIMPLE_INPUT_INTERFACE *keyboard, EFI_INPUT_KEY *key)
 {
@@ -27,24 +26,6 @@ static EFI_STATUS EFIAPI stall(UINTN microseconds)
     return EFI_SUCCESS;
 }
 
-static EFI_STATUS EFIAPI output_string(SIMPLE_TEXT_OUTPUT_INTERFACE *console, CHAR16 *text)
-{
-    size_t length = strlen(said);
-
-    (void)console;
-    for (; *text != 0 && length < sizeof(said) - 1; text++)
-        said[length++] = (char)*text;
-    said[length] = '\0';
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI clear_screen(SIMPLE_TEXT_OUTPUT_INTERFACE *console)
-{
-    (void)console;
-    clears++;
-    return EFI_SUCCESS;
-}
-
 static EFI_STATUS EFIAPI locate_protocol(EFI_GUID *protocol, void *registration, void **interface)
 {
     static const EFI_GUID graphics = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
@@ -55,19 +36,18 @@ static EFI_STATUS EFIAPI locate_protocol(EFI_GUID *protocol, void *registration,
     return has_adapter ? EFI_SUCCESS : EFI_NOT_FOUND;
 }
 
-static SIMPLE_TEXT_OUTPUT_INTERFACE con_out = {.OutputString = output_string,
-                                               .ClearScreen = clear_screen};
 static SIMPLE_INPUT_INTERFACE con_in = {.ReadKeyStroke = read_key_stroke};
-static EFI_BOOT_SERVICES boot_services = {.Stall = stall, .LocateProtocol = locate_protocol};
-static EFI_SYSTEM_TABLE system_table;
-static struct uefi uefi = {.system = &system_table, .services = &boot_services};
+static struct uefi uefi = {.system = &firmware.system, .services = &firmware.services};
 
 static int set_up(void **state)
 {
     (void)state;
-    keys_waiting = keys_read = waited_us = key_comes_us = clears = 0;
-    said[0] = '\0';
-    system_table = (EFI_SYSTEM_TABLE){.ConOut = &con_out, .ConIn = &con_in};
+    keys_waiting = keys_read = waited_us = key_comes_us = 0;
+    firmware_reset();
+    firmware.says_returns = true;
+    firmware.services.Stall = stall;
+    firmware.services.LocateProtocol = locate_protocol;
+    firmware.system.ConIn = &con_in;
     return 0;
 }
 
@@ -85,7 +65,7 @@ static void test_wait_ends_without_a_key(void **state)
     (void)state;
     uefi_wait_for_key(&uefi, 60);
     assert_int_equal(waited_us, 60 * 1000000);
-    system_table.ConIn = NULL;
+    firmware.system.ConIn = NULL;
     waited_us = 0;
     uefi_wait_for_key(&uefi, 60);
     assert_int_equal(waited_us, 60 * 1000000);
@@ -111,18 +91,18 @@ static void test_screen(void **state)
     has_adapter = true;
     assert_true(uefi_has_screen(&uefi));
     uefi_clear_screen(&uefi);
-    assert_int_equal(clears, 1);
+    assert_int_equal(firmware.clears, 1);
     uefi_say(&uefi, "%s\xe4%d", "a", 1);
-    assert_string_equal(said, "portcullis: a?1\r\n");
+    assert_string_equal(firmware.said, "portcullis: a?1\r\n");
 
     has_adapter = false;
     assert_false(uefi_has_screen(&uefi));
-    system_table.ConOut = NULL;
+    firmware.system.ConOut = NULL;
     has_adapter = true;
     assert_false(uefi_has_screen(&uefi));
     uefi_clear_screen(&uefi);
     uefi_say(&uefi, "nobody hears it");
-    assert_int_equal(clears, 1);
+    assert_int_equal(firmware.clears, 1);
 }
 
 int main(void)

@@ -1,61 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Choosing memory, with a firmware whose map has several free ranges, some of which it refuses to
  * give. Nothing is read or written there. */
-#include "tests/unit/unit.h"
+#include "tests/unit/firmware_fixture.h"
 
 #include "arch/x86/host_acpi.c"
 #include "boot/guests.c"
 #include "boot/uefi.c"
 #include "vmm/monitor/demand.c"
 
-#include <stdlib.h>
-
-#define RANGES_MAX 64
-#define TAKEN_MAX  64
-
-struct span {
-    uint64_t base, end;
-};
-
-static struct {
-    EFI_MEMORY_DESCRIPTOR map[RANGES_MAX];
-    size_t map_count;
-    struct span refused[8]; /* listed as free, and refused */
-    size_t refused_count;
-    struct span taken[TAKEN_MAX];
-    size_t taken_count;
-    unsigned maps_read, refusals;
-} firmware;
-
-static bool overlaps(const struct span *spans, size_t count, struct span span)
-{
-    for (size_t i = 0; i < count; i++)
-        if (span.base < spans[i].end && spans[i].base < span.end)
-            return true;
-    return false;
-}
-
-static EFI_STATUS EFIAPI get_memory_map(UINTN *size_bytes, EFI_MEMORY_DESCRIPTOR *map, UINTN *key,
-                                        UINTN *descriptor_bytes, UINT32 *version)
-{
-    UINTN capacity_bytes = *size_bytes;
-
-    *size_bytes = firmware.map_count * sizeof(firmware.map[0]);
-    *descriptor_bytes = sizeof(firmware.map[0]);
-    *version = 1;
-    *key = 1;
-    if (capacity_bytes < *size_bytes)
-        return EFI_BUFFER_TOO_SMALL;
-    memcpy(map, firmware.map, *size_bytes);
-    firmware.maps_read++;
-    return EFI_SUCCESS;
-}
+static struct uefi uefi;
 
 /* No guest has files here. */
-EFI_STATUS volume_read(struct uefi *firmware_of, struct volume *volume, const char *path,
-                       uint64_t bytes_max, struct blob *blob)
+EFI_STATUS volume_read(struct uefi *of, struct volume *volume, const char *path, uint64_t bytes_max,
+                       struct blob *blob)
 {
-    (void)firmware_of;
+    (void)of;
     (void)volume;
     (void)path;
     (void)bytes_max;
@@ -63,99 +22,16 @@ EFI_STATUS volume_read(struct uefi *firmware_of, struct volume *volume, const ch
     return EFI_NOT_FOUND;
 }
 
-/* Takes the span out of the free range that it lies in. Returns false if there is none. */
-static bool cut(struct span span)
-{
-    for (size_t i = 0; i < firmware.map_count; i++) {
-        EFI_MEMORY_DESCRIPTOR *range = &firmware.map[i], above = *range;
-        uint64_t end = range->PhysicalStart + range->NumberOfPages * PAGE_SIZE;
-
-        if (range->Type != EfiConventionalMemory || span.base < range->PhysicalStart ||
-            span.end > end)
-            continue;
-        range->NumberOfPages = (span.base - range->PhysicalStart) / PAGE_SIZE;
-        above.PhysicalStart = span.end;
-        above.NumberOfPages = (end - span.end) / PAGE_SIZE;
-        assert_true(firmware.map_count < RANGES_MAX);
-        firmware.map[firmware.map_count++] = above;
-        return true;
-    }
-    return false;
-}
-
-static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE type, EFI_MEMORY_TYPE memory_type,
-                                        UINTN page_count, EFI_PHYSICAL_ADDRESS *base)
-{
-    struct span span = {*base, *base + page_count * PAGE_SIZE};
-
-    assert_int_equal(memory_type, EfiLoaderData);
-    if (type == AllocateAnyPages) { /* the memory map */
-        *base = (EFI_PHYSICAL_ADDRESS)aligned_alloc(PAGE_SIZE, page_count * PAGE_SIZE);
-        return EFI_SUCCESS;
-    }
-    assert_int_equal(type, AllocateAddress);
-    assert_false(overlaps(firmware.taken, firmware.taken_count, span));
-    if (overlaps(firmware.refused, firmware.refused_count, span)) {
-        firmware.refusals++;
-        return EFI_NOT_FOUND;
-    }
-    assert_true(cut(span)); /* only what the map lists as free is asked for */
-    assert_true(firmware.taken_count < TAKEN_MAX);
-    firmware.taken[firmware.taken_count++] = span;
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI free_pages(EFI_PHYSICAL_ADDRESS base, UINTN page_count)
-{
-    (void)page_count;
-    for (size_t i = 0; i < firmware.taken_count; i++) {
-        if (firmware.taken[i].base == base) {
-            firmware.taken[i] = firmware.taken[--firmware.taken_count];
-            return EFI_SUCCESS;
-        }
-    }
-    free((void *)base);
-    return EFI_SUCCESS;
-}
-
-static char said[4096];
-
-static EFI_STATUS EFIAPI output_string(SIMPLE_TEXT_OUTPUT_INTERFACE *console, CHAR16 *text)
-{
-    size_t length = strlen(said);
-
-    (void)console;
-    for (; *text != 0 && length < sizeof(said) - 1; text++) {
-        if (*text != '\r')
-            said[length++] = (char)*text;
-    }
-    said[length] = '\0';
-    return EFI_SUCCESS;
-}
-
-static SIMPLE_TEXT_OUTPUT_INTERFACE console = {.OutputString = output_string};
-static EFI_BOOT_SERVICES boot_services = {
-    .GetMemoryMap = get_memory_map, .AllocatePages = allocate_pages, .FreePages = free_pages};
-static EFI_SYSTEM_TABLE system_table = {.ConOut = &console, .BootServices = &boot_services};
-static struct uefi uefi;
-
 static void add_range(uint64_t base, uint64_t end, EFI_MEMORY_TYPE type)
 {
-    firmware.map[firmware.map_count++] = (EFI_MEMORY_DESCRIPTOR){
-        .Type = type, .PhysicalStart = base, .NumberOfPages = (end - base) / PAGE_SIZE};
-}
-
-static void refuse(uint64_t base, uint64_t end)
-{
-    firmware.refused[firmware.refused_count++] = (struct span){base, end};
+    firmware_add_range(type, base, end - base);
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    memset(&firmware, 0, sizeof(firmware));
-    uefi = (struct uefi){.system = &system_table, .services = &boot_services};
-    said[0] = '\0';
+    firmware_reset();
+    uefi = (struct uefi){.system = &firmware.system, .services = &firmware.services};
     return 0;
 }
 
@@ -173,10 +49,10 @@ static void test_the_highest_place(void **state)
     assert_null(uefi_allocate_below(&uefi, PAGE_SIZE, PAGE_SIZE, MIB));
     assert_null(uefi_allocate(&uefi, 0, PAGE_SIZE));
     assert_null(uefi_allocate(&uefi, UINT64_MAX, PAGE_SIZE));
-    assert_string_equal(said, "");
+    assert_string_equal(firmware.said, "");
     assert_int_equal(uefi.allocation_count, 4);
     uefi_release_all(&uefi);
-    assert_int_equal(firmware.taken_count, 0);
+    assert_int_equal(firmware.pages_taken, 0);
 }
 
 /* The whole upper range is refused: the range right below it is smaller than any of the last steps
@@ -187,13 +63,13 @@ static void test_a_refused_range_is_left(void **state)
     add_range(0x10000000, 0x10001000, EfiConventionalMemory);
     add_range(0x3ffff000, 0x40000000, EfiConventionalMemory);
     add_range(0x40001000, 0x80000000, EfiConventionalMemory);
-    refuse(0x40001000, 0x80000000);
+    firmware_refuse(0x40001000, 0x80000000);
     assert_int_equal(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE), 0x3ffff000);
     assert_int_equal(firmware.maps_read, 1);
     assert_in_range(firmware.refusals, 2, 24);
-    refuse(0x3ffff000, 0x40000000);
+    firmware_refuse(0x3ffff000, 0x40000000);
     assert_int_equal(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE), 0x10000000);
-    assert_string_equal(said, "");
+    assert_string_equal(firmware.said, "");
     uefi_release_all(&uefi);
 }
 
@@ -202,10 +78,10 @@ static void test_places_within_a_range(void **state)
 {
     (void)state;
     add_range(0x40000000, 0x80000000, EfiConventionalMemory);
-    refuse(0x7fe00000, 0x80000000);
+    firmware_refuse(0x7fe00000, 0x80000000);
     assert_int_equal(uefi_allocate(&uefi, 2 * MIB, PAGE_SIZE_LARGE), 0x7fc00000);
     assert_int_equal(firmware.refusals, 1);
-    refuse(0x40200000, 0x80000000);
+    firmware_refuse(0x40200000, 0x80000000);
     assert_int_equal(uefi_allocate(&uefi, 2 * MIB, PAGE_SIZE_LARGE), 0x40000000);
     uefi_release_all(&uefi);
 }
@@ -215,11 +91,12 @@ static void test_never_address_0(void **state)
 {
     (void)state;
     add_range(0, 0x4000, EfiConventionalMemory);
-    refuse(0x1000, 0x4000);
+    firmware_refuse(0x1000, 0x4000);
     assert_null(uefi_allocate(&uefi, PAGE_SIZE, PAGE_SIZE));
     assert_int_equal(firmware.refusals, 3);
-    assert_string_equal(said, "portcullis: the firmware refuses memory that its map lists as free: "
-                              "for 4 KiB 3 places from 0x1000 to 0x3000 were tried\n");
+    assert_string_equal(firmware.said,
+                        "portcullis: the firmware refuses memory that its map lists as free: "
+                        "for 4 KiB 3 places from 0x1000 to 0x3000 were tried\n");
 }
 
 static void test_everything_refused(void **state)
@@ -227,12 +104,12 @@ static void test_everything_refused(void **state)
     (void)state;
     for (uint64_t i = 1; i <= 20; i++)
         add_range(i << 32, (i << 32) + GIB, EfiConventionalMemory);
-    refuse(0, UINT64_MAX);
+    firmware_refuse(0, UINT64_MAX);
     assert_null(uefi_allocate(&uefi, 512 * MIB, PAGE_SIZE_LARGE));
     assert_int_equal(firmware.maps_read, 1);
     assert_in_range(firmware.refusals, 20 * 2, 20 * 12);
-    assert_non_null(strstr(said, "for 524288 KiB"));
-    assert_non_null(strstr(said, "from 0x100000000 to 0x1420000000 were tried"));
+    assert_non_null(strstr(firmware.said, "for 524288 KiB"));
+    assert_non_null(strstr(firmware.said, "from 0x100000000 to 0x1420000000 were tried"));
     assert_int_equal(uefi.allocation_count, 0);
 }
 
@@ -251,7 +128,7 @@ static void test_pieces(void **state)
     assert_int_equal(size_bytes, 1024 * MIB);
     size_bytes = 2 * MIB;
     assert_null(uefi_allocate_piece(&uefi, &size_bytes, PAGE_SIZE_LARGE));
-    assert_string_equal(said, "");
+    assert_string_equal(firmware.said, "");
     uefi_release_all(&uefi);
 }
 
@@ -261,7 +138,7 @@ static void test_refused_pieces(void **state)
 
     (void)state;
     add_range(0x40000000, 0x80000000, EfiConventionalMemory);
-    refuse(0x7ff00000, 0x7ff01000);
+    firmware_refuse(0x7ff00000, 0x7ff01000);
     for (unsigned i = 0; i < 16; i++) {
         uint64_t piece_bytes = size_bytes - sum;
 
@@ -271,7 +148,7 @@ static void test_refused_pieces(void **state)
         assert_int_equal(piece_bytes % PAGE_SIZE_LARGE, 0);
     }
     assert_int_equal(sum, GIB - 2 * MIB); /* all except what is refused */
-    assert_non_null(strstr(said, "for 2048 KiB 1 places from 0x7fe00000 to 0x7fe00000"));
+    assert_non_null(strstr(firmware.said, "for 2048 KiB 1 places from 0x7fe00000 to 0x7fe00000"));
     uefi_release_all(&uefi);
 }
 
@@ -308,8 +185,9 @@ static void test_guests_between_holes(void **state)
     assert_int_equal(boot.guests[0].ram.piece[0].base.value, 0x200000);
     assert_int_equal(ram_pieces_bytes(&boot.guests[0].ram), 3200 * MIB);
     assert_int_equal(ram_pieces_bytes(&boot.guests[1].ram), 512 * MIB);
-    assert_string_equal(said, "portcullis: guest 'large': its memory lies in 2 pieces, between the "
-                              "machine's holes\n");
+    assert_string_equal(firmware.said,
+                        "portcullis: guest 'large': its memory lies in 2 pieces, between the "
+                        "machine's holes\n");
     uefi_release_all(&uefi);
 
     /* More than there is: the message says how much would do. */
@@ -318,12 +196,12 @@ static void test_guests_between_holes(void **state)
     add_range(0x100000000, 0x140000000, EfiConventionalMemory);
     config.guests[1].memory_bytes = 1024 * MIB;
     assert_int_equal(allocate_guests(), EFI_OUT_OF_RESOURCES);
-    assert_non_null(strstr(said, "2 pieces"));
-    assert_string_equal(strchr(said, '\n') + 1,
+    assert_non_null(strstr(firmware.said, "2 pieces"));
+    assert_string_equal(strchr(firmware.said, '\n') + 1,
                         "portcullis: portcullis.conf:7: guest 'second' wants 1024 MiB of "
                         "memory, and 638 MiB are free; write memory = 638M or less\n");
     uefi_release_all(&uefi);
-    assert_int_equal(firmware.taken_count, 0);
+    assert_int_equal(firmware.pages_taken, 0);
 
     /* In sequence the guests share RAM, each as much as it has. */
     set_up(NULL);
