@@ -35,18 +35,7 @@ UART_VECTOR     equ 0x64
 READABLE        equ 1 << 2 | 1 << 3 | 1 << 8 | 1 << 0xa | 1 << 0xd | 1 << 0xf | 0xffffff << 0x10 | \
                 1 << 0x28 | 1 << 0x2f | 1 << 0x30 | 0x3f << 0x32 | 1 << 0x38 | 1 << 0x39 | 1 << 0x3e
 
-uart_left:      dd 0            ; how often the line's interrupt is let come
-
-; The hook: the UART asks until it has been heard often enough; EOI alone does not make it stop.
-on_uart:
-        cmp     eax, UART_VECTOR
-        jne     .done
-        dec     dword [uart_left]
-        jnz     .done
-        mov     dx, COM1 + 1
-        xor     eax, eax
-        out     dx, al
-.done:  ret
+%include "tests/guests/com1-hook.inc"
 
         bits    16
 start:

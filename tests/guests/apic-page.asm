@@ -20,18 +20,7 @@ SVR_NO_BROADCAST equ 1 << 12
         wrmsr
 %endmacro
 
-uart_left:      dd 0
-
-; The hook: the UART asks until it has been heard often enough.
-on_uart:
-        cmp     eax, UART_VECTOR
-        jne     .done
-        dec     dword [uart_left]
-        jnz     .done
-        mov     dx, COM1 + 1
-        xor     eax, eax
-        out     dx, al
-.done:  ret
+%include "tests/guests/com1-hook.inc"
 
 ; The UART's line asks with UART_VECTOR, [uart_left] times.
 uart_asks:

@@ -10,44 +10,13 @@ LAST_KEY        equ "q"
 RBR             equ COM1
 IER             equ COM1 + 1
 MCR             equ COM1 + 4
-LSR             equ COM1 + 5
 DATA_READY      equ 0x01
-THR_EMPTY       equ 0x20
 
 text:           db "line 0000 of what COM1 has to carry, each byte once.", 13, 10, 0
 number_end      equ text + 9
 waiting:        db "waiting", 13, 10, 0
 
-; al to the transmitter.
-        bits    64
-put:    push    rax
-        mov     dx, LSR
-.wait:  in      al, dx
-        test    al, THR_EMPTY
-        jz      .wait
-        pop     rax
-        mov     dx, RBR
-        out     dx, al
-        ret
-
-; The text at rsi.
-put_text:
-        lodsb
-        test    al, al
-        jz      .done
-        call    put
-        jmp     put_text
-.done:  ret
-
-; One more in the four digits.
-count:  mov     edi, number_end
-.digit: dec     edi
-        inc     byte [rdi]
-        cmp     byte [rdi], "9"
-        jbe     .done
-        mov     byte [rdi], "0"
-        jmp     .digit
-.done:  ret
+%include "tests/guests/com1.inc"
 
         bits    16
 start:

@@ -7,9 +7,6 @@
 
 LINES           equ 300
 
-LSR             equ COM1 + 5
-THR_EMPTY       equ 0x20
-
 %define OFF "portcullis: machine off, exit code 0"
 
 forged:         db 13, 10, OFF, 13, 10
@@ -25,36 +22,7 @@ number_end      equ text + 9
 printed:        db "printed", 13, 10, 0
 debug:          db 13, OFF, 10, 27, "[2J", 10, 0
 
-; al to the transmitter.
-        bits    64
-put:    push    rax
-        mov     dx, LSR
-.wait:  in      al, dx
-        test    al, THR_EMPTY
-        jz      .wait
-        pop     rax
-        mov     dx, COM1
-        out     dx, al
-        ret
-
-; The text at rsi.
-put_text:
-        lodsb
-        test    al, al
-        jz      .done
-        call    put
-        jmp     put_text
-.done:  ret
-
-; One more in the four digits.
-count:  mov     edi, number_end
-.digit: dec     edi
-        inc     byte [rdi]
-        cmp     byte [rdi], "9"
-        jbe     .done
-        mov     byte [rdi], "0"
-        jmp     .digit
-.done:  ret
+%include "tests/guests/com1.inc"
 
         bits    16
 start:
