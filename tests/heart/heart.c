@@ -118,11 +118,17 @@ void heart_destroy(struct guest *guest)
 struct guest *heart_run(void (*function)(struct fake_guest *guest), void *context)
 {
     static struct guest_config *config;
-    struct guest *guest;
 
     if (config == NULL)
         config = heart_guest("one", 1);
-    guest = heart_create(config);
+    return heart_run_as(config, function, context);
+}
+
+struct guest *heart_run_as(const struct guest_config *config,
+                           void (*function)(struct fake_guest *guest), void *context)
+{
+    struct guest *guest = heart_create(config);
+
     heart_start(guest);
     fake_set_guest(0, function, context);
     guest_run(guest);

@@ -38,7 +38,27 @@ struct guest *heart_create(const struct guest_config *config);
 void heart_start(struct guest *guest);
 void heart_destroy(struct guest *guest);
 
-/* Creates and starts a guest of one vCPU, runs it with this function, and returns it. */
+/* Creates and starts a guest of one vCPU, runs it with this function, and returns it. The second one
+ * takes the guest's configuration. */
 struct guest *heart_run(void (*function)(struct fake_guest *guest), void *context);
+struct guest *heart_run_as(const struct guest_config *config,
+                           void (*function)(struct fake_guest *guest), void *context);
+
+/* Destroys a guest, and fails the test unless it had ended with 0 at its debug exit port. */
+static inline void heart_expect_exit(struct guest *guest)
+{
+    assert_int_equal(guest->end.kind, GUEST_EXITED);
+    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
+    assert_int_equal(guest->end.exit_code, 1);
+    heart_destroy(guest);
+}
+
+/* Defines the test of a function that is a guest; the file's run() runs it. */
+#define HEART_TEST(function)                                                                       \
+    static void test_##function(void **state)                                                      \
+    {                                                                                              \
+        (void)state;                                                                               \
+        run(function);                                                                             \
+    }
 
 #endif

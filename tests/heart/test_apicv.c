@@ -180,25 +180,16 @@ static void walks(struct fake_guest *guest)
 static struct guest *run_virtual(void (*function)(struct fake_guest *guest))
 {
     static struct guest_config *config;
-    struct guest *guest;
 
     if (config == NULL)
         config = heart_guest("virtual", 1);
     config->apic = GUEST_APIC_VIRTUAL;
-    guest = heart_create(config);
-    heart_start(guest);
-    fake_set_guest(0, function, NULL);
-    guest_run(guest);
-    return guest;
+    return heart_run_as(config, function, NULL);
 }
 
 static void run(void (*function)(struct fake_guest *guest))
 {
-    struct guest *guest = run_virtual(function);
-
-    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(run_virtual(function));
 }
 
 static void stop(void (*function)(struct fake_guest *guest), const char *why)
@@ -209,18 +200,12 @@ static void stop(void (*function)(struct fake_guest *guest), const char *why)
     heart_destroy(guest);
 }
 
-#define RUN(function)                                                                              \
-    static void test_##function(void **state)                                                      \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run(function);                                                                             \
-    }
-RUN(interrupts)
-RUN(timer)
-RUN(level)
-RUN(page_accesses)
-RUN(x2apic)
-RUN(moved)
+HEART_TEST(interrupts)
+HEART_TEST(timer)
+HEART_TEST(level)
+HEART_TEST(page_accesses)
+HEART_TEST(x2apic)
+HEART_TEST(moved)
 
 static void test_stops(void **state)
 {

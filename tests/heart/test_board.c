@@ -233,18 +233,11 @@ static void test_device(struct fake_guest *guest)
 static void run(void (*function)(struct fake_guest *guest), bool has_testdev)
 {
     static struct guest_config *config;
-    struct guest *guest;
 
     if (config == NULL)
         config = heart_guest("board", 1);
     config->has_testdev = has_testdev;
-    guest = heart_create(config);
-    heart_start(guest);
-    fake_set_guest(0, function, NULL);
-    guest_run(guest);
-    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(heart_run_as(config, function, NULL));
 }
 
 #define RUN(function, has_testdev)                                                                 \

@@ -41,18 +41,11 @@ static void storm(struct fake_guest *guest)
     end_guest(guest, 0);
 }
 
-static void check_end(struct guest *guest)
-{
-    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
-}
-
 static void test_interrupts_do_not_keep_the_console(void **state)
 {
     (void)state;
     fake_serial_forget();
-    check_end(heart_run(storm, NULL));
+    heart_expect_exit(heart_run(storm, NULL));
 }
 
 /* A guest that makes no exits: events that were left are raised nevertheless, and not only when the
@@ -95,7 +88,7 @@ static void test_work_that_is_left_goes_on(void **state)
     heart_start(guest);
     fake_set_guest(0, run_without_exits, guest);
     guest_run(guest);
-    check_end(guest);
+    heart_expect_exit(guest);
 }
 
 /* A guest that resets again and again: what is typed while its RAM is cleared is shown before it
@@ -126,7 +119,7 @@ static void test_a_reset_looks_after_the_console(void **state)
     heart_start(guest);
     assert_true(is_echoed());
     guest_run(guest);
-    check_end(guest);
+    heart_expect_exit(guest);
 }
 
 int main(void)

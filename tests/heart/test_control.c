@@ -12,11 +12,7 @@
 
 static void run(void (*function)(struct fake_guest *guest))
 {
-    struct guest *guest = heart_run(function, NULL);
-
-    assert_int_equal(guest->end.kind, GUEST_EXITED);
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(heart_run(function, NULL));
 }
 
 static void stop(void (*function)(struct fake_guest *guest), const char *why)
@@ -355,24 +351,18 @@ static void cpuid_follows(struct fake_guest *guest)
     end_guest(guest, 0);
 }
 
-#define RUN(function)                                                                              \
-    static void test_##function(void **state)                                                      \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run(function);                                                                             \
-    }
-RUN(cr0)
-RUN(clts_and_lmsw)
-RUN(cr4)
-RUN(cr8)
-RUN(pae)
-RUN(long_mode)
-RUN(msrs)
-RUN(passed_msrs)
-RUN(time_stamp_counter)
-RUN(tsc_deadline)
-RUN(xcr0)
-RUN(cpuid_follows)
+HEART_TEST(cr0)
+HEART_TEST(clts_and_lmsw)
+HEART_TEST(cr4)
+HEART_TEST(cr8)
+HEART_TEST(pae)
+HEART_TEST(long_mode)
+HEART_TEST(msrs)
+HEART_TEST(passed_msrs)
+HEART_TEST(time_stamp_counter)
+HEART_TEST(tsc_deadline)
+HEART_TEST(xcr0)
+HEART_TEST(cpuid_follows)
 
 static void test_no_control_asks(void **state)
 {

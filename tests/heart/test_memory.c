@@ -18,25 +18,16 @@
 static struct guest *run_with_test_device(void (*function)(struct fake_guest *guest))
 {
     static struct guest_config *config;
-    struct guest *guest;
 
     if (config == NULL)
         config = heart_guest("memory", 1);
     config->has_testdev = true;
-    guest = heart_create(config);
-    heart_start(guest);
-    fake_set_guest(0, function, NULL);
-    guest_run(guest);
-    return guest;
+    return heart_run_as(config, function, NULL);
 }
 
 static void run(void (*function)(struct fake_guest *guest))
 {
-    struct guest *guest = run_with_test_device(function);
-
-    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(run_with_test_device(function));
 }
 
 static void stop(void (*function)(struct fake_guest *guest), const char *why)
@@ -419,24 +410,18 @@ static void nowhere(struct fake_guest *guest)
     end_guest(guest, 0);
 }
 
-#define RUN(function)                                                                              \
-    static void test_##function(void **state)                                                      \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run(function);                                                                             \
-    }
-RUN(sizes)
-RUN(known_instructions)
-RUN(read_modify_write)
-RUN(strings)
-RUN(vectors)
-RUN(paging_32)
-RUN(paging_64)
-RUN(ins_and_outs)
-RUN(undefined)
-RUN(too_long)
-RUN(iret_from_device)
-RUN(nowhere)
+HEART_TEST(sizes)
+HEART_TEST(known_instructions)
+HEART_TEST(read_modify_write)
+HEART_TEST(strings)
+HEART_TEST(vectors)
+HEART_TEST(paging_32)
+HEART_TEST(paging_64)
+HEART_TEST(ins_and_outs)
+HEART_TEST(undefined)
+HEART_TEST(too_long)
+HEART_TEST(iret_from_device)
+HEART_TEST(nowhere)
 
 static void test_stops(void **state)
 {

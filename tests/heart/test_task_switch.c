@@ -192,24 +192,14 @@ static void debug_trap(struct fake_guest *guest)
 
 static void run(void (*function)(struct fake_guest *guest))
 {
-    struct guest *guest = heart_run(function, NULL);
-
-    assert_string_equal(guest->end.reason, "wrote to the debug exit port");
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(heart_run(function, NULL));
 }
 
-#define RUN(function)                                                                              \
-    static void test_##function(void **state)                                                      \
-    {                                                                                              \
-        (void)state;                                                                               \
-        run(function);                                                                             \
-    }
-RUN(jump)
-RUN(call_and_return)
-RUN(events_by_task_gate)
-RUN(what_is_wrong)
-RUN(debug_trap)
+HEART_TEST(jump)
+HEART_TEST(call_and_return)
+HEART_TEST(events_by_task_gate)
+HEART_TEST(what_is_wrong)
+HEART_TEST(debug_trap)
 
 int main(void)
 {

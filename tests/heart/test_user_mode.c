@@ -66,11 +66,7 @@ static void put(struct fake_guest *guest, const char *bytes, size_t count)
 
 static void run(void (*function)(struct fake_guest *guest))
 {
-    struct guest *guest = heart_run(function, NULL);
-
-    assert_int_equal(guest->end.kind, GUEST_EXITED);
-    assert_int_equal(guest->end.exit_code, 1);
-    heart_destroy(guest);
+    heart_expect_exit(heart_run(function, NULL));
 }
 
 static void stop(void (*function)(struct fake_guest *guest), const char *why)
