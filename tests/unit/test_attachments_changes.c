@@ -104,6 +104,15 @@ static void test_zone_over_what_each_vcpu_has(void **state)
     assert_ptr_equal(shared.initiator, w);
 }
 
+/* A device with a zone over it, a level trigger, and a doorbell that works on both. */
+static void attach_all_kinds(struct world *w, struct logger *device)
+{
+    add_device(&w->mmio, "device", 0, 0x100, IOBUS_SIZES_ALL, device);
+    ATTACH(w, ZONE, "z mmio 0 16");
+    ATTACH(w, TRIGGER, "t line 5 level");
+    ATTACH(w, DOORBELL, "d port 0x510 trigger t drain z trace");
+}
+
 /* With the guest's end the queued writes reach their devices, while all of it is there; and nothing
  * comes later. */
 static void test_destroy_with_queued_writes(void **state)
@@ -111,10 +120,7 @@ static void test_destroy_with_queued_writes(void **state)
     struct world *w = *state;
     struct logger device = {0};
 
-    add_device(&w->mmio, "device", 0, 0x100, IOBUS_SIZES_ALL, &device);
-    ATTACH(w, ZONE, "z mmio 0 16");
-    ATTACH(w, TRIGGER, "t line 5 level");
-    ATTACH(w, DOORBELL, "d port 0x510 trigger t drain z trace");
+    attach_all_kinds(w, &device);
     store(w, 0, 4, 1);
     store(w, 4, 4, 2);
     out(w, 0x510, 1, 0);
@@ -172,10 +178,7 @@ static void test_reset(void **state)
     struct world *w = *state;
     struct logger device = {0};
 
-    add_device(&w->mmio, "device", 0, 0x100, IOBUS_SIZES_ALL, &device);
-    ATTACH(w, ZONE, "z mmio 0 16");
-    ATTACH(w, TRIGGER, "t line 5 level");
-    ATTACH(w, DOORBELL, "d port 0x510 trigger t drain z trace");
+    attach_all_kinds(w, &device);
     store(w, 0, 4, 1);
     out(w, 0x510, 1, 0);
     out(w, 0x510, 1, 0);
