@@ -15,6 +15,7 @@ struct world {
     struct iobus ports, mmio;
     struct iobus_reader ports_reader, mmio_reader;
     struct attachments set;
+    unsigned line_calls; /* to all lines */
     unsigned rises[ATTACHMENT_LINES];
     bool levels[ATTACHMENT_LINES];
     struct wire {
@@ -32,6 +33,7 @@ static inline void set_line(void *context, bool level)
     struct wire *wire = context;
     struct world *w = wire->world;
 
+    w->line_calls++;
     w->rises[wire->line] += level && !w->levels[wire->line];
     w->levels[wire->line] = level;
     if (w->pic != NULL && wire->line < 16)
@@ -63,19 +65,31 @@ static inline void work_wanted(void *context)
     ((struct world *)context)->work_wishes++;
 }
 
-static inline int open_world(void **state)
+/* Makes the set; apics may be null. */
+static inline void open_set(struct world *w, struct apic_bus *apics)
 {
-    struct world *w = aligned_alloc(64, sizeof(*w));
     struct attachments_setup setup = {
         .ports = &w->ports,
         .mmio = &w->mmio,
         .allocator = allocator,
+        .apics = apics,
         .now_ns = world_now,
         .trace = trace,
         .deadline_changed = deadline_changed,
         .work_wanted = work_wanted,
         .context = w,
     };
+
+    for (unsigned line = 0; line < 20; line++) { /* 20 to 23 are not connected */
+        w->wires[line] = (struct wire){w, line};
+        setup.lines[line] = (struct line){set_line, &w->wires[line]};
+    }
+    attachments_init(&w->set, &setup);
+}
+
+static inline struct world *new_world(struct apic_bus *apics)
+{
+    struct world *w = aligned_alloc(64, sizeof(*w));
 
     memset(w, 0, sizeof(*w));
     allocation_count = 0;
@@ -87,12 +101,13 @@ static inline int open_world(void **state)
     assert_int_equal(iobus_reader_attach(&w->mmio, &w->mmio_reader, w), STATUS_OK);
     iobus_reader_begin(&w->ports_reader);
     iobus_reader_begin(&w->mmio_reader);
-    for (unsigned line = 0; line < 20; line++) { /* 20 to 23 are not connected */
-        w->wires[line] = (struct wire){w, line};
-        setup.lines[line] = (struct line){set_line, &w->wires[line]};
-    }
-    attachments_init(&w->set, &setup);
-    *state = w;
+    open_set(w, apics);
+    return w;
+}
+
+static inline int open_world(void **state)
+{
+    *state = new_world(NULL);
     return 0;
 }
 

@@ -1,120 +1,43 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Messages to local APICs: the trigger itself, and as doorbells and triggers are attached. */
-#include "tests/unit/attachments_fixture.h"
+#include "tests/unit/attachments_world.h"
 #include "tests/unit/local_apic_fixture.h"
 
 #include "vmm/devices/notify/message_trigger.h"
 
 #include <pthread.h>
-#include <stdio.h>
 
-/* A bus of ports with a vCPU on it, four local APICs, a line, and a set. */
-struct world {
-    struct iobus ports, mmio;
-    struct iobus_reader reader;
-    struct apic_fixture apics;
-    struct attachments set;
-    unsigned line_changes, traces, work_wishes;
-};
+static struct apic_fixture apics;
 
-static void set_line(void *context, bool level)
+static int open_with_apics(void **state)
 {
-    (void)level;
-    ((struct world *)context)->line_changes++;
-}
-
-static void trace(void *context, const char *name, const struct io_access *access, uint64_t missed)
-{
-    (void)name;
-    (void)access;
-    (void)missed;
-    ((struct world *)context)->traces++;
-}
-
-static void work_wanted(void *context)
-{
-    ((struct world *)context)->work_wishes++;
-}
-
-static uint64_t now_ns(void *context)
-{
-    (void)context;
+    fixture_new(&apics);
+    enable_all(&apics);
+    *state = new_world(&apics.bus);
     return 0;
 }
 
-static void begin(struct world *w, struct apic_bus *apics)
+static void ring(struct world *w, uint64_t port, uint64_t value)
 {
-    struct attachments_setup setup = {
-        .ports = &w->ports,
-        .mmio = &w->mmio,
-        .allocator = allocator,
-        .apics = apics,
-        .now_ns = now_ns,
-        .trace = trace,
-        .work_wanted = work_wanted,
-        .context = w,
-    };
-
-    setup.lines[5] = (struct line){set_line, w};
-    attachments_init(&w->set, &setup);
-}
-
-static int open_world(void **state)
-{
-    struct world *w = aligned_alloc(LOCAL_APIC_MMIO_BYTES, sizeof(*w));
-
-    memset(w, 0, sizeof(*w));
-    allocation_count = 0;
-    fail_at = -1;
-    always_fail = false;
-    assert_int_equal(iobus_init(&w->ports, IOBUS_PORT_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_init(&w->mmio, IOBUS_MMIO_LAST, &allocator, NULL), STATUS_OK);
-    assert_int_equal(iobus_reader_attach(&w->ports, &w->reader, NULL), STATUS_OK);
-    iobus_reader_begin(&w->reader);
-    fixture_new(&w->apics);
-    enable_all(&w->apics);
-    begin(w, &w->apics.bus);
-    *state = w;
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    struct world *w = *state;
-
-    iobus_reader_park(&w->reader);
-    attachments_destroy(&w->set);
-    iobus_reader_detach(&w->reader);
-    iobus_destroy(&w->ports);
-    iobus_destroy(&w->mmio);
-    assert_int_equal(used_bytes, 0);
-    free(w);
-    return 0;
-}
-
-static void out(struct world *w, uint64_t port, uint64_t value)
-{
-    struct io_access access = {.address = port, .size = 1, .value = value, .is_write = true};
-
-    iobus_access(&w->ports, &w->reader, &access);
+    out(w, port, 1, value);
 }
 
 /* --- The trigger ------------------------------------------------------------------------------ */
 
 static void test_trigger(void **state)
 {
-    struct world *w = *state;
     struct message_trigger trigger;
 
-    message_trigger_init(&trigger, &w->apics.bus, 0xfee02000, 0x45);
+    (void)state;
+    message_trigger_init(&trigger, &apics.bus, 0xfee02000, 0x45);
     message_trigger_raise(&trigger);
     message_trigger_rung(&trigger, NULL);
-    assert_int_equal(w->apics.kicks[2], 1); /* the second one is with the first */
-    assert_int_equal(who_gets(&w->apics, 0x45), 1u << 2);
-    assert_int_equal(who_gets(&w->apics, 0x45), 0);
+    assert_int_equal(apics.kicks[2], 1); /* the second one is with the first */
+    assert_int_equal(who_gets(&apics, 0x45), 1u << 2);
+    assert_int_equal(who_gets(&apics, 0x45), 0);
     assert_int_equal(trigger.raised, 2);
     assert_int_equal(trigger.lost, 0);
-    message_trigger_init(&trigger, &w->apics.bus, 0xfee07000, 0x45);
+    message_trigger_init(&trigger, &apics.bus, 0xfee07000, 0x45);
     message_trigger_raise(&trigger);
     assert_int_equal(trigger.raised, 1);
     assert_int_equal(trigger.lost, 1);
@@ -124,7 +47,7 @@ static void test_trigger(void **state)
 static void test_kinds(void **state)
 {
     struct world *w = *state;
-    struct apic_fixture *f = &w->apics;
+    struct apic_fixture *f = &apics;
 
     for (unsigned index = 0; index < APIC_COUNT; index++)
         reg_write(f, index, 0xd0, 1u << (24 + index));
@@ -156,21 +79,21 @@ static void test_doorbell(void **state)
     struct world *w = *state;
 
     ATTACH(w, DOORBELL, "bell port 0x510 message 0xfee01000 0x60");
-    out(w, 0x510, 0);
-    assert_int_equal(who_gets(&w->apics, 0x60), 2);
-    out(w, 0x510, 0);
-    assert_int_equal(who_gets(&w->apics, 0x60), 2);
+    ring(w, 0x510, 0);
+    assert_int_equal(who_gets(&apics, 0x60), 2);
+    ring(w, 0x510, 0);
+    assert_int_equal(who_gets(&apics, 0x60), 2);
     assert_int_equal(report_of(&w->set, "bell").rings, 2);
     assert_int_equal(w->work_wishes, 0);
 
     ATTACH(w, DOORBELL, "many port 0x520 width 1 data 3 count 100 message 0xfee02000 0x61");
     for (unsigned data = 0; data < 110; data++) {
-        out(w, 0x520, data);
-        assert_int_equal(who_gets(&w->apics, 0x61), data >= 3 && data < 103 ? 4 : 0);
+        ring(w, 0x520, data);
+        assert_int_equal(who_gets(&apics, 0x61), data >= 3 && data < 103 ? 4 : 0);
     }
     assert_int_equal(detach(&w->set, "bell"), STATUS_OK);
-    out(w, 0x510, 0);
-    assert_int_equal(who_gets(&w->apics, 0x60), 0);
+    ring(w, 0x510, 0);
+    assert_int_equal(who_gets(&apics, 0x60), 0);
 }
 
 static void test_doorbell_with_trigger(void **state)
@@ -180,12 +103,12 @@ static void test_doorbell_with_trigger(void **state)
     ATTACH(w, TRIGGER, "sender message 0xfee00000 0x62");
     ATTACH(w, DOORBELL, "bell port 0x510 trigger sender");
     ATTACH(w, DOORBELL, "other port 0x511 trigger sender");
-    out(w, 0x510, 0);
-    assert_int_equal(who_gets(&w->apics, 0x62), 1);
-    out(w, 0x511, 0);
-    assert_int_equal(who_gets(&w->apics, 0x62), 1);
+    ring(w, 0x510, 0);
+    assert_int_equal(who_gets(&apics, 0x62), 1);
+    ring(w, 0x511, 0);
+    assert_int_equal(who_gets(&apics, 0x62), 1);
     assert_int_equal(raise(&w->set, "sender"), STATUS_OK);
-    assert_int_equal(who_gets(&w->apics, 0x62), 1);
+    assert_int_equal(who_gets(&apics, 0x62), 1);
 
     struct attachment_report report = report_of(&w->set, "sender");
 
@@ -210,24 +133,24 @@ static void test_doorbell_with_more(void **state)
     ATTACH(w, DOORBELL, "c port 0x512 message 0xfee00000 0x66 trace");
     ATTACH(w, DOORBELL, "d port 0x513 message 0xfee00000 0x67 trigger line");
     ATTACH(w, DOORBELL, "e port 0x514 trigger sender line 5");
-    out(w, 0x510, 0);
-    assert_int_equal(who_gets(&w->apics, 0x64), 1);
-    assert_int_equal(who_gets(&w->apics, 0x63), 8);
-    assert_int_equal(w->line_changes, 0);
-    out(w, 0x511, 0);
-    assert_int_equal(who_gets(&w->apics, 0x65), 1);
-    assert_int_equal(w->line_changes, 2); /* it rests high */
-    out(w, 0x512, 0);
-    assert_int_equal(who_gets(&w->apics, 0x66), 1);
+    ring(w, 0x510, 0);
+    assert_int_equal(who_gets(&apics, 0x64), 1);
+    assert_int_equal(who_gets(&apics, 0x63), 8);
+    assert_int_equal(w->line_calls, 0);
+    ring(w, 0x511, 0);
+    assert_int_equal(who_gets(&apics, 0x65), 1);
+    assert_int_equal(w->line_calls, 2); /* it rests high */
+    ring(w, 0x512, 0);
+    assert_int_equal(who_gets(&apics, 0x66), 1);
     assert_int_equal(w->work_wishes, 1);
     attachments_work(&w->set);
-    assert_int_equal(w->traces, 1);
-    out(w, 0x513, 0);
-    assert_int_equal(who_gets(&w->apics, 0x67), 1);
-    assert_int_equal(w->line_changes, 4);
-    out(w, 0x514, 0);
-    assert_int_equal(who_gets(&w->apics, 0x63), 8);
-    assert_int_equal(w->line_changes, 6);
+    assert_string_equal(w->trace, "c@512=0/1+0 ");
+    ring(w, 0x513, 0);
+    assert_int_equal(who_gets(&apics, 0x67), 1);
+    assert_int_equal(w->line_calls, 4);
+    ring(w, 0x514, 0);
+    assert_int_equal(who_gets(&apics, 0x63), 8);
+    assert_int_equal(w->line_calls, 6);
 }
 
 /* A message takes no line, whatever the struct has where others have theirs. */
@@ -244,8 +167,8 @@ static void test_lines_stay_free(void **state)
     assert_int_equal(attachments_attach(&w->set, &spec, message, sizeof(message)), STATUS_OK);
     ATTACH(w, TRIGGER, "level line 5 level");
     assert_int_equal(raise(&w->set, "t"), STATUS_OK);
-    assert_int_equal(w->line_changes, 0);
-    assert_int_equal(who_gets(&w->apics, 0x41), 1);
+    assert_int_equal(w->line_calls, 0);
+    assert_int_equal(who_gets(&apics, 0x41), 1);
     attachments_end_of_interrupt(&w->set, 5);
     attachments_reset(&w->set);
     assert_int_equal(report_of(&w->set, "t").raised, 1);
@@ -256,7 +179,7 @@ static void test_without_apics(void **state)
     struct world *w = *state;
 
     attachments_destroy(&w->set);
-    begin(w, NULL);
+    open_set(w, NULL);
     ATTACH(w, DOORBELL, "bell port 0x510");
     assert_int_equal(attach(&w->set, ATTACHMENT_TRIGGER, "t message 0xfee00000 0x41"),
                      STATUS_NOT_FOUND);
@@ -291,32 +214,32 @@ static void test_raised_by_many(void **state)
     for (unsigned i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, raise_often, w), 0);
     while (report_of(&w->set, "t").raised < THREADS * EACH)
-        taken += who_gets(&w->apics, 0x48) != 0;
+        taken += who_gets(&apics, 0x48) != 0;
     for (unsigned i = 0; i < THREADS; i++) {
         void *failed;
 
         pthread_join(threads[i], &failed);
         assert_null(failed);
     }
-    taken += who_gets(&w->apics, 0x48) != 0; /* the last one is never lost */
+    taken += who_gets(&apics, 0x48) != 0; /* the last one is never lost */
     assert_true(taken > 0 && taken <= THREADS * EACH);
-    assert_int_equal(who_gets(&w->apics, 0x48), 0);
+    assert_int_equal(who_gets(&apics, 0x48), 0);
     assert_int_equal(report_of(&w->set, "t").delivered, THREADS * EACH);
 }
 
-#define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define WITH_APICS(name) cmocka_unit_test_setup_teardown(name, open_with_apics, close_world)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_WORLD(test_trigger),
-        IN_WORLD(test_kinds),
-        IN_WORLD(test_doorbell),
-        IN_WORLD(test_doorbell_with_trigger),
-        IN_WORLD(test_doorbell_with_more),
-        IN_WORLD(test_lines_stay_free),
-        IN_WORLD(test_without_apics),
-        IN_WORLD(test_raised_by_many),
+        WITH_APICS(test_trigger),
+        WITH_APICS(test_kinds),
+        WITH_APICS(test_doorbell),
+        WITH_APICS(test_doorbell_with_trigger),
+        WITH_APICS(test_doorbell_with_more),
+        WITH_APICS(test_lines_stay_free),
+        WITH_APICS(test_without_apics),
+        WITH_APICS(test_raised_by_many),
     };
     return cmocka_run_group_tests_name("message_trigger", tests, NULL, NULL);
 }
