@@ -4,6 +4,7 @@
 #ifndef TESTS_STRESS_DEVICES_H
 #define TESTS_STRESS_DEVICES_H
 
+#include "tests/unit/random.h"
 #include "vmm/iobus/iobus.h"
 
 enum { PORTS, MMIO, BUSES };
@@ -118,11 +119,7 @@ extern uint64_t totals[COUNTS];         /* each row has one thread that writes i
 /* 0..limit - 1, from a thread's own sequence, splitmix64. */
 static inline unsigned below(uint64_t *random, unsigned limit)
 {
-    uint64_t z = *random += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return (unsigned)((z >> 32) * limit >> 32);
+    return (unsigned)((random_next(random) >> 32) * limit >> 32);
 }
 
 /* Prints what is wrong and ends the run. */

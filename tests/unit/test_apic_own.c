@@ -2,6 +2,7 @@
 /* Interrupts that an APIC's owner sends itself, past the inbox; and that what is worked out step by
  * step, there and when an interrupt is taken, is what the registers say. */
 #include "tests/unit/local_apic_fixture.h"
+#include "tests/unit/random.h"
 
 #include "vmm/devices/apic/local_apic_state.h"
 
@@ -154,12 +155,6 @@ static void test_accept_requests(void **state)
 
 #define STEPS 200000
 
-static uint32_t next_random(uint32_t *seed)
-{
-    *seed = *seed * 1664525 + 1013904223;
-    return *seed >> 8;
-}
-
 static void assert_is_as_registers_say(const struct local_apic *apic)
 {
     static struct local_apic again;
@@ -177,11 +172,10 @@ static void test_random(void **state)
 {
     struct apic_fixture *f = *state;
     struct local_apic *apic = own;
-    uint32_t seed = 1;
     unsigned taken = 0;
 
     for (unsigned step = 0; step < STEPS; step++) {
-        uint32_t random = next_random(&seed);
+        uint32_t random = (uint32_t)random_u64();
         uint8_t vector = (uint8_t)(random >> 4);
 
         own = (random & 0x1000) != 0 ? apic : NULL;

@@ -2,6 +2,7 @@
 /* Reading files and choosing memory, with a firmware whose disk controller reaches no memory above
  * 4 GiB, and which does not say so. */
 #include "tests/unit/firmware_fixture.h"
+#include "tests/unit/random.h"
 
 #include "arch/x86/host_acpi.c"
 #include "boot/uefi.c"
@@ -84,13 +85,10 @@ static int tear_down(void **state)
 static uint8_t *make_content(uint64_t size_bytes)
 {
     uint8_t *content = malloc(size_bytes);
-    uint64_t random = 1;
 
     assert_non_null(content);
-    for (uint64_t i = 0; i < size_bytes; i++) {
-        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
-        content[i] = (uint8_t)(random >> 56);
-    }
+    for (uint64_t i = 0; i < size_bytes; i++)
+        content[i] = (uint8_t)random_u64();
     return content;
 }
 

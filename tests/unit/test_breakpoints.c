@@ -3,21 +3,8 @@
 #include "tests/unit/unit.h"
 
 #include "arch/x86/exits/breakpoints.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
-
-static uint64_t random_u64(void)
-{
-    static uint64_t state = 0x9e3779b97f4a7c15;
-
-    state ^= state << 13;
-    state ^= state >> 7;
-    return state ^= state << 17;
-}
-
-static uint64_t random_below(uint64_t limit)
-{
-    return (random_u64() >> 8) % limit;
-}
 
 static bool covers(const struct breakpoints *b, unsigned i, uint64_t byte)
 {

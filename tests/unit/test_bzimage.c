@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -430,7 +431,7 @@ static void test_needed_is_exact(void **state)
 /* Whatever the header says: no fault, and what is accepted stays inside the guest's RAM. */
 static void test_mutations(void **state)
 {
-    uint32_t random = 99;
+    uint32_t random = 0;
     unsigned accepted = 0, refused = 0;
     uint8_t *ram = make_ram(64 * MIB + PAGE_SIZE);
 
@@ -444,7 +445,7 @@ static void test_mutations(void **state)
         if (round % 3 == 0)
             set_initrd(100);
         for (unsigned i = 0; i < 1 + round % 3; i++) {
-            random = random * 1664525 + 1013904223;
+            random = (uint32_t)random_u64();
             file[0x1f1 + (random >> 8) % 0x80] ^= (uint8_t)(1 << (random >> 28 & 7));
         }
         if (round % 16 == 0)

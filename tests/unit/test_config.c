@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -566,7 +567,6 @@ static void test_mutations(void **state)
                                "[guest b]\nkernel = c\nmemory = 1G\n";
     static const char spice[] = "\0\n\r\t =[];#\\/\"\xef\xbb\xbf\xff"
                                 "09MKG";
-    uint32_t random = 12345;
     unsigned accepted = 0, refused = 0;
 
     (void)state;
@@ -577,9 +577,9 @@ static void test_mutations(void **state)
 
         memcpy(text, seed, sizeof(seed));
         for (int i = 0; i < changes; i++) {
+            uint32_t random = (uint32_t)random_u64();
             size_t where, length;
 
-            random = random * 1664525 + 1013904223;
             where = (random >> 8) % size;
             length = (random >> 20) % 16;
             switch (random >> 29) {

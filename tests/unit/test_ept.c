@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -184,24 +185,16 @@ static void test_refusals(void **state)
 #define WINDOW_PAGES (3 * 512 * 512) /* 3 GiB, around two 1 GiB boundaries */
 #define WINDOW_BASE  (511 * GIB)     /* and a boundary of the top level */
 
-static uint64_t random_state;
-
-static uint64_t next_random(uint64_t below)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407;
-    return (random_state >> 33) % below;
-}
-
 /* A page count or number that is often a multiple of a larger page. */
 static uint64_t random_pages(uint64_t below)
 {
-    const uint64_t unit = (const uint64_t[]){1, 1, 512, 512, 512 * 512}[next_random(5)];
-    return next_random(below / unit + 1) * unit % below;
+    const uint64_t unit = (const uint64_t[]){1, 1, 512, 512, 512 * 512}[random_below(5)];
+    return random_below(below / unit + 1) * unit % below;
 }
 
 static void check_page(const struct fixture *f, const uint64_t *oracle, uint64_t page)
 {
-    uint64_t gpa = WINDOW_BASE + page * PAGE_SIZE + next_random(PAGE_SIZE);
+    uint64_t gpa = WINDOW_BASE + page * PAGE_SIZE + random_below(PAGE_SIZE);
     struct ept_mapping mapping;
     bool is_mapped = ept_lookup(&f->ept, GPA(gpa), &mapping);
 
@@ -228,10 +221,10 @@ static void test_against_oracle(void **state)
             uint64_t first = random_pages(WINDOW_PAGES);
             uint64_t left = WINDOW_PAGES - first;
             uint64_t count = random_pages(left) + 1;
-            bool is_map = next_random(3) != 0;
+            bool is_map = random_below(3) != 0;
             unsigned permissions =
-                EPT_READ | (unsigned)next_random(2) << 1 | (unsigned)next_random(2) << 2;
-            unsigned type = next_random(2) != 0 ? EPT_WRITE_BACK : EPT_UNCACHED;
+                EPT_READ | (unsigned)random_below(2) << 1 | (unsigned)random_below(2) << 2;
+            unsigned type = random_below(2) != 0 ? EPT_WRITE_BACK : EPT_UNCACHED;
             uint64_t hpa = (random_pages(1 << 20) + (1 << 20)) * PAGE_SIZE;
 
             if (count > 1 && count % 512 == 1) /* random_pages gave whole large pages */
@@ -251,7 +244,7 @@ static void test_against_oracle(void **state)
             if (count < left)
                 check_page(&f, oracle, first + count);
         }
-        for (uint64_t page = 0; page < WINDOW_PAGES; page += 1 + next_random(13))
+        for (uint64_t page = 0; page < WINDOW_PAGES; page += 1 + random_below(13))
             check_page(&f, oracle, page);
         assert_unmapped(&f, WINDOW_BASE - 1);
         assert_unmapped(&f, WINDOW_BASE + WINDOW_PAGES * PAGE_SIZE);

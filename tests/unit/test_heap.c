@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define REGION_BYTES (8 * MIB)
@@ -166,24 +166,21 @@ static void test_random(void **state)
     const unsigned steps = rounds(40000);
     struct fixture *fixture = *state;
     struct held held[HELD_MAX] = {{0}};
-    const char *text = getenv("HEAP_SEED");
-    unsigned seed = text != NULL ? (unsigned)strtoul(text, NULL, 0) : (unsigned)time(NULL);
     unsigned refused = 0;
 
-    printf("HEAP_SEED=%u\n", seed);
-    srandom(seed);
+    random_begin("HEAP_SEED");
     for (unsigned step = 0; step < steps; step++) {
-        struct held *one = &held[random() % HELD_MAX];
+        struct held *one = &held[random_below(HELD_MAX)];
 
         if (one->memory != NULL) {
             check_and_release(fixture, one);
             continue;
         }
 
-        unsigned bits = (unsigned)random() % 100;
-        size_t alignment = (size_t)1 << random() % (bits < 5 ? 22 : 13);
+        unsigned bits = (unsigned)random_below(100);
+        size_t alignment = (size_t)1 << random_below(bits < 5 ? 22 : 13);
 
-        one->size_bytes = 1 + (size_t)random() % ((size_t)1 << (bits < 2 ? 21 : 6 + bits % 9));
+        one->size_bytes = 1 + random_below(UINT64_C(1) << (bits < 2 ? 21 : 6 + bits % 9));
         one->memory = heap_allocate(&fixture->heap, one->size_bytes, alignment);
         if (one->memory == NULL) {
             refused++;
@@ -191,7 +188,7 @@ static void test_random(void **state)
         }
         assert_true(inside(fixture, one->memory, one->size_bytes));
         assert_int_equal((uintptr_t)one->memory % alignment, 0);
-        one->fill = (uint8_t)random();
+        one->fill = (uint8_t)random_u64();
         memset(one->memory, one->fill, one->size_bytes);
     }
     heap_check(&fixture->heap);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
+#include "tests/unit/random.h"
+
 /* Not in the portable library: the file as it is, with its inner functions. */
 #include "arch/x86/host_acpi.c"
 
@@ -489,14 +491,12 @@ static void test_broken_root(void **state)
  * the tables is read (the sanitiser watches), and the result keeps its own rules. */
 static void test_mutations(void **state)
 {
-    uint64_t random = 1;
-
     (void)state;
     for (unsigned run = 0; run < 20000; run++) {
         const uint64_t tables[] = {AT_RSDP, AT_RSDT, AT_XSDT, AT_MADT, AT_FADT, AT_HPET};
         build();
         for (unsigned i = 0; i < 3; i++) {
-            random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+            uint64_t random = random_u64();
             uint64_t where = tables[(random >> 33) % ARRAY_COUNT(tables)] + (random >> 40) % 200;
             *at(where) = (uint8_t)(random >> 56);
         }

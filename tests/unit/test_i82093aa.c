@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
+#include "tests/unit/random.h"
 #include "vmm/base/bits.h"
 #include "vmm/devices/i82093aa.h"
 
@@ -597,14 +598,11 @@ static void test_describe(void **state)
 static void test_random_accesses(void **state)
 {
     struct bench b;
-    uint64_t random = 0x9e3779b97f4a7c15;
 
     (void)state;
     start(&b);
     for (unsigned i = 0; i < 200000; i++) {
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
+        uint64_t random = random_u64();
         unsigned size = 1u << (random >> 8 & 3) % 3;
         unsigned offset = (random >> 16 & 0x7f) & ~(size - 1);
         uint32_t value = (uint32_t)(random >> 32);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* What listeners see: deadlines, edges, and a comparison with a counter that ticks. */
 #include "tests/unit/i8254_bench.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 
 /* A million periods: every deadline is the exact pulse, and not one ns before. */
@@ -191,14 +192,6 @@ static void tick(struct ticking *t)
             t->out = !strobe_mode;
         }
     }
-}
-
-static uint64_t random_state = 1;
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407;
-    return (uint32_t)(random_state >> 33) % limit;
 }
 
 static unsigned to_bcd(unsigned value)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The 8259A: initialisation, vectors, masks. */
 #include "tests/unit/i8259_bench.h"
+#include "tests/unit/random.h"
 
 static void test_silent_until_initialised(void **state)
 {
@@ -200,12 +201,11 @@ static void test_reset(void **state)
 static void test_random(void **state)
 {
     struct bench b;
-    uint64_t random = 12345;
 
     (void)state;
     start(&b, 1, 1);
     for (unsigned i = 0; i < 300000; i++) {
-        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        uint64_t random = random_u64();
         unsigned value = random >> 40 & 0xff, port = random >> 48 & 1, which = random >> 49 & 1;
         switch (random >> 60) {
         case 0:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/insn_mnemonics.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static int8_t op_of[ZYDIS_MNEMONIC_MAX_VALUE + 1]; /* enum insn_op, or -1 */
 static ZydisDecoder decoders[3];
@@ -422,27 +422,14 @@ static void test_each_address(void **state)
     }
 }
 
-static uint64_t random_state;
-
-static uint64_t random_u64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state;
-}
-
 /* Half of them noise, half a listed opcode behind a run of prefixes, all of them also cut short. */
 static void test_random(void **state)
 {
     static const uint8_t prefix_bytes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67,
                                            0xf0, 0xf2, 0xf3, 0x40, 0x48, 0x4d, 0x66, 0x67};
-    const char *given = getenv("SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
 
     (void)state;
-    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    print_message("SEED=%llu\n", (unsigned long long)seed);
+    random_begin("SEED");
     for (unsigned round = 0; round < rounds(1000000); round++) {
         enum insn_mode mode = (enum insn_mode)(round % 3);
         uint8_t bytes[16];

@@ -5,11 +5,11 @@
 
 #include "arch/x86/insn/insn_cache.h"
 #include "arch/x86/registers.h"
+#include "tests/unit/random.h"
 #include "vmm/base/bits.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define RW_P   UINT64_C(3)
 #define XD     BIT(63)
@@ -339,16 +339,6 @@ static void test_not_kept(void **state)
     assert_null(find(LINEAR));
 }
 
-static uint64_t random_state;
-
-static unsigned random_below(unsigned limit)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (unsigned)(random_state * UINT64_C(0x2545f4914f6cdd1d) >> 33) % limit;
-}
-
 /* Random changes of code and tables; what is found, if anything is, is always what a walk yields.
  */
 static void test_random_changes(void **state)
@@ -398,7 +388,6 @@ static void test_random_changes(void **state)
 
 int main(void)
 {
-    const char *seed = getenv("SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_known_and_unknown, setup),
         cmocka_unit_test_setup(test_code_that_is_rewritten, setup),
@@ -411,7 +400,6 @@ int main(void)
         cmocka_unit_test_setup(test_random_changes, setup),
     };
 
-    random_state = seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2 + 1;
-    print_message("SEED=%llu\n", (unsigned long long)random_state);
+    random_begin("SEED");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* The executor against the processor this runs on: random instructions with random registers, flags
  * and memory, executed both ways. */
 #include "tests/unit/insn_native_run.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
 
@@ -12,27 +13,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #define DATA_BYTES   256
 #define STATUS_FLAGS UINT64_C(0x8d5)
 
 static uint8_t *code, *data;     /* two adjacent pages below 4 GiB, the first executable */
 static uint8_t copy[DATA_BYTES]; /* what the executor works on */
-static uint64_t random_state;
-
-static uint64_t random_u64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-static unsigned random_below(unsigned limit)
-{
-    return (unsigned)(random_u64() >> 33) % limit;
-}
 
 /* Numbers at which carries and signs turn over come often. */
 static uint64_t random_value(void)
@@ -491,14 +477,11 @@ static bool processor_has_movbe(void)
 
 static void test_against_processor(void **unused)
 {
-    const char *given = getenv("SEED");
-    uint64_t seed = given != NULL ? strtoull(given, NULL, 0) : (uint64_t)time(NULL);
     bool has_movbe = processor_has_movbe();
     unsigned seen[INSN_OUTS + 1] = {0}, tried = 0;
 
     (void)unused;
-    random_state = seed * UINT64_C(0x9e3779b97f4a7c15) | 1;
-    print_message("SEED=%llu\n", (unsigned long long)seed);
+    random_begin("SEED");
     for (unsigned round = 0; round < rounds(600000); round++) {
         struct insn_state state = {
             .mode = INSN_MODE_64, .protected_mode = true, .cpl = 3, .linear_address_bits = 48};

@@ -2,27 +2,12 @@
 /* Plain loads, stores and comparisons against the executor: random instructions, in all modes, done
  * both ways. */
 #include "tests/unit/insn_machine.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 
 #include "arch/x86/insn/insn_plain.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-static uint64_t random_state;
-
-static uint64_t random_u64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
-
-static unsigned random_below(unsigned limit)
-{
-    return (unsigned)(random_u64() >> 33) % limit;
-}
 
 /* What the executor asked its surroundings for. */
 static struct {
@@ -282,14 +267,12 @@ static void test_examples_of_comparisons(void **state)
 
 int main(void)
 {
-    const char *seed = getenv("SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_executor),
         cmocka_unit_test(test_examples),
         cmocka_unit_test(test_examples_of_comparisons),
     };
 
-    random_state = seed != NULL ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL) * 2 + 1;
-    print_message("SEED=%llu\n", (unsigned long long)random_state);
+    random_begin("SEED");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,20 +2,11 @@
 /* insn_segments: random instructions of all kinds, in all modes, executed with all segment
  * registers and with nothing in those that it leaves out. */
 #include "tests/unit/insn_machine.h"
+#include "tests/unit/random.h"
 
 #include "arch/x86/insn/insn_address.h"
 
 #define ROUNDS 400000
-
-static uint64_t random_state = UINT64_C(0x9e3779b97f4a7c15);
-
-static uint64_t random_u64(void)
-{
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return random_state * UINT64_C(0x2545f4914f6cdd1d);
-}
 
 /* Registers that reach into the 64 KiB of memory as a rule, and segments with limits that matter.
  */

@@ -2,27 +2,17 @@
 /* The bus against an oracle that keeps a plain list and looks at every entry for every byte.
  * IOBUS_SEED and IOBUS_OPERATIONS in the environment choose another run. */
 #include "tests/unit/iobus_steps.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static uint64_t seed, random_state;
-
-static uint64_t random_u64(void)
-{
-    /* splitmix64 */
-    uint64_t z = random_state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
+static uint64_t seed;
 
 static unsigned below(unsigned limit)
 {
-    return (unsigned)(random_u64() % limit);
+    return (unsigned)random_below(limit);
 }
 
 static uint64_t tick_clock(void)
@@ -73,14 +63,11 @@ static void test_mmio(void **state)
 
 int main(void)
 {
-    const char *text = getenv("IOBUS_SEED");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ports),
         cmocka_unit_test(test_mmio),
     };
 
-    seed = text != NULL ? strtoull(text, NULL, 0) : (uint64_t)time(NULL);
-    printf("IOBUS_SEED=%llu\n", (unsigned long long)seed);
-    fflush(stdout);
+    seed = random_begin("IOBUS_SEED");
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 /* A local APIC in the hands of a processor with APIC virtualization, which is modelled here by the
  * SDM's words: it has to end up as an emulated one does. */
 #include "tests/unit/local_apic_fixture.h"
+#include "tests/unit/random.h"
 #include "vmm/devices/apic/local_apic_state.h"
 #include "vmm/devices/apic/local_apic_virtual.h"
 
@@ -350,14 +351,6 @@ static void test_odd_writes(void **state)
 /* --- The same happens to both -------------------------------------------------------------------
  */
 
-static uint32_t random_state;
-
-static uint32_t random_below(uint32_t limit)
-{
-    random_state = random_state * 1664525 + 1013904223;
-    return (uint32_t)((uint64_t)random_state * limit >> 32);
-}
-
 /* Vectors from 80H on are edges: a processor that takes an IPI to itself leaves TMR alone. */
 static void post_to_both(struct apic_fixture *one, struct apic_fixture *two)
 {
@@ -374,7 +367,7 @@ static void write_both(struct apic_fixture *emulated, struct processor *cpu)
                                        0x280, 0x300, 0x300, 0x300, 0x310, 0x320, 0x330,
                                        0x340, 0x350, 0x360, 0x370, 0x380, 0x3e0};
     uint32_t offset = offsets[random_below(sizeof(offsets) / sizeof(offsets[0]))];
-    uint32_t value = random_below(UINT32_MAX);
+    uint32_t value = (uint32_t)random_u64();
 
     if (offset == 0xf0)
         value |= 0x100; /* stays enabled */

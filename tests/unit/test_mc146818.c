@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
+#include "tests/unit/random.h"
 #include "vmm/base/time.h"
 #include "vmm/devices/mc146818.h"
 
@@ -641,28 +642,27 @@ static void test_reset_pin(void **state)
 static void test_random(void **state)
 {
     struct board board;
-    uint64_t seed = 88172645463325252;
 
     (void)state;
     set_up(&board, 1718454645);
     for (unsigned i = 0; i < 200000; i++) {
-        uint64_t deadline;
+        uint64_t random = random_u64(), deadline;
 
-        seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-        if (seed >> 60 < 12)
-            put(&board, (uint8_t)(seed >> 8 & (seed & 1 ? 0x0f : 0x3f)), (uint8_t)(seed >> 16));
+        if (random >> 60 < 12)
+            put(&board, (uint8_t)(random >> 8 & (random & 1 ? 0x0f : 0x3f)),
+                (uint8_t)(random >> 16));
         else
-            (void)get(&board, (uint8_t)(seed >> 8));
-        if ((seed & 0x700) == 0)
-            put(&board, MC146818_A, 0x20 | (seed >> 24 & 15));
-        board.now_ns += seed >> 32 & (seed & 2 ? 0xffff : 0xffffffff);
+            (void)get(&board, (uint8_t)(random >> 8));
+        if ((random & 0x700) == 0)
+            put(&board, MC146818_A, 0x20 | (random >> 24 & 15));
+        board.now_ns += random >> 32 & (random & 2 ? 0xffff : 0xffffffff);
         deadline = mc146818_next_deadline(&board.rtc);
         if (deadline != TIME_NEVER) {
             assert_false(board.irq);
             if (deadline > board.now_ns) {
                 mc146818_run(&board.rtc, deadline - 1);
                 assert_false(board.irq);
-                if (seed & 4)
+                if (random & 4)
                     continue;
                 board.now_ns = deadline;
             }

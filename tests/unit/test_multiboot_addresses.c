@@ -2,6 +2,7 @@
 /* Multiboot kernels whose header has the addresses, in any file format; files with random errors;
  * one as assembler and linker make it. */
 #include "tests/unit/multiboot_file.h"
+#include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 
 /* --- Addresses in the header: any file format, here none --- */
@@ -120,7 +121,7 @@ static void test_mutations(void **state)
 {
     static const uint32_t values[] = {0,          1,          0x1000,     0x9fc00,   0x100000,
                                       0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff};
-    unsigned long long seed = 1;
+    uint64_t random = 0;
     unsigned accepted = 0;
 
     (void)state;
@@ -136,10 +137,10 @@ static void test_mutations(void **state)
             size_t from = round & 1 ? RAW_HEADER_AT + 12 : 4, to = round & 1 ? 20 : 52 + 64 - 4;
             uint32_t value;
 
-            seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-            value = (seed >> 40) % 3 == 0 ? (uint32_t)(seed >> 20)
-                                          : values[(seed >> 33) % ARRAY_COUNT(values)];
-            memcpy(file + from + (seed >> 45) % to / 2 * 2, &value, 4);
+            random = random_u64();
+            value = (random >> 40) % 3 == 0 ? (uint32_t)(random >> 20)
+                                            : values[(random >> 33) % ARRAY_COUNT(values)];
+            memcpy(file + from + (random >> 45) % to / 2 * 2, &value, 4);
         }
         if (check() == STATUS_OK) {
             accepted++;
@@ -149,7 +150,7 @@ static void test_mutations(void **state)
         } else {
             assert_int_not_equal(message[0], '\0');
         }
-        guest.kernel.size_bytes = seed >> 50; /* and truncated */
+        guest.kernel.size_bytes = random >> 50; /* and truncated */
         if (guest.kernel.size_bytes <= (round & 1 ? RAW_BYTES : ELF_FILE_BYTES)) {
             resize(guest.kernel.size_bytes + 1);
             (void)check();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The 16550A: registers, transmitter, interrupts, modem lines, loopback. */
+#include "tests/unit/random.h"
 #include "tests/unit/uart16550_board.h"
 
 static void test_registers(void **state)
@@ -364,30 +365,28 @@ static void test_probing_kernel(void **state)
 static void test_random(void **state)
 {
     struct board board;
-    uint64_t seed = 88172645463325252;
 
     (void)state;
     set_up(&board);
     for (unsigned i = 0; i < 300000; i++) {
-        uint64_t deadline;
+        uint64_t random = random_u64(), deadline;
 
-        seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-        board.now_ns += seed >> 40;
+        board.now_ns += random >> 40;
         board.sent_count = 0;
-        switch (seed & 15) {
-        case 0: board.room = seed >> 8 & 31; break;
+        switch (random & 15) {
+        case 0: board.room = random >> 8 & 31; break;
         case 1: uart16550_transmit_ready(&board.uart, board.now_ns); break;
         case 2: uart16550_receive_break(&board.uart, board.now_ns); break;
-        case 3: uart16550_set_modem(&board.uart, (uint8_t)(seed >> 8), board.now_ns); break;
+        case 3: uart16550_set_modem(&board.uart, (uint8_t)(random >> 8), board.now_ns); break;
         case 4: uart16550_reset(&board.uart); break;
         case 5:
         case 6:
-        case 7: uart16550_receive(&board.uart, (uint8_t)(seed >> 8), board.now_ns); break;
+        case 7: uart16550_receive(&board.uart, (uint8_t)(random >> 8), board.now_ns); break;
         case 8:
-        case 9: (void)in(&board, seed >> 8 & 7); break;
+        case 9: (void)in(&board, random >> 8 & 7); break;
         case 10: out(&board, UART16550_IER, 0x01); break;
         case 11: out(&board, UART16550_MCR, 0x08); break;
-        default: out(&board, seed >> 8 & 7, (uint8_t)(seed >> 16)); break;
+        default: out(&board, random >> 8 & 7, (uint8_t)(random >> 16)); break;
         }
         assert_true(uart16550_receive_space(&board.uart) <= 16);
         deadline = uart16550_next_deadline(&board.uart);
