@@ -7,6 +7,7 @@ The guest prints firmware clutter, a first line, and a prompt. What is typed is 
     hang N     the same line, but the emulator stays
     spoof      that line with code 0, and further output after it
     dump       an internal error and its backtrace, in two pieces; the emulator stays
+    slow N     that line, then three pieces to the debug port, 4 s apart; power off
     trap N     an exception's dump, then the last line with code N, then power off
     refuse     the boot stage's refusal; the firmware goes on and the emulator stays
     die        the emulator ends without a result
@@ -57,6 +58,12 @@ def main():
                 end(1)
             elif words.startswith(b"hang "):
                 line.sendall(last % words[5:])
+            elif words.startswith(b"slow "):
+                line.sendall(last % words[5:])
+                for piece in ("one ", "two ", "three\n"):
+                    print(piece, end="", flush=True)
+                    time.sleep(4 if piece != "three\n" else 0)
+                end(1)
             elif words == b"spoof":
                 line.sendall(last % b"0" + b"still here\r\n> ")
             elif words == b"dump":

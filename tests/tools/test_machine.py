@@ -255,6 +255,18 @@ class ComputerTest(Bench):
         self.assertNotIn(b"Traceback", result.stderr)
         self.assert_clean()
 
+    def test_debug_port(self):
+        result = self.run_machine("--debug-port", self.path("port"), "--send", "^> =>slow 0")
+        self.assertEqual((result.returncode, result.json["result"]), (0, "success"))
+        with open(self.path("port"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "one two three\n")
+        self.assert_clean()
+
+    def test_emulator_without_a_debug_port(self):
+        result = self.run_machine("--emulator", "nested", "--debug-port", self.path("port"))
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"nested has no debug port", result.stderr)
+
     def test_no_room_for_the_image(self):
         self.put_program("cp", "echo cp: no space left >&2; exit 1")
         self.assert_error(self.run_machine(), "cp: exit status 1: cp: no space left")

@@ -16,6 +16,7 @@ HOST_MIB_MAX = 2048  # Bochs holds so much in memory; what is more lies in a fil
 CONFIG = "bochsrc"
 LOG = "bochs.log"
 WORDS = "output"  # the file with what explains an end without a result
+DEBUG_PORT = "output"  # the file with what came to I/O port 0xE9, in this case beside other text
 
 # One instruction is one tick (clock: sync=none), {mips} million are a second. A CPU that halts costs
 # no wall time: an idle guest's clock runs ahead of the host's. The unmapped plugin's port 0x8900 and

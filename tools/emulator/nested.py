@@ -21,6 +21,7 @@ BOOT_HINT = "about five minutes until the monitor's first line"
 CONFIG = bochs.CONFIG
 LOG = bochs.LOG
 WORDS = "linux.txt"
+DEBUG_PORT = None
 ENVIRONMENT = bochs.ENVIRONMENT
 STOP_SIGNAL = bochs.STOP_SIGNAL
 ticks = bochs.ticks

@@ -9,6 +9,7 @@ import signal
 PROGRAM = "qemu-system-x86_64"
 LOG = None
 WORDS = "output"
+DEBUG_PORT = "debug-port"
 ENVIRONMENT = {}
 BOOT_HINT = "a few seconds"
 
@@ -60,10 +61,11 @@ def accelerator(machine):
     return ["-machine", "q35,accel=kvm", "-cpu", cpu]
 
 
-def command(machine, variables, vga, com1):
+def command(machine, variables, vga, com1, debug=()):
     """The command line for a machine: cpus, memory_mib, media, spec_ctrl, image (a file).
 
-    variables: the file of its firmware's variables. vga, com1: as for -vga and -chardev.
+    variables: the file of its firmware's variables. vga, com1: as for -vga and -chardev. debug:
+    options for the debug port.
     """
     code, _ = find_firmware()
     return [PROGRAM, *accelerator(machine), "-smp", str(machine.cpus),
@@ -71,7 +73,7 @@ def command(machine, variables, vga, com1):
             "-monitor", "none", "-no-reboot", "-rtc", "base=utc",
             "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
             "-drive", f"if=pflash,format=raw,unit=1,file={variables}",
-            "-chardev", com1, "-serial", "chardev:com1",
+            "-chardev", com1, "-serial", "chardev:com1", *debug,
             *[word.format(image=machine.image) for word in MEDIA[machine.media]]]
 
 
@@ -80,7 +82,8 @@ def prepare(directory, machine, port):
     _, variables = find_firmware()
     shutil.copyfile(variables, os.path.join(directory, "variables.fd"))
     return command(machine, "variables.fd", "std",
-                   f"socket,id=com1,host=127.0.0.1,port={port},nodelay=on")
+                   f"socket,id=com1,host=127.0.0.1,port={port},nodelay=on",
+                   ("-debugcon", f"file:{DEBUG_PORT}"))
 
 
 def ticks(_output_text, _log_text):

@@ -72,6 +72,7 @@ class Machine:
         self.line = None  # the serial line's socket, once the emulator connected
         self.process = None
         self._log_position = 0
+        self._debug_bytes = 0
 
     def __enter__(self):
         self.directory = tempfile.mkdtemp(prefix="portcullis-machine-")
@@ -161,6 +162,18 @@ class Machine:
         """The emulator's own log."""
         return os.path.join(self.directory, self.driver.LOG or "output")
 
+    def debug_port_path(self):
+        """The file with what came to the debug port, I/O port 0xE9; None if the emulator has none."""
+        name = self.driver.DEBUG_PORT
+        return name and os.path.join(self.directory, name)
+
+    def has_debug_news(self):
+        """Whether something came to the debug port since the last call."""
+        path, before = self.debug_port_path(), self._debug_bytes
+        if path is not None and os.path.exists(path):
+            self._debug_bytes = os.path.getsize(path)
+        return self._debug_bytes != before
+
     def ticks(self):
         """Emulated ticks so far, after the end; None if the emulator does not count."""
         return self.driver.ticks(self.output_text(), self._read(self.driver.LOG))
@@ -200,6 +213,7 @@ class Run:
         while True:
             alive = self._machine.is_running
             has_news = self._step(STEP_SECONDS if alive else 0)
+            has_news |= self._machine.has_debug_news()
             if self._transcript.until_matched:
                 return "until"
             if self._is_refused():
