@@ -122,10 +122,12 @@ check unit: $(BUILD)/BOOTX64.EFI
 MONITOR_CFLAGS := $(COMMON) -O2 -ffreestanding -fpie -fvisibility=hidden -mgeneral-regs-only \
                   -mno-red-zone -fno-stack-protector -fno-omit-frame-pointer \
                   -fno-optimize-sibling-calls -fno-asynchronous-unwind-tables -fcf-protection=none \
-                  -U_FORTIFY_SOURCE
-MONITOR_OBJS   := $(MONITOR_SRCS:%.c=$(BUILD)/monitor/%.o) $(MONITOR_ASM:%.asm=$(BUILD)/monitor/%.o)
+                  -U_FORTIFY_SOURCE $(MONITOR_EXTRA)
+# MONITOR_EXTRA, _MORE, _LIBS and _LD_EXTRA are for `make coverage-machine`.
+MONITOR_OBJS   := $(MONITOR_SRCS:%.c=$(BUILD)/monitor/%.o) $(MONITOR_ASM:%.asm=$(BUILD)/monitor/%.o) \
+                  $(MONITOR_MORE:%.c=$(BUILD)/monitor/%.o)
 MONITOR_LD     := ld -nostdlib -shared -Bsymbolic -z nocombreloc -z text -z noexecstack \
-                  --no-undefined --fatal-warnings --orphan-handling=error -T linker.ld
+                  --no-undefined --fatal-warnings --orphan-handling=error -T linker.ld $(MONITOR_LD_EXTRA)
 
 # tools/check-includes also checks the calls between the rooms, in these objects.
 export MONITOR_OBJECTS := $(abspath $(BUILD)/monitor)
@@ -134,6 +136,8 @@ check: $(MONITOR_OBJS)
 # Only boot/ includes the firmware's headers. The firmware's functions have Microsoft's calling
 # convention.
 $(BUILD)/monitor/boot/%.o: MONITOR_CFLAGS += $(EFI_CFLAGS)
+# What sends the counts is not counted.
+$(BUILD)/monitor/tests/machine/coverage.o: MONITOR_CFLAGS += -fno-profile-arcs -fno-test-coverage
 # Without this flag the compiler replaces the loop in strlen() by a call of strlen().
 $(BUILD)/monitor/arch/x86/string.o: MONITOR_CFLAGS += -fno-tree-loop-distribute-patterns
 
@@ -148,7 +152,7 @@ $(BUILD)/monitor/%.o: %.asm
 # A first link gives the function names; a second link adds them after everything else. The build
 # fails if the names of the two links differ.
 $(BUILD)/monitor/first.elf: $(MONITOR_OBJS) linker.ld
-	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) -o $@
+	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) $(MONITOR_LIBS) -o $@
 
 $(BUILD)/monitor/symbols.s: $(BUILD)/monitor/first.elf tools/mksymbols
 	$(Q)tools/mksymbols $< $@
@@ -157,7 +161,7 @@ $(BUILD)/monitor/symbols.o: $(BUILD)/monitor/symbols.s
 	$(Q)$(CC) -c $< -o $@
 
 $(BUILD)/portcullis.elf: $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o linker.ld
-	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o -o $@
+	$(Q)$(MONITOR_LD) $(MONITOR_OBJS) $(BUILD)/monitor/symbols.o $(MONITOR_LIBS) -o $@
 	@tools/mksymbols $@ $(BUILD)/monitor/symbols.check
 	@cmp $(BUILD)/monitor/symbols.s $(BUILD)/monitor/symbols.check
 	@! readelf -rW $@ | grep R_X86_64_ | grep -v R_X86_64_RELATIVE
@@ -556,7 +560,7 @@ $(LINT)/shell: $(SHELL_PROGRAMS)
 	@touch $@
 
 # --- For development --------------------------------------------------------------------------------
-.PHONY: compile-commands coverage format heart-threads measure-coverage
+.PHONY: compile-commands coverage coverage-machine format heart-threads measure-coverage measure-machine
 # Without sanitizers, whose branches nobody has to take, and in a folder of its own. FLOORS: what has
 # to be reached.
 FLOORS := tests/coverage.floors
@@ -570,6 +574,19 @@ measure-coverage: $(TEST_BINS) $(HEART_TESTS)
 	    { cat $(BUILD)/tests.log; false; }
 	@tests/coverage.py $(if $(MISSED),--missed $(MISSED)) --floors $(FLOORS) \
 	    $(if $(COUNTS),--counts $(COUNTS)) $(BUILD)
+
+# The monitor once more, with counters that it sends to the emulator's debug port at its end. -O1, as for
+# the host tests: their branches are the same then.
+COVERED_GROUPS := guests kills
+coverage-machine: ## what host tests or, in an emulator, the monitor itself reach; COVERED_GROUPS= of make test, MISSED=
+	@$(MAKE) --no-print-directory coverage
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/coverage-machine \
+	    MONITOR_EXTRA='-O1 --coverage -fprofile-info-section -fprofile-update=atomic -Wno-format-truncation' \
+	    MONITOR_MORE=tests/machine/coverage.c MONITOR_LD_EXTRA=--wrap=power_off \
+	    MONITOR_LIBS="$$($(CC) -print-file-name=libgcov.a)" HOST_COVERAGE=$(BUILD)/coverage measure-machine
+
+measure-machine: $(BUILD)/BOOTX64.EFI $(GUEST_PROGRAMS)
+	@tests/coverage_machine.py $(if $(MISSED),--missed $(MISSED)) --host $(HOST_COVERAGE) $(BUILD) $(COVERED_GROUPS)
 
 # The processors of the heart are threads; reading a clock orders nothing between them.
 heart-threads: ## guests with several vCPUs on the fake processor, under ThreadSanitizer

@@ -43,17 +43,25 @@ class Source:
         self.branches = {}                 # line: executions of each branch
 
     def add(self, file):
+        """Adds what gcov says of the file in one object."""
         for line in file["lines"]:
-            number = line["line_number"]
-            self.lines[number] += line["count"]
-            counts = [branch["count"] for branch in line["branches"]]
-            before = self.branches.get(number, [])
-            if len(before) == len(counts):
-                counts = [a + b for a, b in zip(before, counts)]
-            elif len(before) > len(counts):
-                counts = before
-            if counts:
-                self.branches[number] = counts
+            self._add_line(line["line_number"], line["count"],
+                           [branch["count"] for branch in line["branches"]])
+
+    def merge(self, other):
+        """Adds the counts of another Source of the same file."""
+        for number, count in other.lines.items():
+            self._add_line(number, count, other.branches.get(number, []))
+
+    def _add_line(self, number, count, counts):
+        self.lines[number] += count
+        before = self.branches.get(number, [])
+        if len(before) == len(counts):
+            counts = [a + b for a, b in zip(before, counts)]
+        elif len(before) > len(counts):
+            counts = before
+        if counts:
+            self.branches[number] = counts
 
     def figures(self):
         """(lines, lines reached, branches, branches reached)."""
@@ -62,9 +70,9 @@ class Source:
                 len(branches), sum(count > 0 for count in branches))
 
 
-def read(build):
-    """{path: Source} of the rooms' sources."""
-    sources = defaultdict(Source)
+def read(build, sources=None):
+    """{path: Source} of the rooms' sources. Adds to sources if there are such already."""
+    sources = defaultdict(Source) if sources is None else sources
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for files in pool.map(measure, sorted(notes(build))):
             for file in files:
@@ -86,14 +94,20 @@ def percent(reached, count):
     return 100.0 if count == 0 else 100.0 * reached / count
 
 
-def print_table(sources):
+def print_row(name, figures):
+    lines, lines_hit, branches, branches_hit = figures
+    print(f"{name:24}{lines:8}{percent(lines_hit, lines):9.1f}%{branches:10}"
+          f"{percent(branches_hit, branches):9.1f}%")
+
+
+def print_table(sources, title="room"):
+    """Prints lines and branches by room, and of all rooms together."""
     rooms = sorted({os.path.dirname(path) for path in sources})
-    print(f"{'room':24}{'lines':>8}{'reached':>10}{'branches':>10}{'reached':>10}")
+    print(f"{title:24}{'lines':>8}{'reached':>10}{'branches':>10}{'reached':>10}")
     for room in rooms:
         own = {path: source for path, source in sources.items() if os.path.dirname(path) == room}
-        lines, lines_hit, branches, branches_hit = total(own, room)
-        print(f"{room:24}{lines:8}{percent(lines_hit, lines):9.1f}%{branches:10}"
-              f"{percent(branches_hit, branches):9.1f}%")
+        print_row(room, total(own, room))
+    print_row("all", [sum(column) for column in zip(*(total(sources, room) for room in ROOMS))])
 
 
 def print_missed(sources, prefix):

@@ -84,9 +84,10 @@ class Report:
 class Bench:
     """Where images, logs and results of a run of the tests lie."""
 
-    def __init__(self, build, is_poisoning=False):
+    def __init__(self, build, is_poisoning=False, is_covered=False):
         self.build = build
         self.is_poisoning = is_poisoning  # the monitors' heaps poison (heap = poison)
+        self.is_covered = is_covered      # they send what was reached: NAME.coverage
         self.directory = os.path.join(build, "test")
         os.makedirs(self.directory, exist_ok=True)
         self._lock = threading.Lock()
@@ -131,6 +132,8 @@ class Bench:
                 os.unlink(path)
         command = [os.path.join(TOOLS, "machine"), "--timeout", str(timeout),
                    "--serial", serial, "--json", result, "--log", self.path(f"{name}.log")]
+        if self.is_covered:
+            command += ["--debug-port", self.path(f"{name}.coverage")]
         for pattern, keys in send:
             command += ["--send", f"{pattern}=>{keys}"]
         with self._lock:

@@ -10,7 +10,7 @@ import re
 from bench import ROOT
 
 GUEST_MEMORY = "16M"
-MACHINE_MIB, MOST_MIB = 1024, "940M"
+MACHINE_MIB, MOST_MIB = 1024, "930M"
 KILL_PREFIX = "kill-"
 SMP_CPUS = 4
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Run whole machines: run.py [--build DIR] [--counts FILE]... [--plain] [GROUP...]
+"""Run whole machines: run.py [--build DIR] [--counts FILE]... [--plain] [--covered] [GROUP...]
 
 Each group of tests boots the monitor in an emulator (QEMU with nested KVM where the processor has
 VMX, else Bochs) and judges what came over the serial line; two groups run at a time. Without names
@@ -8,6 +8,7 @@ all do but those that `make test-nested` names. Every boot leaves its serial out
 build/test/NAME.txt.
 In the groups guests, attachments and kills the monitor's heap is poisoned, which finds memory that
 is used after its release; --plain leaves that out.
+--covered: the monitor is one of `make coverage-machine`; what it sends is kept, NAME.coverage.
 --counts adds what other runners counted, as {"passed": N, "failed": N}; a FILE that is not there
 counts as a failure. Ends with "N passed, N failed" over all of it; exit status 1 when something
 failed or nothing ran.
@@ -127,6 +128,7 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
     parser.add_argument("--counts", action="append", default=[], metavar="FILE")
     parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--covered", action="store_true")
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(ALL_GROUPS))
     options = parser.parse_args()
     wanted = options.groups or list(GROUPS)
@@ -136,7 +138,8 @@ def main():
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
 
-    benches = {name: Bench(options.build, name in POISONED_GROUPS and not options.plain)
+    benches = {name: Bench(options.build, name in POISONED_GROUPS and not options.plain,
+                           options.covered)
                for name in wanted}
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(MACHINES_AT_ONCE) as pool:

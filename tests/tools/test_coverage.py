@@ -50,6 +50,13 @@ class CoverageTest(unittest.TestCase):
         self.source.add(file((1, 1, []), (2, 0, [])))
         self.assertEqual((2, 1, 2, 1), self.source.figures())
 
+    def test_merged_sources(self):
+        other = coverage.Source()
+        other.add(file((1, 1, [0, 1]), (2, 0, []), (3, 1, [1, 0, 0])))
+        self.source.merge(other)
+        self.assertEqual((3, 2, 5, 3), self.source.figures())
+        self.assertEqual([5, 1], self.source.branches[1])
+
     def test_floor_that_is_reached(self):
         failed, counts, output = self.floors("# comment\nvmm lines 50 branches 50\n")
         self.assertEqual((0, {"passed": 1, "failed": 0}), (failed, counts))
