@@ -1,92 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tests/unit/unit.h"
+/* What a guest's CPUID shows. */
+#include "tests/unit/cpuid_processors.h"
 
-#include "arch/x86/msr.h"
-#include "vmm/policy/control_registers.h"
-#include "vmm/policy/cpuid_policy.h"
 #include "vmm/policy/xcr0.h"
 
 #include <string.h>
-
-/* A processor that claims every feature there is; only what structures the leaves is sensible. */
-static uint32_t generous_max_basic = 0x20;
-static uint32_t generous_xcr0 = 0x2e7;
-
-static struct cpuid_result generous(uint32_t leaf, uint32_t subleaf)
-{
-    /* Size, offset, flags of each XSAVE component: Skylake-X's, except a short component 5 and
-     * an aligned 6, so that alignment shows in the compacted size. */
-    static const struct cpuid_result components[10] = {
-        [2] = {256, 576, 0, 0}, [3] = {64, 960, 0, 0},   [4] = {64, 1024, 0, 0},
-        [5] = {40, 1088, 0, 0}, [6] = {512, 1152, 2, 0}, [7] = {1024, 1664, 0, 0},
-        [9] = {8, 2688, 0, 0},
-    };
-
-    /* Type and level: L1 data, L1 instructions, L2, L3. */
-    static const uint32_t caches[4] = {0x21, 0x22, 0x43, 0x63};
-
-    switch (leaf) {
-    case 0: return (struct cpuid_result){generous_max_basic, 0x756e6547, 0x6c65746e, 0x49656e69};
-    case 2: return (struct cpuid_result){0xfe035a01, 0x00f0fffe, 0, 0xfe000000};
-    case 4:
-        if (subleaf > 3)
-            return (struct cpuid_result){0};
-        return (struct cpuid_result){0xfc1fc100 | caches[subleaf], 0x01c0003f, 0x3f, 6};
-    case 7:
-        if (subleaf == 0)
-            return (struct cpuid_result){2, ~0u, ~0u, ~0u};
-        break;
-    case 0xd:
-        if (subleaf == 0)
-            return (struct cpuid_result){generous_xcr0, 0xbad, 0xbad, ~0u << 3};
-        if (subleaf > 1)
-            return subleaf < 10 ? components[subleaf] : (struct cpuid_result){64, 4096, 1, 0};
-        break;
-    case 0x80000000: return (struct cpuid_result){0x8000001f, 0, 0, 0};
-    case 0x80000008: return (struct cpuid_result){0x3934, ~0u, ~0u, ~0u};
-    default: break;
-    }
-    /* The callback is asked only for what exists. */
-    assert_true(leaf <= generous_max_basic || (leaf >= 0x80000000 && leaf <= 0x8000001f));
-    return (struct cpuid_result){~0u, ~0u, ~0u, ~0u};
-}
-
-/* A processor with nothing: no XSAVE, no leaf 7, no extended features. */
-static struct cpuid_result meagre(uint32_t leaf, uint32_t subleaf)
-{
-    (void)subleaf;
-    switch (leaf) {
-    case 0: return (struct cpuid_result){2, 1, 2, 3};
-    case 1: return (struct cpuid_result){0x6f0, 0, 0, 0x0183fbff};
-    case 2: return (struct cpuid_result){0x02b3b001, 0, 0, 0};
-    case 0x80000000: return (struct cpuid_result){0x80000001, 0, 0, 0};
-    case 0x80000001: return (struct cpuid_result){0, 0, 0, 0};
-    default: fail_msg("asked for leaf 0x%x, which it does not have", leaf);
-    }
-    return (struct cpuid_result){0};
-}
-
-static const struct cpuid_board full_board = {
-    .host = generous,
-    .rdtscp = true,
-    .invpcid = true,
-    .xsavec = true,
-    .xsaves = true,
-    .physical_address_bits = 48,
-};
-static const struct cpuid_guest bare_guest = {.xcr0 = 1, .code64 = true};
-
-static void assert_regs(struct cpuid_result got, uint32_t eax, uint32_t ebx, uint32_t ecx,
-                        uint32_t edx)
-{
-    assert_int_equal(got.eax, eax);
-    assert_int_equal(got.ebx, ebx);
-    assert_int_equal(got.ecx, ecx);
-    assert_int_equal(got.edx, edx);
-}
-
-#define ASSERT_LEAF(leaf, subleaf, eax, ebx, ecx, edx)                                             \
-    assert_regs(cpuid_policy(&full_board, &bare_guest, leaf, subleaf), eax, ebx, ecx, edx)
 
 /* Linux, for one, takes ECX / 1000 * EBX / EAX for kHz. */
 static void test_tsc_frequency(void **state)
@@ -229,6 +147,62 @@ static void test_topology(void **state)
     ASSERT_LEAF(2, 0, 0x00035a01, 0x00f0ff00, 0, 0);
 }
 
+static uint32_t odd_leaf, odd_ecx, odd_eax;
+
+/* The generous processor, and in one leaf something else. */
+static struct cpuid_result odd(uint32_t leaf, uint32_t subleaf)
+{
+    struct cpuid_result result = generous(leaf, subleaf);
+
+    if (leaf == odd_leaf && subleaf == 0) {
+        result.ecx ^= odd_ecx;
+        result.eax ^= odd_eax;
+    }
+    return result;
+}
+
+static const char *difference(uint32_t leaf, uint32_t ecx, uint32_t eax)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_summary first = cpuid_summarize(&board), other;
+    const char *name;
+
+    odd_leaf = leaf;
+    odd_ecx = ecx;
+    odd_eax = eax;
+    board.host = odd;
+    other = cpuid_summarize(&board);
+    name = cpuid_difference(&first, &other);
+    assert_ptr_equal(cpuid_difference(&other, &first), name); /* more is a difference, too */
+    assert_null(cpuid_difference(&first, &first));
+    assert_null(cpuid_difference(&other, &other));
+    return name;
+}
+
+static void test_difference_between_processors(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_summary with, without;
+
+    (void)state;
+    assert_null(difference(1, 0, 0));
+    assert_string_equal(difference(1, UINT32_C(1) << 12, 0), "FMA");
+    assert_string_equal(difference(7, UINT32_C(1) << 3, 0), "PKU");
+    assert_null(difference(1, UINT32_C(1) << 5, 0)); /* VMX: guests do not see it */
+    assert_null(difference(1, 0, 0x3));              /* another stepping */
+    assert_string_equal(difference(1, 0, 0x10), "family or model");
+    assert_string_equal(difference(0xd, 0, 0x4), "XCR0");
+    assert_string_equal(difference(0x80000008, 0, 0x14), "width of addresses");
+
+    with = cpuid_summarize(&board);
+    board.xsavec = false;
+    without = cpuid_summarize(&board);
+    assert_string_equal(cpuid_difference(&with, &without), "XSAVEC");
+    board.rdtscp = false;
+    without = cpuid_summarize(&board);
+    assert_non_null(cpuid_difference(&with, &without));
+}
+
 /* Every number of vCPUs: what the leaves say of it agrees. */
 static void test_topology_of_several(void **state)
 {
@@ -279,27 +253,6 @@ static void test_topology_of_several(void **state)
     assert_int_equal(cpuid_policy(&board, &bare_guest, 1, 0).ebx, 4u << 16);
 }
 
-/* A board whose local APICs have no x2APIC mode differs in one bit. */
-static void test_no_x2apic(void **state)
-{
-    struct cpuid_board board = full_board;
-    struct cpuid_guest guest = bare_guest;
-
-    (void)state;
-    board.host = generous;
-    for (int has_apic = 0; has_apic < 2; has_apic++) {
-        board.has_apic = guest.apic_enabled = has_apic != 0;
-        board.has_no_x2apic = false;
-        struct cpuid_result with = cpuid_policy(&board, &guest, 1, 0);
-        board.has_no_x2apic = true;
-        assert_regs(cpuid_policy(&board, &guest, 1, 0), with.eax, with.ebx,
-                    with.ecx & ~(UINT32_C(1) << 21), with.edx);
-        assert_false(cpuid_has(&board, CPUID_X2APIC));
-        assert_int_equal(cpuid_has(&board, CPUID_TSC_DEADLINE), board.has_apic);
-        assert_int_equal(cpuid_has(&board, CPUID_APIC), board.has_apic);
-    }
-}
-
 /* The local APIC's features are the board's, whatever the processor has. */
 static void test_local_apic(void **state)
 {
@@ -332,6 +285,27 @@ static void test_local_apic(void **state)
             assert_int_equal(cpuid_has(&board, CPUID_TSC_DEADLINE), board.has_apic);
             assert_int_equal(cpuid_has(&board, CPUID_ARAT), board.has_apic);
         }
+    }
+}
+
+/* A board whose local APICs have no x2APIC mode differs in one bit. */
+static void test_no_x2apic(void **state)
+{
+    struct cpuid_board board = full_board;
+    struct cpuid_guest guest = bare_guest;
+
+    (void)state;
+    board.host = generous;
+    for (int has_apic = 0; has_apic < 2; has_apic++) {
+        board.has_apic = guest.apic_enabled = has_apic != 0;
+        board.has_no_x2apic = false;
+        struct cpuid_result with = cpuid_policy(&board, &guest, 1, 0);
+        board.has_no_x2apic = true;
+        assert_regs(cpuid_policy(&board, &guest, 1, 0), with.eax, with.ebx,
+                    with.ecx & ~(UINT32_C(1) << 21), with.edx);
+        assert_false(cpuid_has(&board, CPUID_X2APIC));
+        assert_int_equal(cpuid_has(&board, CPUID_TSC_DEADLINE), board.has_apic);
+        assert_int_equal(cpuid_has(&board, CPUID_APIC), board.has_apic);
     }
 }
 
@@ -424,166 +398,6 @@ static void test_this_processor(void **state)
     assert_true(size.ecx <= cpuid_max(0xd, 0).ecx);
 }
 
-static void test_cr0(void **state)
-{
-    struct control_registers now = {.cr0 = CR0_PE | CR0_ET};
-    uint64_t result = 0;
-
-    (void)state;
-    assert_true(cr0_write(&now, CR0_PE, &result));
-    assert_int_equal(result, CR0_PE | CR0_ET);
-    assert_true(cr0_write(&now, 0xffffffff, &result));
-    assert_int_equal(result, 0xe005003f);
-    assert_false(cr0_write(&now, BIT(32) | CR0_PE, &result));
-    assert_false(cr0_write(&now, CR0_PG, &result));
-    assert_false(cr0_write(&now, CR0_PE | CR0_NW, &result));
-    assert_true(cr0_write(&now, CR0_PE | CR0_NW | CR0_CD, &result));
-
-    /* Into IA-32e mode: PAE has to be on, and 64-bit code cannot be what runs. */
-    now.efer = EFER_LME;
-    assert_false(cr0_write(&now, CR0_PG | CR0_PE, &result));
-    now.cr4 = CR4_PAE;
-    assert_true(cr0_write(&now, CR0_PG | CR0_PE, &result));
-    now.cs_l = true;
-    assert_false(cr0_write(&now, CR0_PG | CR0_PE, &result));
-
-    /* And out of it. */
-    now.cr0 |= CR0_PG;
-    now.efer |= EFER_LMA;
-    assert_false(cr0_write(&now, CR0_PE, &result));
-    now.cs_l = false;
-    assert_true(cr0_write(&now, CR0_PE, &result));
-    now.cr4 |= CR4_PCIDE;
-    assert_false(cr0_write(&now, CR0_PE, &result));
-}
-
-static void test_cr4(void **state)
-{
-    struct cpuid_board board = full_board;
-    struct control_registers now = {.cr0 = CR0_PE | CR0_ET};
-
-    (void)state;
-    assert_int_equal(cr4_allowed_mask(&board), 0x770fbf);
-    assert_true(cr4_write(&board, &now, 0x750fbf)); /* all but PCIDE */
-    for (unsigned bit = 0; bit < 64; bit++)
-        if (bit != 17)
-            assert_int_equal(cr4_write(&board, &now, BIT(bit)),
-                             (UINT64_C(0x750fbf) >> bit & 1) != 0);
-    board.host = meagre;
-    assert_int_equal(cr4_allowed_mask(&board) & (CR4_SMEP | CR4_OSXSAVE | CR4_UMIP), 0);
-    board.host = generous;
-
-    assert_false(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
-    now.efer = EFER_LME | EFER_LMA;
-    now.cr4 = CR4_PAE;
-    assert_true(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
-    now.cr3 = 0x1001;
-    assert_false(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE));
-    now.cr4 |= CR4_PCIDE;
-    assert_true(cr4_write(&board, &now, CR4_PCIDE | CR4_PAE | CR4_PGE));
-    assert_false(cr4_write(&board, &now, CR4_PGE));
-}
-
-static void test_efer(void **state)
-{
-    struct cpuid_board board = full_board;
-    struct control_registers now = {.cr0 = CR0_PE};
-    uint64_t result = 0;
-
-    (void)state;
-    assert_true(efer_write(&board, &now, EFER_SCE | EFER_LME | EFER_NXE, &result));
-    assert_int_equal(result, 0x901);
-    now.disables_execute_disable = true;
-    assert_false(efer_write(&board, &now, EFER_NXE, &result));
-    assert_true(efer_write(&board, &now, EFER_SCE, &result));
-    now.disables_execute_disable = false;
-    assert_true(efer_write(&board, &now, EFER_LMA, &result));
-    assert_int_equal(result, 0);
-    for (unsigned bit = 0; bit < 64; bit++)
-        assert_int_equal(efer_write(&board, &now, BIT(bit), &result),
-                         bit == 0 || bit == 8 || bit == 10 || bit == 11);
-    now.cr0 |= CR0_PG;
-    assert_false(efer_write(&board, &now, EFER_LME, &result));
-    now.efer = EFER_LME | EFER_LMA;
-    assert_false(efer_write(&board, &now, 0, &result));
-    assert_true(efer_write(&board, &now, EFER_LME, &result));
-    assert_int_equal(result, EFER_LME | EFER_LMA);
-    board.host = meagre;
-    assert_int_equal(efer_allowed_mask(&board), 0);
-}
-
-static void test_xcr0(void **state)
-{
-    (void)state;
-    /* All values of the low ten bits against the rules, said differently. */
-    for (uint64_t value = 0; value < 1024; value++) {
-        bool valid = (value & 1) && (value & ~UINT64_C(0x2e7)) == 0;
-        if ((value & 6) == 4)
-            valid = false;
-        if ((value & 0xe0) != 0 && (value & 0xe6) != 0xe6)
-            valid = false;
-        assert_int_equal(xcr0_is_valid(value, 0x2e7), valid);
-    }
-    assert_false(xcr0_is_valid(BIT(63) | 1, 0x2e7));
-    assert_false(xcr0_is_valid(0x207, 0x007));
-}
-
-static uint32_t odd_leaf, odd_ecx, odd_eax;
-
-/* The generous processor, and in one leaf something else. */
-static struct cpuid_result odd(uint32_t leaf, uint32_t subleaf)
-{
-    struct cpuid_result result = generous(leaf, subleaf);
-
-    if (leaf == odd_leaf && subleaf == 0) {
-        result.ecx ^= odd_ecx;
-        result.eax ^= odd_eax;
-    }
-    return result;
-}
-
-static const char *difference(uint32_t leaf, uint32_t ecx, uint32_t eax)
-{
-    struct cpuid_board board = full_board;
-    struct cpuid_summary first = cpuid_summarize(&board), other;
-    const char *name;
-
-    odd_leaf = leaf;
-    odd_ecx = ecx;
-    odd_eax = eax;
-    board.host = odd;
-    other = cpuid_summarize(&board);
-    name = cpuid_difference(&first, &other);
-    assert_ptr_equal(cpuid_difference(&other, &first), name); /* more is a difference, too */
-    assert_null(cpuid_difference(&first, &first));
-    assert_null(cpuid_difference(&other, &other));
-    return name;
-}
-
-static void test_difference_between_processors(void **state)
-{
-    struct cpuid_board board = full_board;
-    struct cpuid_summary with, without;
-
-    (void)state;
-    assert_null(difference(1, 0, 0));
-    assert_string_equal(difference(1, UINT32_C(1) << 12, 0), "FMA");
-    assert_string_equal(difference(7, UINT32_C(1) << 3, 0), "PKU");
-    assert_null(difference(1, UINT32_C(1) << 5, 0)); /* VMX: guests do not see it */
-    assert_null(difference(1, 0, 0x3));              /* another stepping */
-    assert_string_equal(difference(1, 0, 0x10), "family or model");
-    assert_string_equal(difference(0xd, 0, 0x4), "XCR0");
-    assert_string_equal(difference(0x80000008, 0, 0x14), "width of addresses");
-
-    with = cpuid_summarize(&board);
-    board.xsavec = false;
-    without = cpuid_summarize(&board);
-    assert_string_equal(cpuid_difference(&with, &without), "XSAVEC");
-    board.rdtscp = false;
-    without = cpuid_summarize(&board);
-    assert_non_null(cpuid_difference(&with, &without));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -600,10 +414,6 @@ int main(void)
         cmocka_unit_test(test_xsave_sizes),
         cmocka_unit_test(test_meagre_processor),
         cmocka_unit_test(test_this_processor),
-        cmocka_unit_test(test_cr0),
-        cmocka_unit_test(test_cr4),
-        cmocka_unit_test(test_efer),
-        cmocka_unit_test(test_xcr0),
     };
     return cmocka_run_group_tests_name("cpuid_policy", tests, NULL, NULL);
 }
