@@ -3,13 +3,11 @@
 #ifndef TESTS_UNIT_MULTIBOOT_FILE_H
 #define TESTS_UNIT_MULTIBOOT_FILE_H
 
-#include "tests/unit/unit.h"
+#include "tests/unit/loader_file.h"
 
-#include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -53,11 +51,7 @@ struct mmap_entry {
 #define HEADER_AT      0x1000
 #define MAX_SEGMENTS   70
 
-static uint8_t *file; /* exactly as large as the test says, so that reading past it is seen */
-static uint8_t *initrd;
-static struct guest_config guest;
 static struct loader_entry entry;
-static char message[512];
 static uint8_t *ram;
 static uint64_t ram_bytes;
 
@@ -65,12 +59,6 @@ static uint64_t ram_bytes;
 static struct header header;
 static struct elf_header elf;
 static struct program_header segments[MAX_SEGMENTS];
-
-static inline void resize(size_t size)
-{
-    file = realloc(file, size);
-    guest.kernel = (struct blob){.data = file, .size_bytes = size};
-}
 
 static inline void write_header(size_t at, size_t bytes)
 {
@@ -87,14 +75,6 @@ static inline void write_elf(void)
     memcpy(file, &elf, sizeof(elf));
     memcpy(file + elf.phoff, segments, sizeof(segments[0]) * MAX_SEGMENTS);
     write_header(HEADER_AT, 12);
-}
-
-static inline void set_initrd(size_t size)
-{
-    initrd = realloc(initrd, size);
-    for (size_t i = 0; i < size; i++)
-        initrd[i] = (uint8_t)(i * 7 + 1);
-    guest.initrd = (struct blob){.data = initrd, .size_bytes = size};
 }
 
 static inline void free_ram(void)
@@ -130,24 +110,13 @@ static inline int set_up(void **state)
 static inline int tear_down(void **state)
 {
     (void)state;
-    free(file);
-    free(initrd);
-    file = initrd = NULL;
+    release_files();
     free_ram();
     return 0;
 }
 
-static inline enum status check(void)
-{
-    return loader_check(&guest, "\\k", "\\i", message, sizeof(message));
-}
-
-#define REFUSED(expected_status, expected_message)                                                 \
-    do {                                                                                           \
-        enum status checked = check();                                                             \
-        assert_string_equal(message, "guest 'mb': " expected_message);                             \
-        assert_int_equal(checked, expected_status);                                                \
-    } while (0)
+#define KERNEL_REFUSED(expected_status, expected_message)                                          \
+    REFUSED(expected_status, "guest 'mb': " expected_message)
 
 static inline void load(void)
 {

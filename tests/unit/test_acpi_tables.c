@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/unit.h"
 
+#include "tests/unit/table_bytes.h"
 #include "vmm/acpi/acpi_tables.h"
 #include "vmm/acpi/aml.h"
 
@@ -19,23 +20,6 @@ static void build(const struct acpi_board *board)
     memset(tables, 0xa5, sizeof(tables));
     assert_int_equal(acpi_tables_build(board, GPA(BASE), tables, sizeof(tables), &tables_bytes),
                      STATUS_OK);
-}
-
-/* Little-endian, from a byte array: this test shares no struct with the code. */
-static uint64_t get(const uint8_t *at, unsigned size_bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = size_bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
-}
-
-static unsigned sum(const uint8_t *at, size_t size_bytes)
-{
-    unsigned total = 0;
-    for (size_t i = 0; i < size_bytes; i++)
-        total += at[i];
-    return total & 0xff;
 }
 
 static const uint8_t *at_address(uint64_t address, size_t size_bytes)

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "tests/unit/loader_file.h"
 #include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
-#include "tests/unit/unit.h"
 
-#include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -16,11 +14,6 @@
 #define SETUP_BYTES (5 * 512)
 #define CODE_BYTES  0x3000
 #define FILE_BYTES  (SETUP_BYTES + CODE_BYTES)
-
-static uint8_t *file; /* exactly as large as the test says, so that reading past it is seen */
-static uint8_t *initrd;
-static struct guest_config guest;
-static char message[512];
 
 static void put16(size_t offset, uint16_t value)
 {
@@ -43,20 +36,6 @@ static uint64_t get(const uint8_t *from, size_t size)
 
     memcpy(&value, from, size);
     return value;
-}
-
-static void resize(size_t size)
-{
-    file = realloc(file, size);
-    guest.kernel = (struct blob){.data = file, .size_bytes = size};
-}
-
-static void set_initrd(size_t size)
-{
-    initrd = realloc(initrd, size);
-    for (size_t i = 0; i < size; i++)
-        initrd[i] = (uint8_t)(i * 7 + 1);
-    guest.initrd = (struct blob){.data = initrd, .size_bytes = size};
 }
 
 static int set_up(void **state)
@@ -89,22 +68,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    free(file);
-    free(initrd);
-    file = initrd = NULL;
+    release_files();
     return 0;
 }
-
-static enum status check(void)
-{
-    return loader_check(&guest, "\\k", "\\i", message, sizeof(message));
-}
-
-#define REFUSED(expected_status, expected_message)                                                 \
-    do {                                                                                           \
-        assert_int_equal(check(), expected_status);                                                \
-        assert_string_equal(message, expected_message);                                            \
-    } while (0)
 
 /* RAM that costs only what is touched. */
 static uint8_t *make_ram(uint64_t bytes)

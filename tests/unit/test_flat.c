@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tests/unit/unit.h"
+#include "tests/unit/loader_file.h"
 
-#include "vmm/loader/loader.h"
 #include "vmm/loader/memory_layout.h"
 
 #include <stdlib.h>
@@ -9,15 +8,10 @@
 
 #define FLAT_BYTES_MAX (608 * 1024)
 
-static struct guest_config guest;
-static uint8_t *file;
-static char message[512];
-
 static void set_file(const void *content, size_t size)
 {
-    file = realloc(file, size);
+    resize(size);
     memcpy(file, content, size);
-    guest.kernel = (struct blob){.data = file, .size_bytes = size};
 }
 
 static int set_up(void **state)
@@ -31,21 +25,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    free(file);
-    file = NULL;
+    release_files();
     return 0;
 }
-
-static enum status check(void)
-{
-    return loader_check(&guest, "\\k", "\\i", message, sizeof(message));
-}
-
-#define REFUSED(expected_status, expected_message)                                                 \
-    do {                                                                                           \
-        assert_int_equal(check(), expected_status);                                                \
-        assert_string_equal(message, expected_message);                                            \
-    } while (0)
 
 static void test_load(void **state)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/unit/insn_mnemonics.h"
+#include "tests/unit/opcode_bytes.h"
 #include "tests/unit/random.h"
 #include "tests/unit/rounds.h"
 #include "tests/unit/unit.h"
@@ -302,31 +303,8 @@ static void check_bytes(const uint8_t *bytes, size_t count, enum insn_mode mode)
     fail();
 }
 
-/* Every opcode that a listed instruction has: up to three bytes, the unused ones after it 0. */
-static const struct {
-    uint8_t length, bytes[3];
-} opcodes[] = {
-#define O1(a)                                                                                      \
-    {                                                                                              \
-        1,                                                                                         \
-        {                                                                                          \
-            a                                                                                      \
-        }                                                                                          \
-    }
-#define O2(a)                                                                                      \
-    {                                                                                              \
-        2,                                                                                         \
-        {                                                                                          \
-            0x0f, a                                                                                \
-        }                                                                                          \
-    }
-#define O3(a)                                                                                      \
-    {                                                                                              \
-        3,                                                                                         \
-        {                                                                                          \
-            0x0f, 0x38, a                                                                          \
-        }                                                                                          \
-    }
+/* Every opcode that a listed instruction has. */
+static const struct opcode opcodes[] = {
 #define ALU(a) O1(a), O1((a) + 1), O1((a) + 2), O1((a) + 3), O1((a) + 4), O1((a) + 5)
     ALU(0x00), ALU(0x08), ALU(0x10), ALU(0x18), ALU(0x20), ALU(0x28), ALU(0x30), ALU(0x38),
     O1(0x63),  O1(0x6c),  O1(0x6d),  O1(0x6e),  O1(0x6f),  O1(0x80),  O1(0x81),  O1(0x82),

@@ -2,6 +2,7 @@
 /* The MP table, by a reader of its own that shares no struct with the code, and against the MADT. */
 #include "tests/unit/unit.h"
 
+#include "tests/unit/table_bytes.h"
 #include "vmm/acpi/acpi_tables.h"
 #include "vmm/acpi/mp_table.h"
 
@@ -29,22 +30,6 @@ static uint8_t area[0x10000]; /* 0xf0000 up */
 static uint8_t acpi[ACPI_TABLES_BYTES_MAX];
 static const struct mp_processor processor = {
     .local_apic_version = 0x14, .signature = 0x806f8, .features = 0x0f8bfbff};
-
-static uint64_t get(const uint8_t *at, unsigned size_bytes)
-{
-    uint64_t value = 0;
-    for (unsigned i = size_bytes; i-- > 0;)
-        value = value << 8 | at[i];
-    return value;
-}
-
-static unsigned sum(const uint8_t *at, size_t size_bytes)
-{
-    unsigned total = 0;
-    for (size_t i = 0; i < size_bytes; i++)
-        total += at[i];
-    return total & 0xff;
-}
 
 static struct interrupt interrupt_at(const uint8_t *at)
 {

@@ -94,8 +94,9 @@ static void test_information_place(void **state)
     segments[1].paddr = 0x1001;
     segments[1].memsz = 0x9fc00 - 0x1001;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot kernel leaves no page free below 640 KiB for "
-                                "the information it is to get; link it higher");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot kernel leaves no page free below 640 KiB for "
+                   "the information it is to get; link it higher");
 }
 
 static void test_module(void **state)
@@ -125,8 +126,8 @@ static void test_module(void **state)
     assert_memory_equal(ram + 0x100000, initrd, 3 * MIB);
     assert_memory_equal(ram + 0x400000, file + 0x1000, 0x1800);
     set_initrd(3 * MIB + 1);
-    REFUSED(STATUS_OUT_OF_RANGE,
-            "\\i: it needs at least 8 MiB, and the guest has 6; write memory = 8M");
+    KERNEL_REFUSED(STATUS_OUT_OF_RANGE,
+                   "\\i: it needs at least 8 MiB, and the guest has 6; write memory = 8M");
     guest.memory_bytes = 8 * MIB;
     load();
     assert_int_equal(((const struct module *)text(information()->mods_addr))->start, 0x407000);
@@ -145,8 +146,9 @@ static void test_module(void **state)
     write_elf();
     guest.memory_bytes = 4 * GIB;
     guest.initrd.size_bytes = 2 * GIB;
-    REFUSED(STATUS_OUT_OF_RANGE, "\\i: an initrd of 2048 MiB finds no room beside the Multiboot "
-                                 "kernel below 3 GiB; use a smaller one");
+    KERNEL_REFUSED(STATUS_OUT_OF_RANGE,
+                   "\\i: an initrd of 2048 MiB finds no room beside the Multiboot "
+                   "kernel below 3 GiB; use a smaller one");
 }
 
 /* Linked high, loaded low. */
@@ -164,12 +166,14 @@ static void test_entry_is_translated(void **state)
     assert_int_equal(entry.rip, 0x400123);
     elf.entry = 0xc0401800;
     write_elf();
-    REFUSED(STATUS_INVALID,
-            "\\k: the Multiboot kernel's entry 0xc0401800 is outside its image; link it again");
+    KERNEL_REFUSED(
+        STATUS_INVALID,
+        "\\k: the Multiboot kernel's entry 0xc0401800 is outside its image; link it again");
     elf.entry = 0x401fff; /* between the segments */
     write_elf();
-    REFUSED(STATUS_INVALID,
-            "\\k: the Multiboot kernel's entry 0x401fff is outside its image; link it again");
+    KERNEL_REFUSED(
+        STATUS_INVALID,
+        "\\k: the Multiboot kernel's entry 0x401fff is outside its image; link it again");
 }
 
 static void test_segment_places(void **state)
@@ -204,13 +208,14 @@ static void test_segment_places(void **state)
     segments[1].paddr = 0xe0000;
     segments[1].memsz = 0x800;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED,
-            "\\k: the Multiboot kernel wants 0x800 bytes at 0xe0000, which is neither within "
-            "0x1000-0x9fbff nor between 1 MiB and 3 GiB; link it elsewhere");
+    KERNEL_REFUSED(
+        STATUS_UNSUPPORTED,
+        "\\k: the Multiboot kernel wants 0x800 bytes at 0xe0000, which is neither within "
+        "0x1000-0x9fbff nor between 1 MiB and 3 GiB; link it elsewhere");
     segments[1].paddr = 0x1000000;
     write_elf();
-    REFUSED(STATUS_OUT_OF_RANGE,
-            "\\k: it needs at least 18 MiB, and the guest has 16; write memory = 18M");
+    KERNEL_REFUSED(STATUS_OUT_OF_RANGE,
+                   "\\k: it needs at least 18 MiB, and the guest has 16; write memory = 18M");
     guest.memory_bytes = 18 * MIB;
     load();
     assert_memory_equal(ram + 0x1000000, file + 0x2800, 0x800);
@@ -221,15 +226,15 @@ static void test_overlap(void **state)
     (void)state;
     segments[1].paddr = 0x4017ff;
     write_elf();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel's segments at 0x400000 and 0x4017ff "
-                            "overlap; link it again");
+    KERNEL_REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel's segments at 0x400000 and 0x4017ff "
+                                   "overlap; link it again");
     segments[1].paddr = 0x401800;
     write_elf();
     assert_int_equal(check(), STATUS_OK);
     segments[1].paddr = 0x400000 - 0x5000 + 1; /* the second in the file, the first in memory */
     write_elf();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel's segments at 0x3fb001 and 0x400000 "
-                            "overlap; link it again");
+    KERNEL_REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel's segments at 0x3fb001 and 0x400000 "
+                                   "overlap; link it again");
     segments[1].paddr--;
     write_elf();
     load();
@@ -263,8 +268,9 @@ static void test_segment_count(void **state)
     assert_memory_equal(ram + 0x800000 + 63 * 0x1000, file + 0x2800, 0x10);
     elf.phnum = 65;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot kernel has more than 64 loadable segments; "
-                                "link it with fewer");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot kernel has more than 64 loadable segments; "
+                   "link it with fewer");
     segments[64].type = 4;  /* a note is none */
     segments[10].memsz = 0; /* neither is an empty one */
     segments[10].filesz = 0;
@@ -272,8 +278,9 @@ static void test_segment_count(void **state)
     assert_int_equal(check(), STATUS_OK);
     elf.phnum = 0;
     write_elf();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel's ELF file has no loadable segment; link "
-                            "it again");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot kernel's ELF file has no loadable segment; link "
+                   "it again");
 }
 
 static void test_elf_refusals(void **state)
@@ -285,23 +292,27 @@ static void test_elf_refusals(void **state)
     (void)state;
     elf.ident[4] = 2;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot kernel is a 64-bit ELF file, and Multiboot "
-                                "starts 32-bit code; convert it with objcopy -O elf32-i386");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot kernel is a 64-bit ELF file, and Multiboot "
+                   "starts 32-bit code; convert it with objcopy -O elf32-i386");
     elf.ident[4] = 1;
     elf.machine = 62;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot kernel is an ELF file for another machine "
-                                "than the i386 (class 1, data 1, machine 62)");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot kernel is an ELF file for another machine "
+                   "than the i386 (class 1, data 1, machine 62)");
     elf.machine = 3;
     elf.type = 3;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot kernel is an ELF file of type 3, and 2 (EXEC) "
-                                "is needed; link it statically, at a fixed address");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot kernel is an ELF file of type 3, and 2 (EXEC) "
+                   "is needed; link it statically, at a fixed address");
     elf.type = 2;
     elf.ident[0] = 0;
     write_elf();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel is neither an ELF file nor does its header "
-                            "give addresses (flag 16); build it as ELF32");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot kernel is neither an ELF file nor does its header "
+                   "give addresses (flag 16); build it as ELF32");
     elf.ident[0] = 0x7f;
 
 #define DAMAGED(change)                                                                            \
@@ -355,8 +366,9 @@ static void test_flags(void **state)
     }
     header.flags = 0x000b;
     write_elf();
-    REFUSED(STATUS_UNSUPPORTED, "\\k: the Multiboot header requires what is not known here: flags "
-                                "0x000b, of which 0x0007 are known");
+    KERNEL_REFUSED(STATUS_UNSUPPORTED,
+                   "\\k: the Multiboot header requires what is not known here: flags "
+                   "0x000b, of which 0x0007 are known");
 }
 
 int main(void)

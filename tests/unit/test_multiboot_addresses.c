@@ -55,8 +55,9 @@ static void test_addresses(void **state)
     assert_int_equal(((const struct module *)text(information()->mods_addr))->start, 0x103000);
     header.entry_addr++;
     write_raw();
-    REFUSED(STATUS_INVALID,
-            "\\k: the Multiboot kernel's entry 0x102325 is outside its image; link it again");
+    KERNEL_REFUSED(
+        STATUS_INVALID,
+        "\\k: the Multiboot kernel's entry 0x102325 is outside its image; link it again");
     header.load_end_addr = 0x102000;
     header.entry_addr = 0x101fff;
     write_raw();
@@ -79,9 +80,10 @@ static void test_address_refusals(void **state)
     start_raw();
     header.load_addr = 0x100021;
     write_raw();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot header's load_addr 0x100021 and header_addr "
-                            "0x100020 put the image's beginning outside the file; correct the "
-                            "header");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot header's load_addr 0x100021 and header_addr "
+                   "0x100020 put the image's beginning outside the file; correct the "
+                   "header");
     header.load_addr = 0x100020 - RAW_HEADER_AT - 1;
     write_raw();
     assert_int_equal(check(), STATUS_INVALID);
@@ -92,27 +94,31 @@ static void test_address_refusals(void **state)
     start_raw();
     header.load_end_addr = 0x100000;
     write_raw();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot header's load_end_addr 0x100000 is not above its "
-                            "load_addr 0x100000; correct the header");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot header's load_end_addr 0x100000 is not above its "
+                   "load_addr 0x100000; correct the header");
     header.load_end_addr = 0x100000 + RAW_BYTES - 0x20 + 1;
     write_raw();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel is truncated: it has 9029 bytes of 9030; "
-                            "copy it to the volume again");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot kernel is truncated: it has 9029 bytes of 9030; "
+                   "copy it to the volume again");
     header.load_end_addr--;
     write_raw();
     assert_int_equal(check(), STATUS_OK);
     header.bss_end_addr = header.load_end_addr - 1;
     write_raw();
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot header's bss_end_addr 0x102324 is below the end "
-                            "of what is loaded, 0x102325; correct the header");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot header's bss_end_addr 0x102324 is below the end "
+                   "of what is loaded, 0x102325; correct the header");
     header.bss_end_addr = 0xffffffff;
     write_raw();
     assert_int_equal(check(), STATUS_UNSUPPORTED);
 
     start_raw();
     resize(RAW_HEADER_AT + 31);
-    REFUSED(STATUS_INVALID, "\\k: the Multiboot kernel is truncated within its header; copy it to "
-                            "the volume again");
+    KERNEL_REFUSED(STATUS_INVALID,
+                   "\\k: the Multiboot kernel is truncated within its header; copy it to "
+                   "the volume again");
 }
 
 /* Whatever a file says: no read outside it, no write outside the RAM, and what is accepted has its
