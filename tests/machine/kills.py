@@ -96,9 +96,12 @@ def run(bench, report):
     order = [*first, HEALTHY, last]
     image = bench.image("kills", guests.configuration(order, "prompt"),
                         guests.files(binaries, order))
-    commands = ("guests", "regs", "bus", "exits", "help", "frobnicate", "reset", "guests", "quit")
+    commands = ("guests", "regs", "bus", "exits", "help", "frobnicate", "reset")
+    # The guest that starts anew takes the line from the prompt, and what is typed meanwhile.
+    ended_anew = rf"^portcullis: guest {last} ended: .*\n+portcullis> "
     boot = bench.boot(report, image,
-                      send=[(dialogue.MONITOR, command) for command in commands])
+                      send=[*((dialogue.MONITOR, command) for command in commands),
+                            (ended_anew, "guests"), (dialogue.MONITOR, "quit")])
     for name in names:
         said, code = guests.part(boot.text, name)
         check_dump(report, name, said or "", binaries[name])
