@@ -4,9 +4,7 @@
 import gzip
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import unittest
 from unittest import mock
 
@@ -15,20 +13,11 @@ import tool
 FLAT = b"\xfa\xf4"
 
 
-class CheckConfigTest(unittest.TestCase):
+class CheckConfigTest(tool.FolderTest):
     def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-check-config-")
-        self.addCleanup(shutil.rmtree, self.home)
+        super().setUp()
         self.write("flat", FLAT)
         self.configure("[guest one]\nkernel = flat.bin\nmemory = 16M\n")
-
-    def path(self, name):
-        return os.path.join(self.home, name)
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-        return self.path(name)
 
     def configure(self, text):
         self.write("two.conf", text.encode())

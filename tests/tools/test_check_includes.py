@@ -3,7 +3,6 @@
 that does is caught."""
 
 import os
-import shutil
 import subprocess
 import tempfile
 import unittest
@@ -24,17 +23,8 @@ class TreeTest(unittest.TestCase):
         self.assertEqual((result.stdout, result.returncode), ("", 0))
 
 
-class Tree(unittest.TestCase):
+class Tree(tool.FolderTest):
     """A tree of its own, empty at first."""
-
-    def setUp(self):
-        self.root = tempfile.mkdtemp(prefix="test-check-includes-")
-        self.addCleanup(shutil.rmtree, self.root)
-
-    def write(self, path, text):
-        os.makedirs(os.path.dirname(os.path.join(self.root, path)), exist_ok=True)
-        with open(os.path.join(self.root, path), "w", encoding="ascii") as file:
-            file.write(text)
 
 
 class CallTest(Tree):
@@ -45,10 +35,10 @@ class CallTest(Tree):
                                     "int caller(void) { return called(); }\n"),
                            (called, "int called(void);\nint called(void) { return 1; }\n")):
             self.write(path, text)
-            built = os.path.join(self.root, "objects", path[:-len(".c")] + ".o")
+            built = os.path.join(self.home, "objects", path[:-len(".c")] + ".o")
             os.makedirs(os.path.dirname(built), exist_ok=True)
-            subprocess.run(["gcc", "-c", os.path.join(self.root, path), "-o", built], check=True)
-        result = run("--objects", os.path.join(self.root, "objects"), self.root)
+            subprocess.run(["gcc", "-c", os.path.join(self.home, path), "-o", built], check=True)
+        result = run("--objects", os.path.join(self.home, "objects"), self.home)
         self.assertEqual(result.returncode, 1 if result.stdout else 0, result.stderr)
         return result.stdout
 
@@ -63,7 +53,7 @@ class CallTest(Tree):
     def test_no_object(self):
         self.run_with("vmm/guest/g.c", "vmm/run/r.c")
         self.write("vmm/run/other.c", "")
-        result = run("--objects", os.path.join(self.root, "objects"), self.root)
+        result = run("--objects", os.path.join(self.home, "objects"), self.home)
         self.assertEqual(result.returncode, 2)
         self.assertIn("build the monitor", result.stderr)
 
@@ -80,8 +70,8 @@ class OffenceTest(Tree):
     def verdict(self, path, line):
         """The offence of a file with this line, after two others; empty when it is allowed."""
         self.write(path, f"/* why */\nint x;\n{line}\n")
-        result = run(self.root)
-        os.unlink(os.path.join(self.root, path))
+        result = run(self.home)
+        os.unlink(os.path.join(self.home, path))
         self.assertEqual(result.returncode, 1 if result.stdout else 0, result.stderr)
         if result.stdout:
             self.assertEqual(result.stdout.count("\n"), 1)
@@ -142,8 +132,8 @@ class OffenceTest(Tree):
     def test_no_room(self):
         for path in ("arch/arm/a.c", "vmm/flat.c"):
             self.write(path, "")
-            result = run(self.root)
-            os.unlink(os.path.join(self.root, path))
+            result = run(self.home)
+            os.unlink(os.path.join(self.home, path))
             self.assertEqual(result.returncode, 1)
             self.assertIn(f"{path}:1: its folder is in no room", result.stdout)
 

@@ -3,9 +3,7 @@
 found."""
 
 import os
-import shutil
 import subprocess
-import tempfile
 import unittest
 
 import tool
@@ -23,22 +21,16 @@ class TreeTest(unittest.TestCase):
         self.assertEqual((result.stdout, result.returncode), ("", 0))
 
 
-class NamesTest(unittest.TestCase):
+class NamesTest(tool.FolderTest):
     def setUp(self):
-        self.root = tempfile.mkdtemp(prefix="test-check-names-")
-        self.addCleanup(shutil.rmtree, self.root)
+        super().setUp()
         self.write("vmm/run/run.c", "void vcpu_run(void);\nvoid advance_rip(void);\n")
         self.write("vmm/run/io.c", "")
         self.write("Makefile", "VARIABLE := 1\ncheck lint-all: all\n\ttrue\n")
 
-    def write(self, path, text):
-        os.makedirs(os.path.dirname(os.path.join(self.root, path)), exist_ok=True)
-        with open(os.path.join(self.root, path), "w", encoding="utf-8") as file:
-            file.write(text)
-
     def check(self, text, document="README.md"):
         self.write(document, text)
-        result = run(self.root)
+        result = run(self.home)
         self.assertEqual(result.stderr, "")
         self.assertEqual(result.returncode, 1 if result.stdout else 0)
         return result.stdout.splitlines()
@@ -72,7 +64,7 @@ class NamesTest(unittest.TestCase):
                          ["docs/a.md:1: the link vmm/run/io.c leads nowhere"])
 
     def test_no_documents(self):
-        self.assertEqual(run(self.root).returncode, 2)
+        self.assertEqual(run(self.home).returncode, 2)
         self.assertEqual(run("a", "b").returncode, 2)
 
 

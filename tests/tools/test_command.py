@@ -11,7 +11,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 import unittest
 
@@ -34,18 +33,9 @@ def heed_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
-class Bench(unittest.TestCase):
-    def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-command-")
-        self.addCleanup(shutil.rmtree, self.home)
-
-    def path(self, name):
-        return os.path.join(self.home, name)
-
+class Bench(tool.FolderTest):
     def write(self, name, data=b"old"):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-        return self.path(name)
+        return super().write(name, data)
 
     def read(self, name):
         with open(self.path(name), "rb") as file:

@@ -3,9 +3,7 @@
 
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import unittest
 
 import tool
@@ -21,18 +19,12 @@ echo "$@" >>"$CALLS"
 """
 
 
-class DepsTest(unittest.TestCase):
+class DepsTest(tool.FolderTest):
     def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-deps-")
-        self.addCleanup(shutil.rmtree, self.home)
+        super().setUp()
         for name, text in (("dpkg-query", DPKG_QUERY), ("apt-get", APT_GET),
                            ("apt-cache", "#!/bin/sh\n"), ("sudo", '#!/bin/sh\nexec "$@"\n')):
-            with open(self.path(name), "w", encoding="ascii") as file:
-                file.write(text)
-            os.chmod(self.path(name), 0o755)
-
-    def path(self, name):
-        return os.path.join(self.home, name)
+            os.chmod(self.write(name, text), 0o755)
 
     def deps(self, *words, missing="", fail=""):
         environment = dict(os.environ, PATH=f"{self.home}:/usr/bin:/bin", MISSING=missing,

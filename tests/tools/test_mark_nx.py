@@ -3,10 +3,8 @@
 
 import os
 import re
-import shutil
 import struct
 import subprocess
-import tempfile
 import unittest
 
 import tool
@@ -26,14 +24,7 @@ efi_start: ret
 OPTIONAL_HEADER = 24
 
 
-class MarkNxTest(unittest.TestCase):
-    def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-mark-nx-")
-        self.addCleanup(shutil.rmtree, self.home)
-
-    def path(self, name):
-        return os.path.join(self.home, name)
-
+class MarkNxTest(tool.FolderTest):
     def run_tool(self, *command):
         return subprocess.run(command, cwd=self.home, capture_output=True, check=True,
                               text=True).stdout

@@ -3,10 +3,8 @@
 
 import os
 import re
-import shutil
 import struct
 import subprocess
-import tempfile
 import unittest
 import zlib
 from unittest import mock
@@ -49,20 +47,11 @@ class PathTest(unittest.TestCase):
             self.assertGreaterEqual(partition_bytes // (sectors * 512), 65525)
 
 
-class ImageTest(unittest.TestCase):
+class ImageTest(tool.FolderTest):
     def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-mkimage-")
-        self.addCleanup(shutil.rmtree, self.home)
+        super().setUp()
         self.write("efi", b"MZ monitor")
         self.write("conf", b"[monitor]\n")
-
-    def path(self, name):
-        return os.path.join(self.home, name)
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-        return self.path(name)
 
     def mkimage(self, *options, output="out.img"):
         return subprocess.run([MKIMAGE, "--no-check", "--config", self.path("conf"),

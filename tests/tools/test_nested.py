@@ -3,9 +3,7 @@
 
 import os
 import shlex
-import shutil
 import subprocess
-import tempfile
 import unittest
 from types import SimpleNamespace
 from unittest import mock
@@ -19,17 +17,7 @@ def machine(**more):
                               "mips": 50, "spec_ctrl": True, "image": "disk.img", **more})
 
 
-class NestedTest(unittest.TestCase):
-    def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-nested-")
-        self.addCleanup(shutil.rmtree, self.home)
-
-    def write(self, name, data):
-        path = os.path.join(self.home, name)
-        with open(path, "wb") as file:
-            file.write(data)
-        return path
-
+class NestedTest(tool.FolderTest):
     def test_missing_parts_are_named(self):
         self.assertIsNone(nested.lacks(lambda _: True))
         for name in (nested.KERNEL, nested.INITRD, nested.LAUNCHER):

@@ -5,10 +5,8 @@ bytes is tests/release/run.py's."""
 import hashlib
 import json
 import os
-import shutil
 import struct
 import subprocess
-import tempfile
 import unittest
 
 import tool
@@ -19,19 +17,7 @@ MONITOR = os.path.join(os.environ.get("PORTCULLIS_BUILD")
                        or os.path.join(tool.TOOLS, "..", "build"), "BOOTX64.EFI")
 
 
-class Bench(unittest.TestCase):
-    def setUp(self):
-        self.home = tempfile.mkdtemp(prefix="test-release-")
-        self.addCleanup(shutil.rmtree, self.home)
-
-    def path(self, *names):
-        return os.path.join(self.home, *names)
-
-    def write(self, name, data):
-        with open(self.path(name), "wb") as file:
-            file.write(data)
-        return self.path(name)
-
+class Bench(tool.FolderTest):
     def read(self, *names):
         with open(self.path(*names), "rb") as file:
             return file.read()
