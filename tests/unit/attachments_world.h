@@ -127,34 +127,41 @@ static inline int close_world(void **state)
     return 0;
 }
 
+static inline uint64_t read_from(struct iobus *bus, struct iobus_reader *reader, uint64_t address,
+                                 uint8_t size)
+{
+    struct io_access access = {.address = address, .size = size};
+
+    iobus_access(bus, reader, &access);
+    return access.value;
+}
+
+static inline void write_to(struct iobus *bus, struct iobus_reader *reader, uint64_t address,
+                            uint8_t size, uint64_t value)
+{
+    struct io_access access = {.address = address, .size = size, .value = value, .is_write = true};
+
+    iobus_access(bus, reader, &access);
+}
+
 static inline void out(struct world *w, uint64_t port, uint8_t size, uint64_t value)
 {
-    struct io_access access = {.address = port, .size = size, .value = value, .is_write = true};
-
-    iobus_access(&w->ports, &w->ports_reader, &access);
+    write_to(&w->ports, &w->ports_reader, port, size, value);
 }
 
 static inline uint64_t in(struct world *w, uint64_t port, uint8_t size)
 {
-    struct io_access access = {.address = port, .size = size};
-
-    iobus_access(&w->ports, &w->ports_reader, &access);
-    return access.value;
+    return read_from(&w->ports, &w->ports_reader, port, size);
 }
 
 static inline void store(struct world *w, uint64_t address, uint8_t size, uint64_t value)
 {
-    struct io_access access = {.address = address, .size = size, .value = value, .is_write = true};
-
-    iobus_access(&w->mmio, &w->mmio_reader, &access);
+    write_to(&w->mmio, &w->mmio_reader, address, size, value);
 }
 
 static inline uint64_t load(struct world *w, uint64_t address, uint8_t size)
 {
-    struct io_access access = {.address = address, .size = size};
-
-    iobus_access(&w->mmio, &w->mmio_reader, &access);
-    return access.value;
+    return read_from(&w->mmio, &w->mmio_reader, address, size);
 }
 
 /* The vCPU enters its guest. */
@@ -201,8 +208,6 @@ static inline void add_device(struct iobus *bus, const char *name, uint64_t firs
 
     assert_int_equal(iobus_register(bus, &range, NULL, NULL), STATUS_OK);
 }
-
-/* Doorbells */
 
 #define IN_WORLD(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
