@@ -62,7 +62,7 @@ static void nobody_there(void)
 {
     begin();
     scenario_boot.cpu_apic_ids[1] = 9;
-    fake_set_pause_ticks(2000000);
+    fake_set_pause_ticks(50000);
 }
 
 static void test_nobody_there(void **state)
