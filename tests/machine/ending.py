@@ -101,8 +101,8 @@ WINDOW_FIRST = 1 << 46
 
 
 def wild_read(address):
-    """(code, offset of a CALL) as above."""
-    return bytes.fromhex("48 b9") + struct.pack("<Q", address) + bytes.fromhex("8b 01"), 0
+    """(code, 0, None): a read of the address; nothing is called."""
+    return bytes.fromhex("48 b9") + struct.pack("<Q", address) + bytes.fromhex("8b 01"), 0, None
 
 
 def error_unmapped(address):
