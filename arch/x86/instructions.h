@@ -159,13 +159,6 @@ static inline void xsetbv(uint32_t index, uint64_t value)
                      : "memory");
 }
 
-static inline uint64_t read_rflags(void)
-{
-    uint64_t value;
-    __asm__ volatile("pushfq\n\tpopq %0" : "=r"(value) : : "memory");
-    return value;
-}
-
 /* --- Descriptor tables and segments --- */
 
 static inline void lgdt(const struct descriptor_table_register *table)

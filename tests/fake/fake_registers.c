@@ -128,11 +128,6 @@ void xsetbv(uint32_t index, uint64_t value)
     fake_this()->xcr0 = value;
 }
 
-uint64_t read_rflags(void)
-{
-    return RFLAGS_ONE | (fake_this()->interrupts_on ? RFLAGS_IF : 0);
-}
-
 void cli(void)
 {
     fake_this()->interrupts_on = false;

@@ -72,7 +72,7 @@ static void dispatch(unsigned vector, uint64_t error_code)
         .rsp = (uint64_t)__builtin_frame_address(0),
         .cs = self->cs,
         .ss = self->ss,
-        .rflags = read_rflags(),
+        .rflags = RFLAGS_ONE | (self->interrupts_on ? RFLAGS_IF : 0),
     };
     bool interrupts_on = self->interrupts_on;
 

@@ -53,7 +53,6 @@ CPU_REGISTER(dr7)
 #undef CPU_REGISTER
 uint64_t xgetbv(uint32_t index);
 void xsetbv(uint32_t index, uint64_t value);
-uint64_t read_rflags(void);
 void cli(void);
 void sti(void);
 
